@@ -1,0 +1,50 @@
+/* SPDX-License-Identifier: MIT OR GPL-2.0-only */
+/* Internet checksums by difference (RFC 1624). */
+#pragma once
+
+#include "parse.h"
+
+static __always_inline __u16 fold(__u64 sum)
+{
+	sum = (sum & 0xffffffff) + (sum >> 32);
+	sum = (sum & 0xffff) + (sum >> 16 & 0xffff) + (sum >> 32);
+	sum = (sum & 0xffff) + (sum >> 16);
+	sum = (sum & 0xffff) + (sum >> 16);
+	return sum;
+}
+
+/* What replacing words adds to a sum. */
+static __always_inline __u64 difference(__u32 old, __u32 new)
+{
+	return (__u64)(__u32)~old + new;
+}
+
+static __always_inline __u64 address_difference(__u64 old, __u64 new)
+{
+	return difference(old, new) + difference(old >> 32, new >> 32);
+}
+
+static __always_inline __u16 corrected(__u16 check, __u64 added)
+{
+	return ~fold((__u16)~check + added);
+}
+
+/* UDP's 0 means that there is no checksum: it stays, and a computed 0 is sent as 0xffff (RFC 768). */
+static __always_inline __u16 corrected_udp(__u16 check, __u64 added)
+{
+	__u16 result;
+
+	if (check == 0)
+		return 0;
+	result = corrected(check, added);
+	return result ? result : 0xffff;
+}
+
+/* include/net/ip.h: ip_decrease_ttl. */
+static __always_inline void decrease_ttl(struct iphdr *ip)
+{
+	__u32 check = ip->check + bpf_htons(0x0100);
+
+	ip->check = check + (check >= 0xffff);
+	ip->ttl--;
+}

@@ -1,0 +1,329 @@
+/* SPDX-License-Identifier: MIT OR GPL-2.0-only */
+/* Every number and layout that the programs and user space share: user space reads them from BTF, never from a copy. */
+#pragma once
+
+#include <linux/bpf.h>
+#include <linux/types.h>
+
+#define CACHE_LINE 64
+
+/* An address of either family, in network order; IPv4 takes the first word, the others are 0. */
+struct address {
+	__u32 word[4];
+};
+
+/* Forwarding methods, numbered as IPVS numbers its own (IP_VS_CONN_F_*); FULLNAT as DPVS does. */
+enum method {
+	METHOD_MASQ = 0,
+	METHOD_TUNNEL = 2,
+	METHOD_GATE = 3,
+	METHOD_FULLNAT = 5,
+};
+
+enum scheduler {
+	SCHEDULER_RR,
+	SCHEDULER_WRR,
+	SCHEDULER_LC,
+	SCHEDULER_WLC,
+	SCHEDULER_SED,
+	SCHEDULER_NQ,
+	SCHEDULER_SH,
+	SCHEDULER_DH,
+	SCHEDULER_LBLC,
+	SCHEDULER_LBLCR,
+};
+
+/* States of a connection: IP_VS_TCP_S_* in its order, then UDP's. They index the timeouts. */
+enum flow_state {
+	STATE_NONE,
+	STATE_ESTABLISHED,
+	STATE_SYN_SENT,
+	STATE_SYN_RECV,
+	STATE_FIN_WAIT,
+	STATE_TIME_WAIT,
+	STATE_CLOSE,
+	STATE_CLOSE_WAIT,
+	STATE_LAST_ACK,
+	STATE_LISTEN,
+	STATE_SYNACK,
+	STATE_UDP,
+	STATES,
+};
+
+/* Why a packet was not forwarded. Numbers are never reused; the names below become the user's, in lower case with dashes. */
+enum reason {
+	REASON_NONE,
+	REASON_TTL_EXCEEDED,
+	REASON_TOO_BIG, /* DF is set: ICMP fragmentation needed was sent */
+	REASON_MUST_FRAGMENT, /* DF is clear and the packet would have to be fragmented */
+	REASON_NO_DESTINATION, /* the service has no usable destination */
+	REASON_DESTINATION_GONE, /* the connection's destination was deleted */
+	REASON_NO_ROUTE,
+	REASON_TABLE_FULL, /* masq and fullnat need an entry and none was free */
+	REASON_TUPLE_IN_USE, /* another live connection has the same addresses towards the real server */
+	REASON_NO_LOCAL_PORT, /* fullnat: every local port towards this real server is taken */
+	REASON_NO_LOCAL_ADDRESS,
+	REASON_FLOW_RACE, /* another CPU is just creating this connection */
+	REASON_FRAGMENT, /* a fragment: its connection can't be told */
+	REASON_MALFORMED,
+	REASON_ADJUST_FAILED, /* the kernel refused room for a tunnel header or an ICMP message */
+	REASON_REDIRECT_FAILED,
+	REASONS,
+};
+
+/* What a program did that is no drop, counted for the operator. */
+enum event {
+	EVENT_STATELESS, /* scheduled by consistent hash without an entry, for the table was full */
+	EVENT_ICMP_LIMITED, /* an ICMP answer not sent, for the rate limit */
+	EVENT_TO_TC, /* XDP left the packet to TC */
+	EVENT_EXPIRED, /* connections that ended by timeout */
+	EVENTS,
+};
+
+/* services: what a packet's destination is looked up by. */
+struct service_key {
+	struct address vip;
+	__be16 port;
+	__u8 protocol;
+	__u8 family; /* 4 or 6 */
+};
+
+/* A virtual service as the packet path needs it. Replaced whole, never changed in place. */
+struct service {
+	__u32 id; /* stable for the service's life: indexes cursors */
+	__u32 scheduler;
+	__u32 members; /* its destinations: members[members .. + member_count), newest first */
+	__u32 member_count;
+	__u32 buckets; /* sh, dh: buckets[buckets .. + 256) */
+	__u32 local_addresses; /* fullnat: local_addresses[.. + local_address_count) */
+	__u32 local_address_count;
+	__s32 max_weight; /* wrr: mw, the weight where a descent starts: largest weight - (gcd - 1) */
+	__s32 weight_step; /* wrr: the weights' greatest common divisor */
+	__u32 order; /* rank among the services, oldest lowest: listings and dumps keep it */
+};
+
+/* A destination as its service's schedulers see it. */
+struct member {
+	__u32 destination; /* index into destinations */
+	__s32 weight;
+	__u32 method;
+	__u32 reserved;
+};
+
+#define BUCKETS 256 /* of sh and dh: IP_VS_SH_TAB_BITS, IP_VS_DH_TAB_BITS = 8 */
+#define NO_DESTINATION 0xffffffff
+
+/*
+ * A cached way to an address. What a packet is sent by is one word for each hook, so that no reader sees half of a change
+ * (two words tear: measured). The refresh word is claimed by compare and swap, so one CPU looks up at a time.
+ */
+struct next_hop {
+	__u64 l2; /* XDP: destination MAC in the low 48 bits, interface index in the high 16; 0: leave it to TC */
+	union {
+		struct {
+			__u32 oif; /* 0: no route */
+			__u32 gateway; /* the neighbour: the address itself when on link */
+		};
+		__u64 via; /* TC: both */
+	};
+	__u32 refresh; /* jiffies (low 32 bits) when to look it up again; 0: at once */
+	__u32 mtu; /* the route's; 0: not known */
+	__u32 version; /* routes: odd while the entry changes hands */
+	__u32 to; /* routes: the address this leads to */
+	struct address source; /* what the director uses as its own address on this way */
+	__u64 reserved[2];
+};
+
+#define DESTINATION_AVAILABLE 1 /* not deleted */
+
+/* A real server as one service sees it. User space writes single words of it, the packet path the rest. */
+struct destination {
+	/* line 1: read by every packet */
+	struct next_hop next_hop;
+	/* line 2: written by user space only */
+	struct address rip;
+	__be16 port;
+	__u16 family; /* 0: this slot was never used */
+	__u32 flags;
+	__u32 service; /* id */
+	struct service_key key; /* the service it belongs, or belonged, to */
+	__u32 deleted; /* seconds of CLOCK_BOOTTIME when it was deleted */
+	__s32 weight; /* as in its member: lblc and lblcr come from here, not from the members */
+	__u32 reserved;
+	/* line 3: how many entries refer to it; atomic */
+	__u32 active;
+	__u32 inactive;
+	__u32 persistent;
+	__u32 pad[13];
+};
+
+/* One destination's counters on one CPU: counters[cpu * destinations + destination]. One cache line. */
+struct counters {
+	__u64 connections;
+	__u64 in_packets;
+	__u64 in_bytes;
+	__u64 out_packets;
+	__u64 out_bytes;
+	__u64 reserved[3];
+};
+
+/* A destination's moving averages, by the timer every 2 s, in the kernel's fixed point (ip_vs_est.c). One writer. */
+struct rates {
+	__u64 last_connections;
+	__u64 last_in_packets;
+	__u64 last_out_packets;
+	__u64 last_in_bytes;
+	__u64 last_out_bytes;
+	__u64 cps; /* << 10 */
+	__u64 inpps;
+	__u64 outpps;
+	__u64 inbps; /* << 5 */
+	__u64 outbps;
+};
+
+/*
+ * The connection table: open addressing in one ARRAY. A slot is the home of the entries whose hash names it, and may
+ * itself hold an entry of another home. See flow_table.h for the algorithm.
+ */
+enum flow_kind {
+	FLOW_FREE, /* zero: a new map is an empty table */
+	FLOW_BUSY, /* claimed by one CPU, not yet reachable */
+	FLOW_LIVE, /* a connection: client to VIP */
+	FLOW_REPLY, /* its other direction: real server to client, or to a local address; `partner` is its connection */
+	FLOW_DYING, /* being unlinked */
+	FLOW_DEAD, /* unlinked; free after a grace period counted from `seen` */
+};
+
+struct flow {
+	__u64 addresses; /* source | destination << 32, as on the wire */
+	__u64 ports; /* source | destination << 16 | protocol << 32, as on the wire */
+	union {
+		struct {
+			__u32 control; /* see FLOW_* below */
+			__u32 seen; /* jiffies (low 32 bits) of the last packet */
+		};
+		__u64 life; /* both, for compare and swap */
+	};
+	__u64 home; /* bit j: the entry at offset j is one of this home's; high 32 bits: version */
+	__u32 destination;
+	__u32 partner; /* the slot of the other direction; NO_PARTNER if there is none */
+	__u64 new_addresses; /* masq, fullnat: what the packet's become; layout as above */
+	__u64 new_ports; /* the same; ports only */
+	__u64 reserved;
+};
+
+#define NO_PARTNER 0xffffffff
+
+/* flow.control */
+#define FLOW_KIND_MASK 0x7 /* bits 0-2: enum flow_kind */
+#define FLOW_OFFSET_SHIFT 3 /* bits 3-7: j, the offset from home */
+#define FLOW_OFFSET_MASK 0x1f
+#define FLOW_STATE_SHIFT 8 /* bits 8-11: enum flow_state */
+#define FLOW_STATE_MASK 0xf
+#define FLOW_METHOD_SHIFT 12 /* bits 12-14: enum method */
+#define FLOW_METHOD_MASK 0x7
+#define FLOW_INACTIVE 0x8000 /* bit 15: counted in destination.inactive, not in .active */
+#define FLOW_GENERATION_SHIFT 16 /* bits 16-31: changes each time the slot is claimed */
+#define FLOW_BELOW_GENERATION 0xffff
+
+#define FLOW_WINDOW 32 /* an entry lives at home + j * (j + 1) / 2, j < 32 */
+
+/* What user space sets at load (const in the programs), and what it may change later (the settings map). */
+struct settings {
+	__u32 timeout_s[16]; /* by enum flow_state */
+	__u32 hz; /* jiffies a second */
+	__u32 destinations_used; /* no slot at or above this was ever used */
+	__u32 stateless_until; /* written by the packet path: jiffies until connections without entry may exist; 0: none do */
+	__u32 reserved[13];
+};
+
+/* What the clock program answers. */
+struct clock {
+	__u64 jiffies;
+	__u64 monotonic_ns;
+};
+
+/* One namespace's own facts, kept in a pinned map so that every later process finds them. */
+struct instance {
+	__u64 netns_cookie;
+	__u64 hash_seed[2];
+	__u32 flow_slots;
+	__u32 destination_slots;
+	__u32 cpus;
+	__u32 port_low; /* fullnat local ports: two ranges around ip_local_port_range */
+	__u32 port_high;
+	__u32 reserved_low; /* the host's own range, left out */
+	__u32 reserved_high;
+	__u32 version; /* of these layouts */
+	__u32 next_service_id;
+	__u32 lo_forwarding; /* what net.ipv4.conf.lo.forwarding was before */
+	__u32 reserved[5];
+};
+
+/* interfaces: an interface's MAC in the low 48 bits, these above them. */
+#define INTERFACE_XDP (1ULL << 48) /* our XDP program is on it, and it takes redirected frames */
+#define MAC_MASK 0xffffffffffffULL
+
+/* lblc and lblcr: where a destination address went before. */
+struct locality_key {
+	__u32 service;
+	struct address address;
+};
+
+#define LOCALITY_SET 32 /* lblcr: real servers of one address at the most */
+
+struct locality {
+	__u32 last_use; /* jiffies */
+	__u32 last_change; /* jiffies; lblcr: when the set last grew or shrank */
+	__u32 count;
+	__u32 destinations[LOCALITY_SET]; /* newest first; lblc has one */
+};
+
+/* What the trace program found out about one packet; nothing else is changed by it. */
+struct trace {
+	__u32 verdict; /* enum verdict */
+	__u32 reason;
+	__u32 flow; /* slot, or NO_SLOT */
+	__u32 reply; /* the packet goes from the real server to the client */
+	__u32 state; /* before this packet */
+	__u32 next_state;
+	__u32 service; /* id, or NO_SERVICE */
+	__u32 scheduler;
+	__u32 destination; /* or NO_DESTINATION */
+	__u32 method;
+	__u32 stateless;
+	__u32 oif;
+	__u32 gateway;
+	__u32 source;
+	__u32 mtu;
+	__u32 fib; /* what bpf_fib_lookup answered, or NO_LOOKUP when the cached way was fresh */
+	__u64 addresses;
+	__u64 ports;
+	__u64 new_addresses;
+	__u64 new_ports;
+	__u64 l2;
+};
+
+enum verdict {
+	VERDICT_NEXT, /* go on with the walk */
+	VERDICT_PASS, /* not ours: the kernel's own stack has it */
+	VERDICT_TC, /* XDP: the TC program finishes it */
+	VERDICT_DROP,
+	VERDICT_SENT,
+};
+
+#define NO_SLOT 0xffffffff
+#define NO_SERVICE 0xffffffff
+#define NO_LOOKUP 0xffffffff
+
+/* Names that no layout above mentions, so that they reach the BTF. */
+struct vocabulary {
+	enum method method;
+	enum scheduler scheduler;
+	enum flow_state flow_state;
+	enum flow_kind flow_kind;
+	enum reason reason;
+	enum event event;
+	enum verdict verdict;
+	struct clock clock;
+};

@@ -1,0 +1,109 @@
+/* SPDX-License-Identifier: MIT OR GPL-2.0-only */
+/* XDP: rewriting a frame and sending it on. Checksums are whole here: a frame has no device left to finish them. */
+#pragma once
+
+#include "account.h"
+#include "checksum.h"
+#include "open.h"
+
+#define TUNNEL_HEADER sizeof(struct iphdr)
+
+static __always_inline enum verdict send_xdp(enum hook hook, struct ethhdr *eth, __u64 l2)
+{
+	__u32 oif = l2 >> 48;
+	__u64 *interface = bpf_map_lookup_elem(&interfaces, &oif);
+
+	if (!interface)
+		return drop(hook, REASON_REDIRECT_FAILED);
+	*(__u32 *)eth->h_dest = l2;
+	*(__u16 *)(eth->h_dest + 4) = l2 >> 32;
+	*(__u32 *)eth->h_source = *interface;
+	*(__u16 *)(eth->h_source + 4) = *interface >> 32;
+	if (bpf_redirect(oif, 0) != XDP_REDIRECT)
+		return drop(hook, REASON_REDIRECT_FAILED);
+	return VERDICT_SENT;
+}
+
+/* masq and fullnat, both directions: addresses and ports become what the entry says. */
+static __always_inline enum verdict translate_xdp(struct xdp_md *ctx, enum hook hook, const struct walk *walk)
+{
+	const struct packet *packet = &walk->packet;
+	void *start = packet_start(ctx, hook), *end = packet_end(ctx, hook);
+	struct iphdr *ip = start + L3;
+	void *l4 = start + (packet->l4 & 0x7f);
+	__u64 added = address_difference(packet->addresses, walk->new_addresses);
+
+	if ((void *)(ip + 1) > end)
+		return drop(hook, REASON_MALFORMED);
+	if (packet->protocol == IPPROTO_TCP) {
+		struct tcphdr *tcp = l4;
+
+		if ((void *)(tcp + 1) > end)
+			return drop(hook, REASON_MALFORMED);
+		*(__u32 *)tcp = walk->new_ports;
+		tcp->check = corrected(tcp->check, added + difference(packet->ports, walk->new_ports));
+	} else {
+		struct udphdr *udp = l4;
+
+		if ((void *)(udp + 1) > end)
+			return drop(hook, REASON_MALFORMED);
+		*(__u32 *)udp = walk->new_ports;
+		udp->check = corrected_udp(udp->check, added + difference(packet->ports, walk->new_ports));
+	}
+	ip->saddr = walk->new_addresses;
+	ip->daddr = walk->new_addresses >> 32;
+	ip->check = corrected(ip->check, added);
+	decrease_ttl(ip);
+	return send_xdp(hook, start, walk->way.l2);
+}
+
+/* gate: only the MACs change, and the TTL. */
+static __always_inline enum verdict route_xdp(struct xdp_md *ctx, enum hook hook, const struct walk *walk)
+{
+	void *start = packet_start(ctx, hook), *end = packet_end(ctx, hook);
+	struct iphdr *ip = start + L3;
+
+	if ((void *)(ip + 1) > end)
+		return drop(hook, REASON_MALFORMED);
+	decrease_ttl(ip);
+	return send_xdp(hook, start, walk->way.l2);
+}
+
+/* The outer header as ip_vs_tunnel_xmit makes it: TTL, TOS and DF are the inner one's. */
+static __always_inline void make_tunnel_header(struct iphdr *outer, const struct walk *walk, __u32 rip)
+{
+	const struct packet *packet = &walk->packet;
+	__u64 sum;
+
+	outer->version = 4;
+	outer->ihl = sizeof(*outer) / 4;
+	outer->tos = packet->tos;
+	outer->tot_len = bpf_htons(packet->segment + TUNNEL_HEADER);
+	outer->id = packet->dont_fragment ? 0 : bpf_get_prandom_u32();
+	outer->frag_off = packet->dont_fragment ? bpf_htons(IP_DONT_FRAGMENT) : 0;
+	outer->ttl = packet->ttl - 1;
+	outer->protocol = IPPROTO_IPIP;
+	outer->saddr = walk->way.source;
+	outer->daddr = rip;
+	sum = (__u64)bpf_htons(0x4500 | packet->tos) + outer->tot_len + outer->id + outer->frag_off +
+	      bpf_htons(outer->ttl << 8 | IPPROTO_IPIP) + outer->saddr + outer->daddr;
+	outer->check = ~fold(sum);
+}
+
+static __always_inline enum verdict tunnel_xdp(struct xdp_md *ctx, enum hook hook, const struct walk *walk, __u32 rip)
+{
+	struct ethhdr *eth;
+	struct iphdr *outer, *inner;
+
+	if (bpf_xdp_adjust_head(ctx, -(int)TUNNEL_HEADER))
+		return drop(hook, REASON_ADJUST_FAILED);
+	eth = packet_start(ctx, hook);
+	outer = (void *)(eth + 1);
+	inner = outer + 1;
+	if ((void *)(inner + 1) > packet_end(ctx, hook))
+		return drop(hook, REASON_MALFORMED);
+	eth->h_proto = bpf_htons(ETH_P_IP);
+	decrease_ttl(inner);
+	make_tunnel_header(outer, walk, rip);
+	return send_xdp(hook, eth, walk->way.l2);
+}

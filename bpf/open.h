@@ -1,0 +1,304 @@
+/* SPDX-License-Identifier: MIT OR GPL-2.0-only */
+/* A packet without an entry: service -> scheduler -> new entry, or why not. */
+#pragma once
+
+#include "account.h"
+#include "flow_table.h"
+#include "next_hop.h"
+#include "schedule.h"
+
+#define RACE_TRIES 4
+#define TUPLE_TRIES 3
+#define PORT_TRIES 256
+#define FTP_DATA 20
+
+/* Where one packet stands on its walk. */
+struct walk {
+	struct packet packet;
+	struct way way;
+	struct flow *flow; /* NULL: none, or scheduled without an entry */
+	__u32 slot;
+	__u32 now;
+	__u32 destination;
+	__u32 method;
+	__u32 is_reply;
+	__u32 is_stateless;
+	__u64 new_addresses;
+	__u64 new_ports;
+};
+
+/*
+ * Too large for the stack together with what is called from here. One for each hook: a trace runs in a process, and packets may
+ * come between.
+ */
+struct opening {
+	struct choice choice;
+	struct new_flow new;
+};
+
+struct {
+	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
+	__uint(max_entries, HOOK_TRACE + 1);
+	__type(key, __u32);
+	__type(value, struct opening);
+} openings SEC(".maps");
+
+/* -- fullnat: a local port that no other connection to this real server has -- */
+
+struct port_search {
+	__u64 reply_addresses;
+	__u64 reply_ports; /* without the local port */
+	__u32 start;
+	__u32 count;
+	__u32 port; /* answer, host order; 0: none */
+};
+
+/* Local ports by number, leaving out those that the director's own sockets use. */
+static __always_inline __u32 local_port(__u32 number)
+{
+	__u32 port = config.port_low + number;
+
+	return port >= config.reserved_low ? port + config.reserved_high - config.reserved_low + 1 : port;
+}
+
+static __always_inline __u32 local_port_count(void)
+{
+	return config.port_high - config.port_low + 1 - (config.reserved_high - config.reserved_low + 1);
+}
+
+static long try_port(__u32 index, void *context)
+{
+	struct port_search *search = context;
+	__u32 number = search->start + index, port, slot;
+
+	if (number >= search->count)
+		number -= search->count;
+	port = local_port(number);
+	if (find_flow(search->reply_addresses, search->reply_ports | (__u64)bpf_htons(port) << 16, &slot))
+		return 0;
+	search->port = port;
+	return 1;
+}
+
+/* Which of the service's local addresses, or the director's own on this way. 0: none. */
+static __always_inline __u32 local_address(const struct choice *choice, const struct way *way)
+{
+	const struct service *service = &choice->service;
+	struct address *address;
+	__u32 index;
+
+	if (service->local_address_count == 0)
+		return way->source;
+	index = service->local_addresses + (__u32)(choice->flow_hash >> 32) % service->local_address_count;
+	address = bpf_map_lookup_elem(&local_addresses, &index);
+	return address ? address->word[0] : 0;
+}
+
+/* Sets the source of a fullnat connection; a reason when there is none to give. */
+static __always_inline enum reason choose_source(struct new_flow *new, __u32 local)
+{
+	struct port_search search = {};
+
+	if (!local)
+		return REASON_NO_LOCAL_ADDRESS;
+	new->new_addresses = (new->new_addresses & ~0xffffffffULL) | local;
+	search.reply_addresses = swap_words(new->new_addresses);
+	search.reply_ports = (new->new_ports >> 16 & 0xffff) | (new->ports & ~0xffffffffULL);
+	search.count = local_port_count();
+	if (!search.count)
+		return REASON_NO_LOCAL_PORT;
+	search.start = bpf_get_prandom_u32() % search.count;
+	bpf_loop(PORT_TRIES, try_port, &search, 0);
+	if (!search.port)
+		return REASON_NO_LOCAL_PORT;
+	new->new_ports = (new->new_ports & ~0xffffULL) | bpf_htons(search.port);
+	return REASON_NONE;
+}
+
+/* -- entering it -- */
+
+static __always_inline bool is_closing(__u32 state)
+{
+	return state == STATE_TIME_WAIT || state == STATE_CLOSE || state == STATE_LAST_ACK;
+}
+
+/*
+ * masq: the real server can't tell two connections with one client address and port apart (they came for two VIPs). A closing
+ * one gives way; a live one stays.
+ */
+static __always_inline bool end_closing_owner(const struct new_flow *new)
+{
+	__u32 slot;
+	struct flow *reply = find_flow(new->reply_addresses, new->reply_ports, &slot), *owner;
+	__u64 life;
+
+	if (!reply || reply->partner == NO_PARTNER)
+		return !reply;
+	slot = reply->partner;
+	owner = flow_at(slot);
+	if (!owner)
+		return false;
+	life = READ_ONCE(owner->life);
+	return is_closing(flow_state(life)) && end_connection(slot, life);
+}
+
+static __always_inline enum verdict enter(enum hook hook, struct walk *walk, struct new_flow *new,
+					  const struct choice *choice)
+{
+	bool is_fullnat = new->method == METHOD_FULLNAT;
+	int result = NO_ROOM;
+
+	for (int i = 0; i < TUPLE_TRIES; i++) {
+		if (is_fullnat) {
+			enum reason reason = choose_source(new, local_address(choice, &walk->way));
+
+			if (reason != REASON_NONE)
+				return drop(hook, reason);
+		}
+		if (new->has_reply) {
+			new->reply_addresses = swap_words(new->new_addresses);
+			new->reply_ports = swap_ports((new->new_ports & 0xffffffff) | (new->ports & ~0xffffffffULL));
+		}
+		walk->new_addresses = new->new_addresses;
+		walk->new_ports = new->new_ports;
+		if (hook == HOOK_TRACE)
+			return VERDICT_NEXT;
+		result = insert_connection(new);
+		if (result != TUPLE_TAKEN)
+			break;
+		if (!is_fullnat && !end_closing_owner(new))
+			break;
+	}
+	if (result == INSERTED) {
+		walk->slot = new->slot;
+		walk->flow = flow_at(new->slot);
+		count_new(new->destination);
+		return VERDICT_NEXT;
+	}
+	if (result == EXISTS) {
+		for (int i = 0; i < RACE_TRIES; i++) {
+			walk->flow = find_flow(new->addresses, new->ports, &walk->slot);
+			if (walk->flow)
+				return VERDICT_NEXT;
+		}
+		return drop(hook, REASON_FLOW_RACE);
+	}
+	if (result == TUPLE_TAKEN)
+		return drop(hook, is_fullnat ? REASON_NO_LOCAL_PORT : REASON_TUPLE_IN_USE);
+	return new->has_reply ? drop(hook, REASON_TABLE_FULL) : VERDICT_NEXT;
+}
+
+/* -- the walk's middle -- */
+
+/* A packet amid a TCP connection that never got an entry, for the table was full when it began. */
+static __always_inline bool may_be_stateless(__u32 now)
+{
+	struct settings *set = live_settings();
+
+	return set && set->stateless_until && (__s32)(now - set->stateless_until) < 0;
+}
+
+static __always_inline void note_stateless(__u32 now)
+{
+	struct settings *set = live_settings();
+	__u32 until;
+
+	count_event(EVENT_STATELESS);
+	if (!set)
+		return;
+	until = now + set->timeout_s[STATE_ESTABLISHED] * set->hz;
+	if (READ_ONCE(set->stateless_until) != until)
+		WRITE_ONCE(set->stateless_until, until ? until : 1);
+}
+
+static __always_inline void trace_service(enum hook hook, const struct service *service)
+{
+	struct trace *trace = hook == HOOK_TRACE ? current_trace() : NULL;
+
+	if (trace) {
+		trace->service = service->id;
+		trace->scheduler = service->scheduler;
+	}
+}
+
+/*
+ * NEXT with walk->flow set, or without it and with destination and method set (stateless, or only traced). PASS: not ours.
+ * DROP: `reason` has been counted; only REASON_NO_DESTINATION is left for the caller to answer.
+ */
+static __always_inline enum verdict open_flow(void *ctx, enum hook hook, struct walk *walk, enum reason *reason)
+{
+	const struct packet *packet = &walk->packet;
+	struct service *service = find_service(packet->addresses, packet->ports);
+	bool is_amid = packet->protocol == IPPROTO_TCP && (packet->tcp_flags & (TCP_SYN | TCP_RST)) != TCP_SYN;
+	struct destination *destination;
+	struct opening *opening;
+	struct new_flow *new;
+	struct choice *choice;
+	enum verdict verdict;
+	__u32 key = hook;
+
+	if (!service || (__u16)packet->ports == bpf_htons(FTP_DATA))
+		return VERDICT_PASS;
+	if (is_amid && !may_be_stateless(walk->now))
+		return VERDICT_PASS;
+	opening = bpf_map_lookup_elem(&openings, &key);
+	if (!opening)
+		return VERDICT_PASS;
+	choice = &opening->choice;
+	new = &opening->new;
+	choice->service = *service;
+	choice->source = packet->addresses;
+	choice->target = packet->addresses >> 32;
+	choice->now = walk->now;
+	choice->commit = hook != HOOK_TRACE;
+	choice->flow_hash = (packet->addresses ^ config.hash_seed[1]) * 0x9e3779b97f4a7c15ULL ^ packet->ports;
+	trace_service(hook, service);
+	if (is_amid ? !schedule_stateless(choice) : !schedule(choice)) {
+		*reason = REASON_NO_DESTINATION;
+		return VERDICT_DROP;
+	}
+	new->has_reply = choice->method == METHOD_MASQ || choice->method == METHOD_FULLNAT;
+	if (is_amid && new->has_reply)
+		return VERDICT_PASS;
+	destination = destination_at(choice->destination);
+	if (!destination)
+		return VERDICT_PASS;
+	way_to_destination(ctx, hook, destination, walk->now, &walk->way);
+
+	walk->destination = choice->destination;
+	walk->method = choice->method;
+	new->addresses = packet->addresses;
+	new->ports = packet->ports;
+	new->destination = choice->destination;
+	new->method = choice->method;
+	new->state = next_state(packet, direction_of(false, choice->method), STATE_NONE);
+	new->now = walk->now;
+	new->new_addresses = 0;
+	new->new_ports = 0;
+	if (new->has_reply) {
+		__u16 port = destination->port ? destination->port : (__u16)(packet->ports >> 16);
+
+		new->new_addresses = (__u32)packet->addresses | (__u64)destination->rip.word[0] << 32;
+		new->new_ports = (__u16)packet->ports | (__u32)port << 16;
+	}
+	verdict = enter(hook, walk, new, choice);
+	if (verdict != VERDICT_NEXT || walk->flow || hook == HOOK_TRACE)
+		return verdict;
+
+	/* gate and tunnel, and no room: the choice must be one that the connection's next packet comes to as well */
+	if (!schedule_stateless(choice)) {
+		*reason = REASON_NO_DESTINATION;
+		return VERDICT_DROP;
+	}
+	if (choice->method == METHOD_MASQ || choice->method == METHOD_FULLNAT)
+		return drop(hook, REASON_TABLE_FULL);
+	destination = destination_at(choice->destination);
+	if (!destination)
+		return VERDICT_PASS;
+	way_to_destination(ctx, hook, destination, walk->now, &walk->way);
+	walk->destination = choice->destination;
+	walk->method = choice->method;
+	walk->is_stateless = 1;
+	note_stateless(walk->now);
+	return VERDICT_NEXT;
+}

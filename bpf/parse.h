@@ -1,0 +1,156 @@
+/* SPDX-License-Identifier: MIT OR GPL-2.0-only */
+/*
+ * From bytes to the facts that the walk needs. Whatever is not IPv4 with TCP or UDP, addressed to this machine and whole,
+ * is the kernel's own: PASS, never a guess.
+ */
+#pragma once
+
+#include "maps.h"
+#include <bpf/bpf_endian.h>
+#include <linux/if_ether.h>
+#include <linux/in.h>
+#include <linux/ip.h>
+#include <linux/pkt_cls.h>
+#include <linux/tcp.h>
+#include <linux/udp.h>
+
+enum hook {
+	HOOK_XDP,
+	HOOK_TC,
+	HOOK_TRACE, /* an XDP program that changes nothing and says what it would do */
+};
+
+#define IP_DONT_FRAGMENT 0x4000
+#define IP_FRAGMENT 0x3fff /* more fragments, or an offset */
+
+#define TCP_FIN 0x01
+#define TCP_SYN 0x02
+#define TCP_RST 0x04
+#define TCP_ACK 0x10
+
+#define L3 ETH_HLEN /* where IP starts once tags are off: XDP leaves tagged frames to TC, TC takes tags off first */
+
+/* One packet's facts. Addresses and ports are as on the wire, packed as struct flow packs them. */
+struct packet {
+	__u64 addresses;
+	__u64 ports;
+	__u32 length; /* of IP, in bytes */
+	__u32 segment; /* the largest IP packet that leaves: `length`, or less where the device will segment */
+	__u16 l4; /* offset of the TCP or UDP header */
+	__u8 protocol;
+	__u8 tcp_flags;
+	__u8 ttl;
+	__u8 tos;
+	__u8 dont_fragment;
+	__u8 tagged; /* VLAN tags must come off before it is sent */
+};
+
+static __always_inline void *packet_start(void *ctx, enum hook hook)
+{
+	if (hook == HOOK_TC)
+		return (void *)(long)((struct __sk_buff *)ctx)->data;
+	return (void *)(long)((struct xdp_md *)ctx)->data;
+}
+
+static __always_inline void *packet_end(void *ctx, enum hook hook)
+{
+	if (hook == HOOK_TC)
+		return (void *)(long)((struct __sk_buff *)ctx)->data_end;
+	return (void *)(long)((struct xdp_md *)ctx)->data_end;
+}
+
+/*
+ * A promiscuous interface also brings frames for other machines, which must not be forwarded twice. TC has the kernel's
+ * word on that; XDP compares with the interface's MAC.
+ */
+static __always_inline bool is_for_us(void *ctx, enum hook hook, const struct ethhdr *eth)
+{
+	__u32 ifindex;
+	__u64 *mac;
+
+	if (hook == HOOK_TRACE)
+		return true;
+	if (hook == HOOK_TC)
+		return ((struct __sk_buff *)ctx)->pkt_type == 0; /* PACKET_HOST */
+	ifindex = ((struct xdp_md *)ctx)->ingress_ifindex;
+	mac = bpf_map_lookup_elem(&interfaces, &ifindex);
+	return mac && ((*(__u64 *)eth ^ *mac) & MAC_MASK) == 0;
+}
+
+static __always_inline enum verdict parse(void *ctx, enum hook hook, struct packet *packet)
+{
+	void *start = packet_start(ctx, hook), *end = packet_end(ctx, hook);
+	__u32 l3 = L3, header, available;
+	struct ethhdr *eth = start;
+	struct tcphdr *tcp;
+	struct iphdr *ip;
+	__be16 type;
+
+	if (start + L3 + sizeof(*ip) > end)
+		return VERDICT_PASS;
+	if (!is_for_us(ctx, hook, eth))
+		return VERDICT_PASS;
+	type = eth->h_proto;
+	packet->tagged = 0;
+	if (hook == HOOK_TC) {
+		packet->tagged = ((struct __sk_buff *)ctx)->vlan_present;
+		if (type == bpf_htons(ETH_P_8021Q)) { /* the inner tag of two: the kernel took the outer one off */
+			l3 = L3 + 4;
+			type = *(__be16 *)(start + L3 + 2);
+			packet->tagged = 1;
+		}
+	} else if (type == bpf_htons(ETH_P_8021Q) || type == bpf_htons(ETH_P_8021AD)) {
+		return VERDICT_PASS; /* TC, which can take tags off and put others on, has it next */
+	}
+	if (type != bpf_htons(ETH_P_IP))
+		return VERDICT_PASS;
+
+	ip = start + l3;
+	if ((void *)(ip + 1) > end)
+		return VERDICT_PASS;
+	header = ip->ihl * 4;
+	if (ip->version != 4 || header < sizeof(*ip))
+		return VERDICT_PASS;
+	packet->protocol = ip->protocol;
+	if (packet->protocol != IPPROTO_TCP && packet->protocol != IPPROTO_UDP)
+		return VERDICT_PASS;
+	if (ip->frag_off & bpf_htons(IP_FRAGMENT))
+		return VERDICT_PASS;
+	packet->length = bpf_ntohs(ip->tot_len);
+	packet->addresses = ip->saddr | (__u64)ip->daddr << 32;
+	packet->ttl = ip->ttl;
+	packet->tos = ip->tos;
+	packet->dont_fragment = !!(ip->frag_off & bpf_htons(IP_DONT_FRAGMENT));
+	packet->l4 = L3 + header;
+
+	tcp = (void *)ip + (header & 0x3c);
+	if ((void *)tcp + sizeof(struct udphdr) > end)
+		return VERDICT_PASS;
+	packet->ports = *(__u32 *)tcp | (__u64)packet->protocol << 32;
+	packet->tcp_flags = 0;
+	available = sizeof(struct udphdr);
+	if (packet->protocol == IPPROTO_TCP) {
+		if ((void *)(tcp + 1) > end)
+			return VERDICT_PASS;
+		packet->tcp_flags = ((__u8 *)tcp)[13];
+		available = sizeof(*tcp);
+	}
+
+	packet->segment = packet->length;
+	if (hook == HOOK_TC) {
+		struct __sk_buff *skb = ctx;
+
+		if (skb->gso_size) {
+			packet->length = skb->len - l3; /* a packet beyond 64 kB has no length of its own */
+			packet->segment = skb->gso_size + header +
+					  (packet->protocol == IPPROTO_TCP ? tcp->doff * 4 : sizeof(struct udphdr));
+		} else if (packet->length + l3 > skb->len) {
+			return VERDICT_PASS;
+		}
+	} else if (start + l3 + packet->length > end) {
+		return VERDICT_PASS;
+	}
+	if (packet->length < header + available)
+		return VERDICT_PASS;
+	return VERDICT_NEXT;
+}

@@ -1,0 +1,284 @@
+/* SPDX-License-Identifier: MIT OR GPL-2.0-only */
+/*
+ * Choosing the real server for a new connection: IPVS's schedulers, with their order (newest destination first) and their
+ * ties. A scheduler answers a position among the service's members, or NO_DESTINATION.
+ */
+#pragma once
+
+#include "flow.h"
+#include "service.h"
+
+#define CURSOR_TRIES 4
+#define DAY_S 86400 /* lblc_expiration, lblcr_expiration */
+
+/* What a choice is made from, and its answer. */
+struct choice {
+	struct service service;
+	__u32 source; /* addresses, network order */
+	__u32 target;
+	__u32 now;
+	__u32 commit; /* 0: only tell; no cursor moves */
+	__u64 flow_hash;
+	__u32 destination; /* answer */
+	__u32 method;
+};
+
+static __always_inline struct member *member_of(const struct choice *choice, __u32 position)
+{
+	return position < choice->service.member_count ? member_at(choice->service.members + position) : NULL;
+}
+
+/* -- rr and wrr: the next one from a cursor -- */
+
+/*
+ * A place is a position, or `count` itself: the list's end, where wrr lowers the bar. Each step's place comes from its number,
+ * since a place kept from step to step would be a new state to the verifier each time.
+ */
+struct round {
+	__u32 members;
+	__u32 count;
+	__u32 start; /* the place of step 0 */
+	__s32 weight; /* wrr: cw, what a destination must have to be taken in this descent */
+	__s32 max_weight;
+	__s32 step;
+	__u32 chosen;
+};
+
+static __always_inline __u32 place_of(const struct round *round, __u32 index, __u32 places)
+{
+	return places ? (round->start + index) % places : 0;
+}
+
+static long rr_step(__u32 index, void *context)
+{
+	struct round *round = context;
+	__u32 position = place_of(round, index, round->count);
+	struct member *member = member_at(round->members + position);
+
+	if (!member)
+		return 1;
+	if (member->weight <= 0)
+		return 0;
+	round->chosen = position;
+	return 1;
+}
+
+/* ip_vs_wrr.c: walk the list; at its end lower the bar by the weights' gcd; take whoever reaches it. */
+static long wrr_step(__u32 index, void *context)
+{
+	struct round *round = context;
+	__u32 place = place_of(round, index, round->count + 1);
+	struct member *member;
+
+	if (place >= round->count) {
+		round->weight -= round->step;
+		if (round->weight <= 0)
+			round->weight = round->max_weight;
+		return 0;
+	}
+	member = member_at(round->members + place);
+	if (!member)
+		return 1;
+	if (member->weight <= 0 || member->weight < round->weight)
+		return 0;
+	round->chosen = place;
+	return 1;
+}
+
+static __always_inline __u32 pick_round(const struct choice *choice, bool weighted)
+{
+	const struct service *service = &choice->service;
+	__u32 id = service->id;
+	__u64 *cursor = bpf_map_lookup_elem(&cursors, &id);
+	struct round round = {};
+
+	if (!cursor || (weighted && service->max_weight <= 0))
+		return NO_DESTINATION;
+	round.members = service->members;
+	round.count = service->member_count;
+	round.max_weight = service->max_weight;
+	round.step = service->weight_step;
+	for (int i = 0; i < CURSOR_TRIES; i++) {
+		__u64 seen = READ_ONCE(*cursor), moved;
+
+		round.start = seen; /* one past the last chosen */
+		round.weight = seen >> 32;
+		round.chosen = NO_DESTINATION;
+		if (weighted)
+			bpf_loop(2 * round.count + 2, wrr_step, &round, 0);
+		else
+			bpf_loop(round.count, rr_step, &round, 0);
+		if (round.chosen == NO_DESTINATION || !choice->commit)
+			break;
+		moved = (round.chosen + 1) | (__u64)(__u32)round.weight << 32;
+		if (__sync_val_compare_and_swap(cursor, seen, moved) == seen)
+			break;
+	}
+	return round.chosen;
+}
+
+/* -- lc, wlc, sed, nq: the least loaded for its weight -- */
+
+struct least {
+	__u32 members;
+	__u32 scheduler;
+	__u32 chosen;
+	__s32 weight; /* the chosen one's */
+	__s64 load;
+};
+
+static __always_inline __s64 load_of(const struct destination *destination, __u32 scheduler)
+{
+	if (scheduler == SCHEDULER_SED || scheduler == SCHEDULER_NQ)
+		return (__s64)READ_ONCE(destination->active) + 1;
+	return (__s64)READ_ONCE(destination->active) * 256 + READ_ONCE(destination->inactive);
+}
+
+/* Strictly less: the first in the list, the newest, keeps a tie. lc does not weigh. */
+static __always_inline bool is_lighter(__s64 load, __s32 weight, __s64 than, __s32 than_weight, __u32 scheduler)
+{
+	if (scheduler == SCHEDULER_LC)
+		return load < than;
+	return load * than_weight < than * weight;
+}
+
+static long least_step(__u32 index, void *context)
+{
+	struct least *least = context;
+	struct member *member = member_at(least->members + index);
+	struct destination *destination;
+	__s64 load;
+
+	if (!member)
+		return 1;
+	if (member->weight <= 0)
+		return 0;
+	destination = destination_at(member->destination);
+	if (!destination)
+		return 0;
+	load = load_of(destination, least->scheduler);
+	if (least->scheduler == SCHEDULER_NQ && READ_ONCE(destination->active) == 0) {
+		least->chosen = index;
+		return 1;
+	}
+	if (least->chosen == NO_DESTINATION ||
+	    is_lighter(load, member->weight, least->load, least->weight, least->scheduler)) {
+		least->chosen = index;
+		least->load = load;
+		least->weight = member->weight;
+	}
+	return 0;
+}
+
+static __always_inline __u32 pick_least(const struct choice *choice, __u32 scheduler)
+{
+	struct least least = {
+		.members = choice->service.members,
+		.scheduler = scheduler,
+		.chosen = NO_DESTINATION,
+	};
+
+	bpf_loop(choice->service.member_count, least_step, &least, 0);
+	return least.chosen;
+}
+
+/* -- sh and dh: a table computed when the service changed -- */
+
+/* The kernel's hash_32(ntohl(address), 8) (include/linux/hash.h). */
+static __always_inline __u32 pick_bucket(const struct choice *choice, __u32 address)
+{
+	__u32 bucket = choice->service.buckets + (bpf_ntohl(address) * 0x61c88647U >> 24), *position;
+	struct member *member;
+
+	position = bpf_map_lookup_elem(&buckets, &bucket);
+	if (!position)
+		return NO_DESTINATION;
+	member = member_of(choice, *position);
+	return member && member->weight > 0 ? *position : NO_DESTINATION;
+}
+
+/* -- when the table is full: the same answer for a connection's every packet, without an entry -- */
+
+struct rendezvous {
+	__u32 members;
+	__u32 chosen;
+	__u64 flow_hash;
+	__u64 best;
+};
+
+static long rendezvous_step(__u32 index, void *context)
+{
+	struct rendezvous *rendezvous = context;
+	struct member *member = member_at(rendezvous->members + index);
+	__u64 score;
+
+	if (!member)
+		return 1;
+	if (member->weight <= 0)
+		return 0;
+	score = (rendezvous->flow_hash ^ (member->destination + 1ULL) * 0x9e3779b97f4a7c15ULL) * 0xd6e8feb86659fd93ULL;
+	score ^= score >> 32;
+	if (rendezvous->chosen == NO_DESTINATION || score > rendezvous->best) {
+		rendezvous->chosen = index;
+		rendezvous->best = score;
+	}
+	return 0;
+}
+
+/* Highest random weight: a change of the destinations moves only the connections of those that changed. */
+static __always_inline __u32 pick_rendezvous(const struct choice *choice)
+{
+	struct rendezvous rendezvous = {
+		.members = choice->service.members,
+		.chosen = NO_DESTINATION,
+		.flow_hash = choice->flow_hash,
+	};
+
+	bpf_loop(choice->service.member_count, rendezvous_step, &rendezvous, 0);
+	return rendezvous.chosen;
+}
+
+#include "locality.h"
+
+/* Fills in the answer from a position among the members. */
+static __always_inline int answer(struct choice *choice, __u32 position)
+{
+	struct member *member = member_of(choice, position);
+
+	if (!member)
+		return 0;
+	choice->destination = member->destination;
+	choice->method = member->method;
+	return 1;
+}
+
+/* 1 and the choice's destination and method, or 0: no destination can take it. */
+__noinline int schedule(struct choice *choice)
+{
+	if (!choice)
+		return 0;
+	switch (choice->service.scheduler) {
+	case SCHEDULER_RR:
+		return answer(choice, pick_round(choice, false));
+	case SCHEDULER_WRR:
+		return answer(choice, pick_round(choice, true));
+	case SCHEDULER_LC:
+	case SCHEDULER_WLC:
+	case SCHEDULER_SED:
+	case SCHEDULER_NQ:
+		return answer(choice, pick_least(choice, choice->service.scheduler));
+	case SCHEDULER_SH:
+		return answer(choice, pick_bucket(choice, choice->source));
+	case SCHEDULER_DH:
+		return answer(choice, pick_bucket(choice, choice->target));
+	case SCHEDULER_LBLC:
+	case SCHEDULER_LBLCR:
+		return answer(choice, pick_locality(choice));
+	}
+	return 0;
+}
+
+__noinline int schedule_stateless(struct choice *choice)
+{
+	return choice ? answer(choice, pick_rendezvous(choice)) : 0;
+}

@@ -1,0 +1,37 @@
+/* SPDX-License-Identifier: MIT OR GPL-2.0-only */
+/* Writing down what a traced packet met. */
+#pragma once
+
+#include "open.h"
+
+static __always_inline void trace_walk(const struct walk *walk, enum reason reason)
+{
+	struct trace *trace = current_trace();
+
+	if (!trace)
+		return;
+	trace->reason = reason;
+	if (walk->flow) {
+		__u32 state = flow_state(READ_ONCE(walk->flow->control));
+
+		trace->flow = walk->slot;
+		trace->state = state;
+		trace->next_state = next_state(&walk->packet, direction_of(walk->is_reply, walk->method), state);
+	} else {
+		trace->next_state = next_state(&walk->packet, direction_of(false, walk->method), STATE_NONE);
+	}
+	trace->reply = walk->is_reply;
+	trace->destination = walk->destination;
+	trace->method = walk->method;
+	trace->stateless = walk->is_stateless;
+	trace->addresses = walk->packet.addresses;
+	trace->ports = walk->packet.ports;
+	trace->new_addresses = walk->new_addresses;
+	trace->new_ports = walk->new_ports;
+	trace->oif = walk->way.via;
+	trace->gateway = walk->way.via >> 32;
+	trace->source = walk->way.source;
+	trace->mtu = walk->way.mtu;
+	trace->fib = walk->way.fib;
+	trace->l2 = walk->way.l2;
+}

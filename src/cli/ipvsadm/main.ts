@@ -1,0 +1,168 @@
+// The ipvsadm command: one command line to one exit status. Everything it touches is handed to it.
+import { type Director, defaultTimeouts, type InstalledService, type OpenDirector } from '../../model/director.ts';
+import { FairleadError } from '../../model/error.ts';
+import { emptyTable, type ServiceIdentity } from '../../model/service.ts';
+import { type Edit, editTable, findService } from '../../model/table.ts';
+import { listConnections } from './connections.ts';
+import { editOf } from './edits.ts';
+import { helpText, versionText } from './help.ts';
+import { type Host, openHost } from './host.ts';
+import { type Invocation, identityOf, readInvocation } from './invocation.ts';
+import { listServices } from './list.ts';
+import { failureStatus, Refusal, statusOf, textOf } from './refusal.ts';
+import { readAll, readRestoration } from './restore.ts';
+import { listLocalAddresses, saveServices } from './save.ts';
+import { refuseUnsupported } from './unsupported.ts';
+
+export interface Sink {
+  write(text: string): unknown;
+}
+
+export interface Io {
+  readonly stdin: AsyncIterable<string | Uint8Array>;
+  readonly stdout: Sink;
+  readonly stderr: Sink;
+  /** What names are looked up in; this host when it is left out. */
+  readonly host?: Host;
+}
+
+/** Returns the exit status; rejects only for what is a bug. */
+export async function runIpvsadm(argv: readonly string[], io: Io, openDirector: OpenDirector): Promise<number> {
+  const { host = openHost(), ...streams } = io;
+  try {
+    // Without a word, ipvsadm lists.
+    const invocation = await readInvocation(argv.length === 0 ? ['-L'] : argv, host);
+    refuseUnsupported(invocation);
+    await obey(invocation, { ...streams, host }, openDirector);
+    return 0;
+  } catch (error) {
+    if (!(error instanceof FairleadError)) throw error;
+    io.stderr.write(`${textOf(error)}\n`);
+    return statusOf(error);
+  }
+}
+
+/** Does what the command line asks for. Nothing is opened that a command does not need. */
+export async function obey(invocation: Invocation, io: Required<Io>, openDirector: OpenDirector): Promise<void> {
+  switch (invocation.command) {
+    case 'help':
+      return void io.stdout.write(helpText);
+    case 'version':
+      return void io.stdout.write(versionText);
+    case 'list':
+      return await list(invocation, io, openDirector);
+    case 'save':
+      return void io.stdout.write(await saveServices(installed(openDirector), invocation.given, io.host));
+    case 'get-laddr':
+      return void io.stdout.write(listLocalAddresses(chosen(invocation, openDirector)));
+    case 'zero':
+      return zero(identityOf(invocation), openDirector);
+    case 'set':
+      return setTimeouts(invocation, openDirector);
+    case 'stop-daemon':
+      // There are no synchronisation daemons.
+      throw new Refusal(failureStatus, 'No daemon is running', 'not-supported');
+    case 'restore':
+      return await restore(io, openDirector);
+    default:
+      return await change([editOf(invocation) ?? (() => {})], io.host, openDirector);
+  }
+}
+
+async function list(invocation: Invocation, io: Required<Io>, openDirector: OpenDirector): Promise<void> {
+  const { given } = invocation;
+  if (given.has('connection')) {
+    using director = openDirector({ create: false });
+    writeRows(await listConnections(() => director?.connections() ?? [], given, io.host), io.stdout);
+  } else if (given.has('timeout')) {
+    using director = openDirector({ create: false });
+    const { tcp, tcpFin, udp } = director?.timeouts() ?? defaultTimeouts;
+    io.stdout.write(`Timeout (tcp tcpfin udp): ${tcp} ${tcpFin} ${udp}\n`);
+  } else if (!given.has('daemon')) {
+    // --daemon lists the synchronisation daemons: there are none.
+    const isOne = given.has('service-address');
+    const services = isOne ? listed(invocation, openDirector) : installed(openDirector);
+    io.stdout.write(await listServices({ services, given, isOne }, io.host));
+  }
+}
+
+/** Rows go out in pieces of about this many characters. */
+const pieceLength = 65_536;
+
+function writeRows(rows: Iterable<string>, stdout: Sink): void {
+  let piece = '';
+  for (const row of rows) {
+    piece += row;
+    if (piece.length < pieceLength) continue;
+    stdout.write(piece);
+    piece = '';
+  }
+  stdout.write(piece);
+}
+
+async function restore(io: Required<Io>, openDirector: OpenDirector): Promise<void> {
+  // Without the right to change anything there is no point in reading what to change.
+  openDirector({ create: false })?.[Symbol.dispose]();
+  const { edits, afterwards } = await readRestoration(await readAll(io.stdin), io.host);
+  await change(edits, io.host, openDirector);
+  for (const invocation of afterwards) await obey(invocation, io, openDirector);
+}
+
+/** Where there is no director yet, one is made only for an edit that works and leaves something to direct. */
+async function change(edits: readonly Edit[], host: Host, openDirector: OpenDirector): Promise<void> {
+  if (edits.length === 0) return;
+  const broadcasts = await host.broadcasts();
+  using present = openDirector({ create: false });
+  if (present !== undefined) return present.change((table) => editTable(table, edits, broadcasts));
+  if (editTable(emptyTable, edits, broadcasts).services.length === 0) return;
+  using created = made(openDirector);
+  created.change((table) => editTable(table, edits, broadcasts));
+}
+
+function zero(identity: ServiceIdentity | undefined, openDirector: OpenDirector): void {
+  using director = openDirector({ create: false });
+  if (director !== undefined) director.zero(identity);
+  else if (identity !== undefined) throw missing();
+}
+
+function setTimeouts({ timeouts: [tcp, tcpFin, udp] }: Invocation, openDirector: OpenDirector): void {
+  using director = made(openDirector);
+  const now = director.timeouts();
+  director.setTimeouts({ tcp: tcp || now.tcp, tcpFin: tcpFin || now.tcpFin, udp: udp || now.udp });
+}
+
+function made(openDirector: OpenDirector): Director {
+  const director = openDirector({ create: true });
+  if (director === undefined) throw new FairleadError('not-attached', 'no data plane could be made');
+  return director;
+}
+
+function installed(openDirector: OpenDirector): readonly InstalledService[] {
+  using director = openDirector({ create: false });
+  return director?.services() ?? [];
+}
+
+/** The service that is named, or all of them. */
+function chosen(invocation: Invocation, openDirector: OpenDirector): readonly InstalledService[] {
+  const services = installed(openDirector);
+  const identity = identityOf(invocation);
+  if (identity === undefined) return services;
+  const service = findService(services, identity);
+  if (service === undefined) throw missing();
+  return [service];
+}
+
+/** Only here ipvsadm's exit status for a missing service is 1. */
+function listed(invocation: Invocation, openDirector: OpenDirector): readonly InstalledService[] {
+  try {
+    return chosen(invocation, openDirector);
+  } catch (error) {
+    if (error instanceof FairleadError && error.code === 'service-missing')
+      throw new Refusal(1, textOf(error), error.code);
+    throw error;
+  }
+}
+
+function missing(): FairleadError {
+  return new FairleadError('service-missing', 'there is no such service');
+}

@@ -1,0 +1,44 @@
+// Where things are: the compiled programs, the BPF file system, and each network namespace's own directory and lock.
+import { readdirSync } from 'node:fs';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { netnsCookie } from '../kernel/namespace.ts';
+import { ensureBpffs, findBpffs } from '../kernel/pinning.ts';
+
+const runtimeDirectory = '/run/fairlead';
+const bpffs = join(runtimeDirectory, 'bpf');
+
+export const objectPath = fileURLToPath(new URL('../../build/bpf/director.bpf.o', import.meta.url));
+
+/** One network namespace's. */
+export interface Place {
+  /** Of a whole instance. */
+  readonly directory: string;
+  /** Of one that is being made: it becomes `directory` by a rename when all of it is there. */
+  readonly unfinished: string;
+  readonly lock: string;
+}
+
+/** The calling process's; undefined where there is no BPF file system yet, unless it is to be made. */
+export function findPlace(create: boolean): Place | undefined {
+  const root = create ? ensureBpffs(bpffs) : findBpffs(bpffs);
+  return root === undefined ? undefined : placeOf(root, String(netnsCookie()));
+}
+
+export function lockPath(): string {
+  return join(runtimeDirectory, `${netnsCookie()}.lock`);
+}
+
+const unfinishedSuffix = '.new';
+
+/** All namespaces', dead ones included. */
+export function allPlaces(): readonly Place[] {
+  const root = findBpffs(bpffs);
+  if (root === undefined) return [];
+  const names = readdirSync(root).map((name) => name.replace(unfinishedSuffix, ''));
+  return [...new Set(names)].filter((name) => /^\d+$/.test(name)).map((name) => placeOf(root, name));
+}
+
+function placeOf(root: string, name: string): Place {
+  return { directory: join(root, name), unfinished: join(root, name + unfinishedSuffix), lock: join(runtimeDirectory, `${name}.lock`) };
+}

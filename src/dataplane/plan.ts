@@ -1,0 +1,164 @@
+// The difference between the table in force and the wanted one, as everything that has to be written. Pure.
+import { FairleadError } from '../model/error.ts';
+import type { Service, Table } from '../model/service.ts';
+import { bucketsOf, usesBuckets } from '../schedule/buckets.ts';
+import { freshCursor, movedCursor } from '../schedule/cursor.ts';
+import { descentOf } from '../schedule/descent.ts';
+import type { Listed } from '../schedule/edits.ts';
+import { formatAddress } from '../model/address.ts';
+import { destinationKey, serviceKey } from '../model/table.ts';
+import type { LiveDestination, LiveService, LiveTable, ServiceRecord } from './live.ts';
+import type { Allocate } from './regions.ts';
+import type { SlotPool } from './slots.ts';
+
+/** What the plan may take from. */
+export interface Room {
+  readonly members: Allocate;
+  readonly buckets: Allocate;
+  readonly localAddresses: Allocate;
+  readonly slots: SlotPool;
+  readonly bucketCount: number;
+  /** Ids are below this. */
+  readonly serviceIds: number;
+  readonly nextServiceId: number;
+  readonly cursorOf: (serviceId: number) => bigint;
+}
+
+export type SlotOrigin = 'kept' | 'resurrected' | 'new';
+
+export interface PlannedDestination extends LiveDestination {
+  readonly origin: SlotOrigin;
+}
+
+/** A service that is new, or no longer what it was. */
+export interface PlannedService extends LiveService {
+  readonly destinations: readonly PlannedDestination[];
+  readonly buckets: readonly number[];
+  readonly cursor: bigint;
+  readonly previous: LiveService | undefined;
+  /** Destinations of `previous` that it has no more. */
+  readonly abandoned: readonly LiveDestination[];
+}
+
+export interface Plan {
+  readonly written: readonly PlannedService[];
+  readonly removed: readonly LiveService[];
+  readonly kept: readonly LiveService[];
+  readonly nextServiceId: number;
+}
+
+export function isEmptyPlan({ written, removed }: Plan): boolean {
+  return written.length === 0 && removed.length === 0;
+}
+
+export function planChange(live: LiveTable, wanted: Table, room: Room): Plan {
+  const installed = new Map(live.services.map((service) => [serviceKey(service.identity), service]));
+  const ids = idAllocator(room, live);
+  const orders = ordersOf(wanted, installed);
+  const kept: LiveService[] = [];
+  const changed: { service: Service; previous: LiveService | undefined; order: number }[] = [];
+  wanted.services.forEach((service, index) => {
+    const key = serviceKey(service.identity);
+    const previous = installed.get(key);
+    installed.delete(key);
+    const order = orders[index] ?? 0;
+    if (previous !== undefined && previous.record.order === order && isSame(previous, service)) kept.push(previous);
+    else changed.push({ service, previous, order });
+  });
+  // All that can come back from the trash does, before the trash is used as room for others.
+  const slots = changed.map(({ service, previous }) => knownSlots(service, previous, room.slots));
+  const written = changed.map(({ service, previous, order }, index) =>
+    planService(service, previous, order, previous?.record.id ?? ids.take(), slots[index] ?? new Map(), room),
+  );
+  return { written, removed: [...installed.values()], kept, nextServiceId: ids.next() };
+}
+
+function planService(
+  service: Service, previous: LiveService | undefined, order: number, id: number, known: ReadonlyMap<string, KnownSlot>, room: Room,
+): PlannedService {
+  const destinations = service.destinations.map((destination): PlannedDestination => {
+    return { ...destination, ...(known.get(destinationKey(destination)) ?? { slot: room.slots.take(), origin: 'new' }) };
+  });
+  const weights = destinations.map(({ weight }) => weight);
+  const record: ServiceRecord = {
+    id,
+    scheduler: service.scheduler,
+    members: room.members(Math.max(destinations.length, 1)),
+    memberCount: destinations.length,
+    buckets: room.buckets(usesBuckets(service.scheduler) ? room.bucketCount : 0),
+    localAddresses: room.localAddresses(service.localAddresses.length),
+    ...descentOf(weights),
+    order,
+  };
+  const remaining = new Set(destinations.map(({ slot }) => slot));
+  return {
+    ...service,
+    record,
+    destinations,
+    buckets: bucketsOf(service.scheduler, weights, room.bucketCount),
+    cursor: cursorOf(service, previous, room),
+    previous,
+    abandoned: previous?.destinations.filter(({ slot }) => !remaining.has(slot)) ?? [],
+  };
+}
+
+type KnownSlot = Pick<PlannedDestination, 'slot' | 'origin'>;
+
+function knownSlots(service: Service, previous: LiveService | undefined, pool: SlotPool): ReadonlyMap<string, KnownSlot> {
+  const known = new Map<string, KnownSlot>();
+  for (const destination of previous?.destinations ?? []) known.set(destinationKey(destination), { slot: destination.slot, origin: 'kept' });
+  for (const destination of service.destinations) {
+    const key = destinationKey(destination);
+    const slot = known.has(key) ? undefined : pool.resurrect(slotOwner(service, key));
+    if (slot !== undefined) known.set(key, { slot, origin: 'resurrected' });
+  }
+  return known;
+}
+
+/** The name by which a slot knows whose it is. */
+export function slotOwner({ identity }: Pick<Service, 'identity'>, destination: string): string {
+  return `${serviceKey(identity)} > ${destination}`;
+}
+
+function cursorOf(service: Service, previous: LiveService | undefined, room: Room): bigint {
+  if (previous === undefined) return movedCursor(service.scheduler, 0n, [], listed(service));
+  if (previous.scheduler !== service.scheduler) return freshCursor(service.scheduler, service.destinations.map(({ weight }) => weight));
+  return movedCursor(service.scheduler, room.cursorOf(previous.record.id), listed(previous), listed(service));
+}
+
+function listed({ destinations }: Service): readonly Listed[] {
+  return destinations.map((destination) => ({ key: destinationKey(destination), weight: destination.weight, method: destination.method }));
+}
+
+function isSame(a: Service, b: Service): boolean {
+  return a.scheduler === b.scheduler && lines(a) === lines(b);
+}
+
+function lines({ localAddresses, destinations }: Service): string {
+  const locals = localAddresses.map(formatAddress);
+  return [...locals, ...destinations.map((one) => `${destinationKey(one)} ${one.method} ${one.weight}`)].join('\n');
+}
+
+/** Ranks for the wanted order, each service's own where that is still right. */
+function ordersOf(wanted: Table, installed: ReadonlyMap<string, LiveService>): readonly number[] {
+  let last = -1;
+  return wanted.services.map(({ identity }) => {
+    const own = installed.get(serviceKey(identity))?.record.order ?? 0;
+    last = Math.max(own, last + 1);
+    return last;
+  });
+}
+
+function idAllocator(room: Room, live: LiveTable): { take(): number; next(): number } {
+  const taken = new Set(live.services.map(({ record }) => record.id));
+  let candidate = room.nextServiceId % room.serviceIds;
+  return {
+    take() {
+      if (taken.size >= room.serviceIds) throw new FairleadError('table-full', `no room for more services: the table has ${room.serviceIds}`);
+      while (taken.has(candidate)) candidate = (candidate + 1) % room.serviceIds;
+      taken.add(candidate);
+      return candidate;
+    },
+    next: () => candidate,
+  };
+}

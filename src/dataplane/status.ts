@@ -1,0 +1,59 @@
+// What an operator asks first: what is attached where, how full the tables are, and why packets were not forwarded.
+import { type Attachment, attachments } from './attach.ts';
+import { countConnections } from './connections.ts';
+import { type LiveTable, readLive } from './live.ts';
+import type { Maps } from './maps.ts';
+import { available } from './transaction.ts';
+
+export interface Fill {
+  readonly used: number;
+  readonly size: number;
+}
+
+export interface Status {
+  readonly netnsCookie: bigint;
+  readonly attachments: readonly Attachment[];
+  readonly connections: Fill;
+  readonly services: Fill;
+  /** Used: in a service. Deleted: kept for connections that still refer to them, or in case they come back. */
+  readonly destinations: Fill & { readonly deleted: number };
+  /** Packets not forwarded, by reason; those that never happened are 0. */
+  readonly reasons: Readonly<Record<string, bigint>>;
+  readonly events: Readonly<Record<string, bigint>>;
+}
+
+const entriesPerConnection = 2;
+
+export function readStatus(maps: Maps): Status {
+  const live = readLive(maps);
+  return {
+    netnsCookie: maps.instance.netns_cookie,
+    attachments: attachments(maps),
+    connections: { used: countConnections(maps), size: Math.floor(maps.instance.flow_slots / entriesPerConnection) },
+    services: { used: live.services.length, size: maps.map('cursors').info.maxEntries },
+    destinations: readDestinations(maps, live),
+    reasons: readCounts(maps, 'reasons', maps.vocabulary.reasons),
+    events: readCounts(maps, 'events', maps.vocabulary.events),
+  };
+}
+
+function readDestinations(maps: Maps, { services }: LiveTable): Status['destinations'] {
+  const flags = maps.rows('destinations').number('flags');
+  const everUsed = maps.rows('settings').number('destinations_used').get(0);
+  let deleted = 0;
+  for (let slot = 0; slot < everUsed; slot++) if ((flags.get(slot) & available) === 0) deleted++;
+  const used = services.reduce((sum, { destinations }) => sum + destinations.length, 0);
+  return { used, deleted, size: maps.instance.destination_slots };
+}
+
+function readCounts(maps: Maps, map: 'reasons' | 'events', names: readonly string[]): Readonly<Record<string, bigint>> {
+  const key = Buffer.alloc(4);
+  const counts = names.map((name, number): [string, bigint] => {
+    key.writeUInt32LE(number);
+    const values = maps.map(map).lookup(key) ?? Buffer.alloc(0);
+    let sum = 0n;
+    for (let at = 0; at < values.length; at += 8) sum += values.readBigUInt64LE(at);
+    return [name, sum];
+  });
+  return Object.fromEntries(counts.filter(([name]) => name !== 'none'));
+}

@@ -1,0 +1,56 @@
+// How long idle connections live, by their state: IPVS's values, of which three can be set.
+import type { Timeouts } from '../model/director.ts';
+import { FairleadError } from '../model/error.ts';
+import type { FlowState } from '../model/director.ts';
+import type { Maps } from './maps.ts';
+import type { Vocabulary } from './vocabulary.ts';
+
+/** Source: tcp_timeouts and udp_timeouts of ip_vs_proto_tcp.c and ip_vs_proto_udp.c. */
+const fixed: Readonly<Record<Exclude<FlowState, 'ESTABLISHED' | 'FIN_WAIT' | 'UDP'>, number>> = {
+  NONE: 2,
+  SYN_SENT: 120,
+  SYN_RECV: 60,
+  TIME_WAIT: 120,
+  CLOSE: 10,
+  CLOSE_WAIT: 60,
+  LAST_ACK: 30,
+  LISTEN: 120,
+  SYNACK: 120,
+};
+
+/** The kernel's ip_vs_ctl.c takes INT_MAX / HZ; this is that at the highest HZ. */
+const longestS = 2147483;
+
+/** struct settings' timeout_s. */
+export function timeoutRow({ states }: Vocabulary, { tcp, tcpFin, udp }: Timeouts): readonly number[] {
+  const row: number[] = Array(16).fill(0);
+  for (const [state, seconds] of Object.entries({ ...fixed, ESTABLISHED: tcp, FIN_WAIT: tcpFin, UDP: udp })) {
+    row[states.number(state as FlowState)] = seconds;
+  }
+  return row;
+}
+
+export function readTimeoutRow(maps: Maps): readonly number[] {
+  return maps.rows('settings').read<{ timeout_s: readonly number[] }>(0).timeout_s;
+}
+
+export function readTimeouts(maps: Maps): Timeouts {
+  const row = readTimeoutRow(maps);
+  const of = (state: FlowState): number => row[maps.vocabulary.states.number(state)] ?? 0;
+  return { tcp: of('ESTABLISHED'), tcpFin: of('FIN_WAIT'), udp: of('UDP') };
+}
+
+/** 0 keeps what is there. */
+export function writeTimeouts(maps: Maps, wanted: Timeouts): void {
+  const installed = readTimeouts(maps);
+  maps.rows('settings').patch(0, { timeout_s: timeoutRow(maps.vocabulary, mergedTimeouts(installed, wanted)) });
+}
+
+export function mergedTimeouts(installed: Timeouts, wanted: Timeouts): Timeouts {
+  for (const seconds of Object.values(wanted)) {
+    if (!Number.isInteger(seconds) || seconds < 0 || seconds > longestS) {
+      throw new FairleadError('out-of-range', `expected a timeout from 0 to ${longestS} seconds, got ${seconds}`);
+    }
+  }
+  return { tcp: wanted.tcp || installed.tcp, tcpFin: wanted.tcpFin || installed.tcpFin, udp: wanted.udp || installed.udp };
+}

@@ -1,0 +1,21 @@
+// Whether pinned maps are laid out as this build's programs lay them out.
+import { createHash } from 'node:crypto';
+import type { Layouts } from '../kernel/btf.ts';
+import type { Layout } from '../kernel/layout.ts';
+
+const shared = ['flow', 'destination', 'counters', 'rates', 'member', 'address', 'service_key', 'service', 'settings', 'instance', 'locality_key', 'locality'];
+const vocabularies = ['method', 'scheduler', 'flow_state', 'flow_kind'];
+
+/** 32 bits of a hash over every struct that stays in pinned maps, and over the numbers stored in them. */
+export function layoutVersion(layouts: Layouts): number {
+  const hash = createHash('sha256');
+  for (const name of shared) hash.update(`${name} ${describe(layouts.struct(name))}\n`);
+  for (const name of vocabularies) hash.update(`${name} ${[...layouts.enum(name)].join(' ')}\n`);
+  return hash.digest().readUInt32LE(0);
+}
+
+function describe(layout: Layout): string {
+  if (layout.kind === 'int') return `${layout.signed ? 's' : 'u'}${layout.size}`;
+  if (layout.kind === 'array') return `[${layout.length} ${describe(layout.element)}]`;
+  return `{${[...layout.fields.values()].map((field) => `${field.offset} ${field.name} ${describe(field)}`).join(', ')}}${layout.size}`;
+}

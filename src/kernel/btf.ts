@@ -1,0 +1,154 @@
+// Layouts of structs and enums as a compiled BPF object's BTF tells them, so that no offset is ever written down.
+import { FairleadError } from '../model/error.ts';
+import { type Elf, readElf, stringAt } from './elf.ts';
+import { type Field, type Layout, type StructLayout, structLayout } from './layout.ts';
+
+export interface Layouts {
+  /** A struct or union by its tag. Throws when the object has none of that name. */
+  struct(name: string): StructLayout;
+  /** An enum's names and values, in their order. Throws when the object has none of that name. */
+  enum(name: string): ReadonlyMap<string, number>;
+  /** The variables of a section (`.rodata`: the constants) as members of one struct as large as the section. */
+  variables(section: string): StructLayout;
+}
+
+/** enum BTF_KIND_* of linux/btf.h */
+const kinds = {
+  int: 1, pointer: 2, array: 3, struct: 4, union: 5, enum: 6, forward: 7, typedef: 8, volatile: 9, const: 10, restrict: 11, function: 12,
+  prototype: 13, variable: 14, section: 15, float: 16, declarationTag: 17, typeTag: 18, enum64: 19,
+} as const;
+
+const aliases: readonly number[] = [kinds.typedef, kinds.volatile, kinds.const, kinds.restrict, kinds.typeTag];
+
+/** One type's record. `size` is a size or the id of another type, by kind. */
+interface Type {
+  readonly kind: number;
+  readonly name: string;
+  readonly size: number;
+  readonly count: number;
+  readonly flag: boolean;
+  /** What follows the common part. */
+  readonly rest: Buffer;
+}
+
+interface Types {
+  text(offset: number): string;
+  byId(id: number): Type;
+  find(name: string, ...kinds: readonly number[]): Type | undefined;
+}
+
+export function readLayouts(objectPath: string): Layouts {
+  const elf = readElf(objectPath);
+  const section = elf.section('.BTF');
+  if (section === undefined) throw new FairleadError('bad-input', `${objectPath}: expected a section .BTF: compile with -g`);
+  const types = readTypes(section.bytes);
+  const known = new Map<string, StructLayout>();
+  return {
+    struct(name) {
+      const layout = known.get(name) ?? toStruct(types, expect(types.find(name, kinds.struct, kinds.union), `struct ${name}`, objectPath));
+      known.set(name, layout);
+      return layout;
+    },
+    enum: (name) => toEnum(types, expect(types.find(name, kinds.enum, kinds.enum64), `enum ${name}`, objectPath)),
+    variables: (name) => toVariables(types, elf, expect(types.find(name, kinds.section), `variables in ${name}`, objectPath), objectPath),
+  };
+}
+
+function expect(type: Type | undefined, what: string, objectPath: string): Type {
+  if (type === undefined) throw new Error(`${objectPath}: its BTF has no ${what}`);
+  return type;
+}
+
+function readTypes(btf: Buffer): Types {
+  if (btf.readUInt16LE(0) !== 0xeb9f) throw new FairleadError('bad-input', 'expected BTF in little-endian byte order');
+  const headerSize = btf.readUInt32LE(4);
+  const start = headerSize + btf.readUInt32LE(8);
+  const end = start + btf.readUInt32LE(12);
+  const strings = btf.subarray(headerSize + btf.readUInt32LE(16));
+  const text = (offset: number): string => stringAt(strings, offset);
+  const all: Type[] = [];
+  for (let at = start; at < end; ) {
+    const info = btf.readUInt32LE(at + 4);
+    const kind = (info >>> 24) & 0x1f;
+    const count = info & 0xffff;
+    const rest = btf.subarray(at + 12, at + 12 + restSize(kind, count));
+    all.push({ kind, name: text(btf.readUInt32LE(at)), size: btf.readUInt32LE(at + 8), count, flag: info >>> 31 === 1, rest });
+    at += 12 + rest.length;
+  }
+  return {
+    text,
+    byId: (id) => all[id - 1] ?? { kind: 0, name: 'void', size: 0, count: 0, flag: false, rest: Buffer.alloc(0) },
+    find: (name, ...wanted) => all.find((type) => type.name === name && wanted.includes(type.kind)),
+  };
+}
+
+function restSize(kind: number, count: number): number {
+  if (kind === kinds.int || kind === kinds.variable || kind === kinds.declarationTag) return 4;
+  if (kind === kinds.array) return 12;
+  if (kind === kinds.enum || kind === kinds.prototype) return 8 * count;
+  return kind === kinds.struct || kind === kinds.union || kind === kinds.section || kind === kinds.enum64 ? 12 * count : 0;
+}
+
+function toLayout(types: Types, id: number): Layout {
+  const type = types.byId(id);
+  if (aliases.includes(type.kind)) return toLayout(types, type.size);
+  if (type.kind === kinds.struct || type.kind === kinds.union) return toStruct(types, type);
+  if (type.kind === kinds.array) {
+    const element = toLayout(types, type.rest.readUInt32LE(0));
+    const length = type.rest.readUInt32LE(8);
+    return { kind: 'array', size: element.size * length, length, element };
+  }
+  if (type.kind === kinds.pointer) return { kind: 'int', size: 8, signed: false };
+  if (type.kind === kinds.int) return { kind: 'int', size: type.size, signed: (type.rest.readUInt32LE(0) & 0x0100_0000) !== 0 };
+  if (type.kind === kinds.enum || type.kind === kinds.enum64) return { kind: 'int', size: type.size, signed: type.flag };
+  throw new Error(`a member of type ${type.name} (BTF kind ${type.kind}) has no layout here`);
+}
+
+function toStruct(types: Types, type: Type): StructLayout {
+  return structLayout(type.name, type.size, toFields(types, type, 0));
+}
+
+function* toFields(types: Types, type: Type, base: number): Generator<Field> {
+  for (const { name, id, bits } of members(types, type)) {
+    // With the flag, the upper 8 bits are a bit field's width.
+    const width = type.flag ? bits >>> 24 : 0;
+    if (width !== 0) throw new Error(`${type.name}.${name} is a bit field`);
+    const offset = base + (type.flag ? bits & 0xff_ffff : bits) / 8;
+    if (name === '') yield* toFields(types, withoutAliases(types, id), offset);
+    else yield { ...toLayout(types, id), name, offset };
+  }
+}
+
+function* members(types: Types, { rest, count }: Type): Generator<{ name: string; id: number; bits: number }> {
+  for (let at = 0; at < count * 12; at += 12) {
+    yield { name: types.text(rest.readUInt32LE(at)), id: rest.readUInt32LE(at + 4), bits: rest.readUInt32LE(at + 8) };
+  }
+}
+
+function withoutAliases(types: Types, id: number): Type {
+  const type = types.byId(id);
+  return aliases.includes(type.kind) ? withoutAliases(types, type.size) : type;
+}
+
+function toEnum(types: Types, { kind, rest, count, flag }: Type): ReadonlyMap<string, number> {
+  const step = kind === kinds.enum64 ? 12 : 8;
+  const value = (at: number): number => {
+    const low = flag && step === 8 ? rest.readInt32LE(at) : rest.readUInt32LE(at);
+    return step === 8 ? low : low + rest.readInt32LE(at + 4) * 2 ** 32;
+  };
+  return new Map(Array.from({ length: count }, (_, index) => [types.text(rest.readUInt32LE(index * step)), value(index * step + 4)]));
+}
+
+/** Offsets come from the symbols: in the file BTF's own are still 0, libbpf fills them in when it loads. */
+function toVariables(types: Types, elf: Elf, { name: sectionName, rest, count }: Type, objectPath: string): StructLayout {
+  const section = elf.section(sectionName);
+  if (section === undefined) throw new Error(`${objectPath}: no section ${sectionName}`);
+  const offsets = new Map(elf.symbols().filter((symbol) => symbol.section === section.index).map((symbol) => [symbol.name, symbol.offset]));
+  const fields = Array.from({ length: count }, (_, index): Field => {
+    const variable = types.byId(rest.readUInt32LE(index * 12));
+    const offset = offsets.get(variable.name);
+    if (offset === undefined) throw new Error(`${objectPath}: no symbol for ${variable.name} in ${sectionName}`);
+    return { ...toLayout(types, variable.size), name: variable.name, offset };
+  });
+  return structLayout(sectionName, section.bytes.length, fields);
+}

@@ -1,0 +1,96 @@
+// What a director tells and takes, apart from how the kernel holds it: the command lines, the API and the tests' fake share it.
+import type { Address } from './address.ts';
+import type { Destination, Method, Protocol, Service, ServiceIdentity, Table } from './service.ts';
+
+/** Counters since creation or the last zero. Bytes are of layer 3, as IPVS counts them. */
+export interface Counters {
+  readonly connections: bigint;
+  readonly inPackets: bigint;
+  readonly outPackets: bigint;
+  readonly inBytes: bigint;
+  readonly outBytes: bigint;
+}
+
+/** IPVS's estimator (ip_vs_est.c): an average that moves a quarter of the way every 2 seconds; per second. */
+export interface Rates {
+  readonly connections: bigint;
+  readonly inPackets: bigint;
+  readonly outPackets: bigint;
+  readonly inBytes: bigint;
+  readonly outBytes: bigint;
+}
+
+export interface InstalledDestination extends Destination {
+  readonly activeConnections: number;
+  readonly inactiveConnections: number;
+  readonly persistentConnections: number;
+  readonly counters: Counters;
+  readonly rates: Rates;
+}
+
+export interface InstalledService extends Omit<Service, 'destinations'> {
+  readonly destinations: readonly InstalledDestination[];
+  readonly counters: Counters;
+  readonly rates: Rates;
+}
+
+/** TCP states by IPVS's names (ip_vs_proto_tcp.c), and UDP's only one. */
+export const flowStates = [
+  'NONE',
+  'ESTABLISHED',
+  'SYN_SENT',
+  'SYN_RECV',
+  'FIN_WAIT',
+  'TIME_WAIT',
+  'CLOSE',
+  'CLOSE_WAIT',
+  'LAST_ACK',
+  'LISTEN',
+  'SYNACK',
+  'UDP',
+] as const;
+export type FlowState = (typeof flowStates)[number];
+
+export interface Connection {
+  readonly protocol: Protocol;
+  readonly state: FlowState;
+  /** Seconds until it expires unless another packet comes. */
+  readonly expiresInS: number;
+  readonly client: Endpoint;
+  readonly virtual: Endpoint;
+  /** fullnat's source towards the real server. */
+  readonly local?: Endpoint;
+  readonly destination: Endpoint;
+  readonly method: Method;
+}
+
+export interface Endpoint {
+  readonly address: Address;
+  readonly port: number;
+}
+
+/** Seconds. ipvsadm --set. */
+export interface Timeouts {
+  readonly tcp: number;
+  readonly tcpFin: number;
+  readonly udp: number;
+}
+
+/** IPVS's own, until someone sets others. */
+export const defaultTimeouts: Timeouts = { tcp: 900, tcpFin: 120, udp: 300 };
+
+/** One network namespace's director. Reads are consistent for each service; a change is a transaction. */
+export interface Director extends Disposable {
+  /** In the order they were added. */
+  services(): readonly InstalledService[];
+  connections(): Iterable<Connection>;
+  timeouts(): Timeouts;
+  setTimeouts(timeouts: Timeouts): void;
+  /** Runs `edit` on the installed table under the namespace's lock and installs what it returns, whole or not at all. */
+  change(edit: (installed: Table) => Table): void;
+  /** Zeroes the counters of one service and its destinations, or of all; throws `service-missing` without that service. */
+  zero(identity?: ServiceIdentity): void;
+}
+
+/** Opens the calling network namespace's director. Where there is none yet it makes one, or, without `create`, returns undefined. */
+export type OpenDirector = (options: { readonly create: boolean }) => Director | undefined;

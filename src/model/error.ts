@@ -1,0 +1,34 @@
+// Every failure a user can meet, by code; messages, exit codes and HTTP statuses derive from the code.
+export type ErrorCode =
+  | 'service-exists'
+  | 'service-missing' // delete, edit, zero, list
+  | 'service-undefined' // a destination of a service that is not there
+  | 'destination-exists'
+  | 'destination-missing'
+  | 'local-address-exists'
+  | 'local-address-missing'
+  | 'scheduler-unknown'
+  | 'address-unusable'
+  | 'out-of-range'
+  | 'not-supported'
+  | 'table-full'
+  | 'not-root'
+  | 'no-bpf'
+  | 'interface-missing'
+  | 'hook-busy'
+  | 'not-attached'
+  | 'bad-input'
+  | 'kernel';
+
+export class FairleadError extends Error {
+  readonly code: ErrorCode;
+  /** What to do about it, when that is known. */
+  readonly hint: string | undefined;
+
+  constructor(code: ErrorCode, message: string, options: { cause?: unknown; hint?: string } = {}) {
+    super(message, options.cause === undefined ? undefined : { cause: options.cause });
+    this.name = 'FairleadError';
+    this.code = code;
+    this.hint = options.hint;
+  }
+}

@@ -1,0 +1,90 @@
+// The emulated machine's kernel, its modules and a busybox, made of this Debian's own packages and kept between runs.
+import { execFileSync } from 'node:child_process';
+import { createHash } from 'node:crypto';
+import {
+  copyFileSync,
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  writeFileSync,
+} from 'node:fs';
+import { homedir } from 'node:os';
+import { join } from 'node:path';
+import { copyModules } from './modules.ts';
+
+export interface Image {
+  readonly kernel: string;
+  readonly busybox: string;
+  readonly modules: string;
+  /** As `uname -r` says it. */
+  readonly release: string;
+}
+
+/** What reaches the host's files, and what tests send packets through. */
+const MODULES = [
+  ...['virtio_pci', '9pnet_virtio', '9p', 'overlay'],
+  ...['veth', 'bridge', '8021q', 'sch_ingress', 'cls_bpf'],
+];
+
+const apt = ['-o', 'APT::Sandbox::User=root', '-q'];
+const cache = join(process.env.XDG_CACHE_HOME ?? join(homedir(), '.cache'), 'fairlead', 'vm');
+
+/** About 20 s the first time, below a second later. */
+export function openImage(): Image {
+  const packages = [newestKernel(), 'busybox-static'];
+  const versions = run('apt-get', [...apt, 'download', '--print-uris', ...packages]);
+  const key = createHash('sha256').update(`${versions}${MODULES}`).digest('hex').slice(0, 16);
+  const folder = join(cache, key);
+  if (!existsSync(folder)) build(folder, packages);
+  const release = readFileSync(join(folder, 'release'), 'utf8');
+  const [kernel, busybox, modules] = [join(folder, 'vmlinuz'), join(folder, 'busybox'), join(folder, 'modules')];
+  return { kernel, busybox, modules, release };
+}
+
+/** 6.1 on Debian 12. A later release's archive has only its own. */
+function newestKernel(): string {
+  const find = (): string | undefined =>
+    /Depends: (linux-image-\d\S*)/.exec(run('apt-cache', ['depends', 'linux-image-amd64']))?.[1];
+  const name = find() ?? (run('apt-get', [...apt, 'update']) && find());
+  if (!name) throw new Error('apt knows no package linux-image-amd64: is this Debian?');
+  return name;
+}
+
+function build(folder: string, packages: readonly string[]): void {
+  mkdirSync(cache, { recursive: true });
+  const stage = mkdtempSync(join(cache, '.build-'));
+  try {
+    run('apt-get', [...apt, 'download', ...packages], stage);
+    const unpacked = join(stage, 'unpacked');
+    for (const name of readdirSync(stage))
+      if (name.endsWith('.deb')) run('dpkg-deb', ['-x', join(stage, name), unpacked]);
+    const image = join(stage, 'image');
+    mkdirSync(join(image, 'modules'), { recursive: true });
+    const [kernel = ''] = readdirSync(join(unpacked, 'boot')).filter((name) => name.startsWith('vmlinuz-'));
+    const release = kernel.slice('vmlinuz-'.length);
+    copyFileSync(join(unpacked, 'boot', kernel), join(image, 'vmlinuz'));
+    copyFileSync(join(unpacked, 'bin', 'busybox'), join(image, 'busybox'));
+    copyModules(join(unpacked, 'lib', 'modules', release, 'kernel'), join(image, 'modules'), MODULES);
+    writeFileSync(join(image, 'release'), release);
+    keep(image, folder);
+  } finally {
+    rmSync(stage, { recursive: true, force: true });
+  }
+}
+
+/** Two builds at once make the same: the first to be ready stays. */
+function keep(image: string, folder: string): void {
+  try {
+    renameSync(image, folder);
+  } catch (error) {
+    if (!existsSync(folder)) throw error;
+  }
+}
+
+function run(command: string, args: readonly string[], cwd = '/'): string {
+  return execFileSync(command, args, { cwd, encoding: 'utf8', stdio: ['ignore', 'pipe', 'pipe'] });
+}

@@ -1,0 +1,76 @@
+// Runs a script in an emulated machine with the kernel that Debian 12 has, on a copy-on-write view of this host's files.
+import { spawn } from 'node:child_process';
+import { existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { encodeCpio, file, folder } from './cpio.ts';
+import type { Image } from './image.ts';
+
+export interface Outcome {
+  readonly status: number;
+  readonly stdout: string;
+  readonly stderr: string;
+}
+
+const root = fileURLToPath(new URL('../..', import.meta.url));
+
+/**
+ * As root, in the tree's folder, with the paths of the host: `node`, `ip` and bin/ipvsadm work as they do outside. Nothing
+ * that the script writes is seen by the host. There is no network but what the script makes.
+ */
+export async function runInMachine(
+  image: Image,
+  script: string,
+  { timeoutMs = 120_000, memoryMb = 1024 } = {},
+): Promise<Outcome> {
+  const work = mkdtempSync(join(tmpdir(), 'fairlead-vm-'));
+  try {
+    const exchange = join(work, 'exchange');
+    mkdirSync(exchange);
+    const environment = `export PATH=${process.env.PATH} HOME=/root LC_ALL=C.UTF-8`;
+    writeFileSync(join(exchange, 'script'), `${environment}\ncd '${root}' || exit\n${script}\n`);
+    writeFileSync(join(work, 'initrd'), toInitrd(image));
+    const log = await boot(image, work, memoryMb, timeoutMs);
+    const read = (name: string): string =>
+      existsSync(join(exchange, name)) ? readFileSync(join(exchange, name), 'utf8') : '';
+    const [status, stdout, stderr] = [read('status'), read('stdout'), read('stderr')];
+    if (status === '') throw new Error(`the machine did not finish the script\n${stdout}${stderr}\n${log}`);
+    return { status: Number(status), stdout, stderr };
+  } finally {
+    rmSync(work, { recursive: true, force: true });
+  }
+}
+
+function toInitrd({ busybox, modules }: Image): Buffer {
+  const names = readdirSync(modules).sort();
+  return encodeCpio([
+    ...['bin', 'modules', 'proc', 'dev', 'host', 'exchange', 'memory', 'root'].map(folder),
+    file('bin/busybox', readFileSync(busybox), 0o755),
+    file('init', readFileSync(new URL('init.sh', import.meta.url)), 0o755),
+    file('modules/order', Buffer.from(`${names.join('\n')}\n`)),
+    ...names.map((name) => file(`modules/${name}`, readFileSync(join(modules, name)))),
+  ]);
+}
+
+/** Resolves, when the machine is off, to what its console said. */
+function boot(image: Image, work: string, memoryMb: number, timeoutMs: number): Promise<string> {
+  const share = (tag: string, path: string, more: string): string[] => [
+    ...['-fsdev', `local,id=${tag},path=${path},security_model=none,multidevs=remap${more}`],
+    ...['-device', `virtio-9p-pci,fsdev=${tag},mount_tag=${tag}`],
+  ];
+  const args = [
+    ...['-machine', 'pc,accel=tcg', '-cpu', 'max', '-smp', '1', '-m', `${memoryMb}`, '-nodefaults', '-display', 'none'],
+    ...['-no-reboot', '-serial', 'stdio', '-kernel', image.kernel, '-initrd', join(work, 'initrd')],
+    ...['-append', 'console=ttyS0 quiet panic=-1 mitigations=off audit=0 tsc=reliable'],
+    ...share('host', '/', ',readonly=on'),
+    ...share('exchange', join(work, 'exchange'), ''),
+  ];
+  return new Promise((resolve, reject) => {
+    const qemu = spawn('qemu-system-x86_64', args, { stdio: ['ignore', 'pipe', 'pipe'], timeout: timeoutMs });
+    const log: Buffer[] = [];
+    for (const stream of [qemu.stdout, qemu.stderr]) stream.on('data', (chunk: Buffer) => log.push(chunk));
+    qemu.on('error', reject);
+    qemu.on('close', () => resolve(Buffer.concat(log).toString()));
+  });
+}

@@ -1,0 +1,17 @@
+// Which tests there are and how they run: pure ones side by side, those that use the machine one file at a time.
+import { defineConfig } from 'vitest/config';
+
+export default defineConfig({
+  test: {
+    projects: [
+      { test: { name: 'unit', include: ['src/**/*.test.ts'], sequence: { groupOrder: 0 } } },
+      { test: { name: 'house', include: ['test/*.test.ts'], testTimeout: 60_000, sequence: { groupOrder: 1 } } },
+      { test: { name: 'kernel', include: ['test/kernel/**/*.test.ts'], ...oneByOne(2), testTimeout: 60_000 } },
+      { test: { name: 'e2e', include: ['test/e2e/**/*.test.ts'], ...oneByOne(3), testTimeout: 120_000 } },
+    ],
+  },
+});
+
+function oneByOne(groupOrder: number) {
+  return { fileParallelism: false, hookTimeout: 300_000, sequence: { groupOrder } };
+}
