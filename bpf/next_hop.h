@@ -11,6 +11,9 @@
 #define AF_INET 2
 #define LOOPBACK 1 /* its index in every namespace */
 #define REFRESHES_A_SECOND_FAILED 10
+#ifndef BPF_FIB_LOOKUP_SKIP_NEIGH
+#define BPF_FIB_LOOKUP_SKIP_NEIGH (1U << 2)
+#endif
 #ifndef BPF_FIB_LOOKUP_SRC
 #define BPF_FIB_LOOKUP_SRC (1U << 4)
 #endif
@@ -50,8 +53,17 @@ static __always_inline void look_up(void *ctx, __u32 to, struct way *way)
 	way->via = 0;
 	way->mtu = 0;
 	way->source = 0;
-	if (answer != BPF_FIB_LKUP_RET_SUCCESS && answer != BPF_FIB_LKUP_RET_NO_NEIGH)
+	if (answer == BPF_FIB_LKUP_RET_NO_NEIGH) {
+		/* Only an answer without that question tells the MTU. The gateway now stands where the address was. */
+		fib.tot_len = 1;
+		fib.ifindex = LOOPBACK;
+		fib.ipv4_dst = to;
+		fib.ipv4_src = 0;
+		if (bpf_fib_lookup(ctx, &fib, sizeof(fib), BPF_FIB_LOOKUP_SRC | BPF_FIB_LOOKUP_SKIP_NEIGH))
+			return;
+	} else if (answer != BPF_FIB_LKUP_RET_SUCCESS) {
 		return;
+	}
 	way->via = fib.ifindex | (__u64)fib.ipv4_dst << 32;
 	way->mtu = fib.mtu_result;
 	way->source = fib.ipv4_src;

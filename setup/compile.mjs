@@ -46,7 +46,7 @@ function compileObjects(root, toolchain, stamp, keep) {
   const folder = join(root, 'build', 'bpf');
   mkdirSync(folder, { recursive: true });
   const sources = ['bpf', 'bench'].flatMap((name) => files(join(root, name), /^[^/]*\.bpf\.c$/));
-  const headers = files(join(root, 'bpf'), /\.h$/);
+  const headers = ['bpf', 'bench'].flatMap((name) => files(join(root, name), /\.h$/));
   const wanted = new Set(sources.map((source) => objectName(source)));
   for (const name of readdirSync(folder)) if (!wanted.has(name)) rmSync(join(folder, name));
   /** @type {string | undefined} */

@@ -77,23 +77,36 @@ export function attachments(maps: Maps): readonly Attachment[] {
 }
 
 export function createAttachments(): BpfMap {
-  return BpfMap.create({ type: mapType.hash, name: 'attachments', keySize: 4, valueSize: 4, maxEntries: interfaceCount, flags: 1 });
+  return BpfMap.create({
+    type: mapType.hash,
+    name: 'attachments',
+    keySize: 4,
+    valueSize: 4,
+    maxEntries: interfaceCount,
+    flags: 1,
+  });
 }
 
 /**
  * Ethernet, but not what another interface speaks for: a bridge's or a bond's port, and a VLAN, whose packets its parent has
  * with their tags.
  */
-export function chooseInterfaces(all: readonly Interface[], names: readonly string[] | undefined): readonly Interface[] {
+export function chooseInterfaces(
+  all: readonly Interface[],
+  names: readonly string[] | undefined,
+): readonly Interface[] {
   if (names === undefined) {
     const kinds = new Map(all.map(({ index, kind }) => [index, kind]));
-    const isPort = ({ master }: Interface): boolean => master !== undefined && ['bridge', 'bond', 'team'].includes(kinds.get(master) ?? '');
+    const isPort = ({ master }: Interface): boolean =>
+      master !== undefined && ['bridge', 'bond', 'team'].includes(kinds.get(master) ?? '');
     return all.filter((one) => one.linkType === 'ether' && one.kind !== 'vlan' && !isPort(one));
   }
   return names.map((name) => {
     const found = all.find((one) => one.name === name);
-    if (found === undefined) throw new FairleadError('interface-missing', `there is no interface ${name} in this network namespace`);
-    if (found.linkType !== 'ether') throw new FairleadError('not-supported', `${name} is no Ethernet interface: its type is ${found.linkType}`);
+    if (found === undefined)
+      throw new FairleadError('interface-missing', `there is no interface ${name} in this network namespace`);
+    if (found.linkType !== 'ether')
+      throw new FairleadError('not-supported', `${name} is no Ethernet interface: its type is ${found.linkType}`);
     return found;
   });
 }
@@ -115,7 +128,10 @@ function wantsXdp({ kind, index }: Interface, hook: Hook): boolean {
 }
 
 function attachXdp(maps: Maps, { index, name }: Interface, hook: Hook): void {
-  if (isLinked(maps, index)) return markXdp(maps, index);
+  if (isLinked(maps, index)) {
+    markXdp(maps, index);
+    return;
+  }
   using program = openProgram(maps, 'director_xdp');
   try {
     using link = BpfLink.attachXdp({ ifindex: index, program, mode: 'native' });
@@ -124,8 +140,12 @@ function attachXdp(maps: Maps, { index, name }: Interface, hook: Hook): void {
   } catch (error) {
     // TC does all that XDP does; who asked for XDP by name wants to know.
     if (hook === 'auto') return;
-    if (error instanceof FairleadError && error.code === 'hook-busy') throw new FairleadError('hook-busy', `${name}: ${error.message}`, { cause: error });
-    throw new FairleadError('not-supported', `${name}: its driver takes no XDP program: ${String(error)}`, { cause: error, hint: 'use --hook tc' });
+    if (error instanceof FairleadError && error.code === 'hook-busy')
+      throw new FairleadError('hook-busy', `${name}: ${error.message}`, { cause: error });
+    throw new FairleadError('not-supported', `${name}: its driver takes no XDP program: ${String(error)}`, {
+      cause: error,
+      hint: 'use --hook tc',
+    });
   }
   markXdp(maps, index);
 }
@@ -175,7 +195,9 @@ function linkPath(maps: Maps, index: number): string {
 }
 
 function remembering(maps: Maps): ReadonlyMap<number, number> {
-  return new Map([...maps.map('attachments').entries()].map(([key, value]) => [key.readUInt32LE(0), value.readUInt32LE(0)]));
+  return new Map(
+    [...maps.map('attachments').entries()].map(([key, value]) => [key.readUInt32LE(0), value.readUInt32LE(0)]),
+  );
 }
 
 function remember(maps: Maps, index: number, facts: number): void {
@@ -192,5 +214,7 @@ function indexKey(index: number): Buffer {
 
 /** As the first 6 bytes of a frame are read from memory. */
 function macWord(mac: string): bigint {
-  return mac.split(':').reduce((word, byte, index) => word | (BigInt(Number.parseInt(byte, 16)) << BigInt(8 * index)), 0n);
+  return mac
+    .split(':')
+    .reduce((word, byte, index) => word | (BigInt(Number.parseInt(byte, 16)) << BigInt(8 * index)), 0n);
 }

@@ -1,12 +1,12 @@
 // The connection table read from the kernel's own memory: only pages that may hold connections, and of them only live entries.
 import { join } from 'node:path';
-import { jiffiesPerSecond, lowJiffies, readJiffies } from '../kernel/clock.ts';
-import { be16 } from '../kernel/codec.ts';
+import { jiffiesPerSecond, lowJiffies } from '../kernel/clock.ts';
+import { be16, decode } from '../kernel/codec.ts';
 import { BpfProgram } from '../kernel/program.ts';
 import type { Connection, Endpoint } from '../model/director.ts';
 import { FairleadError } from '../model/error.ts';
-import { readEndpoint } from './live.ts';
 import type { Maps } from './maps.ts';
+import { readEndpoint } from './read.ts';
 import { strideOf } from './rows.ts';
 import { readTimeoutRow } from './timeouts.ts';
 import { protocolName } from './vocabulary.ts';
@@ -81,7 +81,14 @@ function toConnection(maps: Maps, row: FlowRow, expiresInS: number): Connection 
   const state = states.name(stateOf(row.control));
   const method = methods.name(methodOf(row.control));
   if (protocol === undefined || state === undefined || method === undefined) return undefined;
-  const common = { protocol, state, method, expiresInS, client: source(row.addresses, row.ports), virtual: target(row.addresses, row.ports) };
+  const common = {
+    protocol,
+    state,
+    method,
+    expiresInS,
+    client: source(row.addresses, row.ports),
+    virtual: target(row.addresses, row.ports),
+  };
   if (method === 'gate' || method === 'tunnel') {
     const { rip: address, port } = readEndpoint(maps, row.destination);
     return { ...common, destination: { address, port: port === 0 ? common.virtual.port : port } };
@@ -100,7 +107,10 @@ function target(addresses: bigint, ports: bigint): Endpoint {
 
 /** Both as on the wire. */
 function endpoint(word: number, port: number): Endpoint {
-  return { address: { family: 4, bytes: [word & 0xff, (word >>> 8) & 0xff, (word >>> 16) & 0xff, word >>> 24] }, port: be16(port) };
+  return {
+    address: { family: 4, bytes: [word & 0xff, (word >>> 8) & 0xff, (word >>> 16) & 0xff, word >>> 24] },
+    port: be16(port),
+  };
 }
 
 /** Of two jiffies, 32 bits wide and less than 2^31 apart. */
@@ -116,7 +126,11 @@ interface Clock {
 function readClock(maps: Maps): Clock {
   using program = BpfProgram.openPinned(join(maps.directory, 'clock'));
   if (program === undefined) throw new FairleadError('not-attached', `${maps.directory}: program clock is missing`);
-  const now = lowJiffies(readJiffies(program));
+  const layout = maps.layouts.struct('clock');
+  const { context } = program.testRun({ context: Buffer.alloc(layout.size) });
+  const now = lowJiffies(decode<{ jiffies: bigint }>(layout, context).jiffies);
   const timeouts = readTimeoutRow(maps);
-  return { secondsLeft: (state, seen) => Math.max(0, (timeouts[state] ?? 0) - ((now - seen) | 0) / jiffiesPerSecond()) };
+  return {
+    secondsLeft: (state, seen) => Math.max(0, (timeouts[state] ?? 0) - ((now - seen) | 0) / jiffiesPerSecond()),
+  };
 }

@@ -2,25 +2,36 @@
 import { readFileSync } from 'node:fs';
 import { withLock } from '../kernel/lock.ts';
 import { netnsCookie } from '../kernel/namespace.ts';
-import { type Connection, type Director, defaultTimeouts, type InstalledDestination, type InstalledService, type Timeouts } from '../model/director.ts';
+import {
+  type Connection,
+  type Director,
+  defaultTimeouts,
+  type InstalledDestination,
+  type InstalledService,
+  type Timeouts,
+} from '../model/director.ts';
 import { FairleadError } from '../model/error.ts';
 import { emptyTable, type ServiceIdentity, type Table } from '../model/service.ts';
 import { findService, serviceKey } from '../model/table.ts';
-import { type AttachOptions, type Attachment, attach as attachPrograms } from './attach.ts';
+import { type Attachment, type AttachOptions, attach as attachPrograms } from './attach.ts';
 import { readConnections } from './connections.ts';
 import { createInstance, openInstance, removeDead, removeInstance } from './instance.ts';
 import { destinationCounters, ratesOf, serviceCounters, zeroService } from './ledger.ts';
-import { type LiveDestination, type LiveService, readLive } from './live.ts';
+import type { LiveDestination, LiveService } from './live.ts';
 import type { Maps } from './maps.ts';
 import { findPlace, lockPath, type Place } from './place.ts';
+import { readLive } from './read.ts';
 import { readStatus, type Status } from './status.ts';
 import { mergedTimeouts, readTimeouts, writeTimeouts } from './timeouts.ts';
 import { changeTable, type Step } from './transaction.ts';
+import { type TraceAnswer, type TraceQuestion, tracePacket } from './trace.ts';
 import { validate } from './validate.ts';
 
 export interface DataplaneDirector extends Director {
   /** undefined where nothing is attached. */
   status(): Status | undefined;
+  /** What would be done with a packet. undefined where nothing is attached. */
+  trace(question: TraceQuestion): TraceAnswer | undefined;
 }
 
 export interface OpenOptions {
@@ -102,13 +113,18 @@ class PinnedDirector implements DataplaneDirector {
       const maps = this.#current();
       const services = maps === undefined ? [] : readLive(maps).services;
       const one = identity === undefined ? undefined : findService(services, identity);
-      if (identity !== undefined && one === undefined) throw new FairleadError('service-missing', `there is no service ${serviceKey(identity)}`);
+      if (identity !== undefined && one === undefined)
+        throw new FairleadError('service-missing', `there is no service ${serviceKey(identity)}`);
       if (maps !== undefined) for (const service of one === undefined ? services : [one]) zeroService(maps, service);
     });
   }
 
   status(): Status | undefined {
     return this.#maps === undefined ? undefined : readStatus(this.#maps);
+  }
+
+  trace(question: TraceQuestion): TraceAnswer | undefined {
+    return this.#maps === undefined ? undefined : tracePacket(this.#maps, question);
   }
 
   [Symbol.dispose](): void {
@@ -180,7 +196,8 @@ function toInstalledDestination(maps: Maps, destination: LiveDestination): Insta
 }
 
 function requireRoot(): void {
-  if (process.geteuid?.() !== 0) throw new FairleadError('not-root', 'Permission denied (you must be root)', { hint: 'run it as root' });
+  if (process.geteuid?.() !== 0)
+    throw new FairleadError('not-root', 'Permission denied (you must be root)', { hint: 'run it as root' });
 }
 
 function requirePlace(): Place {

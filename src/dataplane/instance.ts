@@ -6,12 +6,12 @@ import { type Layouts, readLayouts } from '../kernel/btf.ts';
 import { jiffiesPerSecond } from '../kernel/clock.ts';
 import { encodeInto } from '../kernel/codec.ts';
 import { EPERM } from '../kernel/errno.ts';
+import { possibleCpus } from '../kernel/libbpf.ts';
 import { withLock } from '../kernel/lock.ts';
 import { BpfMap } from '../kernel/map.ts';
 import { createNetnsSentinel, isNetnsAlive } from '../kernel/namespace.ts';
 import { BpfObject } from '../kernel/object.ts';
 import { BpfProgram } from '../kernel/program.ts';
-import { possibleCpus } from '../kernel/libbpf.ts';
 import { defaultTimeouts } from '../model/director.ts';
 import { FairleadError } from '../model/error.ts';
 import { type AttachOptions, attach, createAttachments, detach } from './attach.ts';
@@ -21,9 +21,9 @@ import { allPlaces, objectPath, type Place } from './place.ts';
 import { readLocalPorts } from './ports.ts';
 import { createTable } from './service_table.ts';
 import { defaultSizes, mapSizes, type Sizes } from './sizes.ts';
-import { readVocabulary } from './vocabulary.ts';
-import { layoutVersion } from './version.ts';
 import { timeoutRow } from './timeouts.ts';
+import { layoutVersion } from './version.ts';
+import { readVocabulary } from './vocabulary.ts';
 
 const sentinelName = 'sentinel';
 
@@ -35,7 +35,9 @@ export function openInstance(place: Place): Maps | undefined {
   const { version } = maps.instance;
   if (version === layoutVersion(layouts)) return maps;
   maps[Symbol.dispose]();
-  throw new FairleadError('not-attached', `another version of fairlead is attached in this network namespace`, { hint: 'run fairlead detach, then start again' });
+  throw new FairleadError('not-attached', `another version of fairlead is attached in this network namespace`, {
+    hint: 'run fairlead detach, then start again',
+  });
 }
 
 /** Under the instance's lock. Undoes everything when anything fails. */
@@ -100,7 +102,10 @@ function removeDirectory(directory: string): void {
 }
 
 function readObjectLayouts(): Layouts {
-  if (!existsSync(objectPath)) throw new FairleadError('no-bpf', `the data plane is not built: ${objectPath} is missing`, { hint: 'run npm run build' });
+  if (!existsSync(objectPath))
+    throw new FairleadError('no-bpf', `the data plane is not built: ${objectPath} is missing`, {
+      hint: 'run npm run build',
+    });
   return readLayouts(objectPath);
 }
 
@@ -134,7 +139,9 @@ function build(directory: string, layouts: Layouts, row: object, sizes: Readonly
   }
   using maps = new Maps(directory, layouts);
   maps.rows('instances').write(0, row);
-  maps.rows('settings').write(0, { timeout_s: timeoutRow(readVocabulary(layouts), defaultTimeouts), hz: jiffiesPerSecond() });
+  maps
+    .rows('settings')
+    .write(0, { timeout_s: timeoutRow(readVocabulary(layouts), defaultTimeouts), hz: jiffiesPerSecond() });
   using table = createTable(maps, 0);
   maps.map('service_tables').update(Buffer.alloc(4), Buffer.from(Uint32Array.of(table.fd).buffer));
   runStart(directory);
@@ -156,7 +163,9 @@ function pinMap(object: BpfObject, name: string, directory: string): void {
 function openObject(): BpfObject {
   if (process.geteuid?.() !== 0) throw new FairleadError('not-root', 'Permission denied (you must be root)');
   if (!existsSync('/sys/kernel/btf/vmlinux')) {
-    throw new FairleadError('no-bpf', 'this kernel has no BTF (/sys/kernel/btf/vmlinux is missing)', { hint: 'it must be built with CONFIG_DEBUG_INFO_BTF' });
+    throw new FairleadError('no-bpf', 'this kernel has no BTF (/sys/kernel/btf/vmlinux is missing)', {
+      hint: 'it must be built with CONFIG_DEBUG_INFO_BTF',
+    });
   }
   return BpfObject.open(objectPath);
 }
@@ -164,5 +173,6 @@ function openObject(): BpfObject {
 function runStart(directory: string): void {
   using start = BpfProgram.openPinned(join(directory, 'start'));
   const result = start?.testRun({}).returnValue ?? -EPERM;
-  if (result !== 0) throw new FairleadError('kernel', `the timer that ends idle connections did not start: error ${-result}`);
+  if (result !== 0)
+    throw new FairleadError('kernel', `the timer that ends idle connections did not start: error ${-result}`);
 }

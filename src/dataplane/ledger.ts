@@ -50,7 +50,10 @@ export function destinationCounters(maps: Maps, { slot }: LiveDestination): Coun
 }
 
 export function serviceCounters(maps: Maps, { record, destinations }: LiveService): Counters {
-  return plus(sumOf(destinations.map(({ slot }) => rawCounters(maps, slot))), readOffset(maps, serviceEntry(record.members.start)));
+  return plus(
+    sumOf(destinations.map(({ slot }) => rawCounters(maps, slot))),
+    readOffset(maps, serviceEntry(record.members.start)),
+  );
 }
 
 export function sumOf(all: readonly Counters[]): Counters {
@@ -65,7 +68,11 @@ export function zeroDestination(maps: Maps, slot: number): void {
 /** Counts from here on, its destinations as well. */
 export function zeroService(maps: Maps, { record, destinations }: LiveService): void {
   for (const { slot } of destinations) zeroDestination(maps, slot);
-  writeOffset(maps, serviceEntry(record.members.start), minus(nothing, sumOf(destinations.map(({ slot }) => rawCounters(maps, slot)))));
+  writeOffset(
+    maps,
+    serviceEntry(record.members.start),
+    minus(nothing, sumOf(destinations.map(({ slot }) => rawCounters(maps, slot)))),
+  );
 }
 
 /** An entry of the ledger: of a destination's slot, or of a service by where its members begin. */
@@ -142,7 +149,13 @@ function entryKey(entry: LedgerEntry): Buffer {
 }
 
 function fromRow(row: CountersRow): Counters {
-  return { connections: row.connections, inPackets: row.in_packets, outPackets: row.out_packets, inBytes: row.in_bytes, outBytes: row.out_bytes };
+  return {
+    connections: row.connections,
+    inPackets: row.in_packets,
+    outPackets: row.out_packets,
+    inBytes: row.in_bytes,
+    outBytes: row.out_bytes,
+  };
 }
 
 function toRow(counters: Counters): CountersRow {

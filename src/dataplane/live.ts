@@ -1,12 +1,6 @@
-// The table in force as the maps hold it: services with the regions, slots and ids that they refer to.
-import { be16 } from '../kernel/codec.ts';
-import type { Address } from '../model/address.ts';
-import { FairleadError } from '../model/error.ts';
+// The table in force as user space sees it: services with the regions, slots and ids that they refer to.
 import type { Destination, Scheduler, Service, Table } from '../model/service.ts';
-import type { Maps } from './maps.ts';
 import type { Region } from './regions.ts';
-import { decodeEntries, type Entry, equalsRaw, type RawTable, readRaw } from './service_table.ts';
-import { type AddressWords, toAddress } from './wire.ts';
 
 export interface LiveDestination extends Destination {
   /** Index into the destinations map. */
@@ -37,31 +31,6 @@ export interface LiveTable {
   readonly services: readonly LiveService[];
 }
 
-const attempts = 100;
-
-/** Needs no lock: what the table in force refers to is never written to, so it is right if the table is still the same after. */
-export function readLive(maps: Maps): LiveTable {
-  let before = readRaw(maps);
-  for (let attempt = 0; attempt < attempts; attempt++) {
-    const read = attemptRead(maps, before);
-    const after = readRaw(maps);
-    if (!equalsRaw(before, after)) before = after;
-    else if (read instanceof Error) throw read;
-    else return { services: read.sort((a, b) => a.record.order - b.record.order) };
-  }
-  throw new FairleadError('kernel', `${maps.directory}: the table of services changed while it was read, ${attempts} times`);
-}
-
-/** A table that changes meanwhile may make no sense at all. */
-function attemptRead(maps: Maps, raw: RawTable): LiveService[] | Error {
-  try {
-    return decodeEntries(maps, raw).map((entry) => toService(maps, entry));
-  } catch (error) {
-    if (error instanceof RangeError) return error;
-    throw error;
-  }
-}
-
 /** The same as a person configures it. */
 export function toTable({ services }: LiveTable): Table {
   return {
@@ -72,38 +41,4 @@ export function toTable({ services }: LiveTable): Table {
       destinations: destinations.map(({ rip, port, method, weight }) => ({ rip, port, method, weight })),
     })),
   };
-}
-
-/** struct member. */
-export interface MemberRow {
-  readonly destination: number;
-  readonly weight: number;
-  readonly method: number;
-}
-
-function toService(maps: Maps, { identity, record }: Entry): LiveService {
-  const family = identity.kind === 'mark' ? identity.family : identity.vip.family;
-  return {
-    identity,
-    scheduler: record.scheduler,
-    record,
-    localAddresses: readRegion(record.localAddresses, (at) => toAddress(maps.rows('local_addresses').read<AddressWords>(at), family)),
-    destinations: readRegion({ ...record.members, length: record.memberCount }, (at) => toDestination(maps, maps.rows('members').read<MemberRow>(at))),
-  };
-}
-
-function toDestination(maps: Maps, { destination: slot, weight, method: number }: MemberRow): LiveDestination {
-  const method = maps.vocabulary.methods.name(number);
-  if (method === undefined) throw new RangeError(`a destination of method ${number}`);
-  return { ...readEndpoint(maps, slot), method, weight, slot };
-}
-
-/** The real server of a slot. */
-export function readEndpoint(maps: Maps, slot: number): { readonly rip: Address; readonly port: number } {
-  const row = maps.rows('destinations').read<{ rip: AddressWords; port: number; family: number }>(slot);
-  return { rip: toAddress(row.rip, row.family), port: be16(row.port) };
-}
-
-function readRegion<T>({ start, length }: Region, read: (at: number) => T): readonly T[] {
-  return Array.from({ length }, (_, index) => read(start + index));
 }

@@ -16,6 +16,7 @@ const structArrays = {
   local_addresses: 'address',
   settings: 'settings',
   instances: 'instance',
+  traces: 'trace',
 } as const;
 export type StructArray = keyof typeof structArrays;
 
@@ -51,7 +52,10 @@ export class Maps implements Disposable {
     const known = this.#open.get(name);
     if (known !== undefined) return known;
     const map = BpfMap.openPinned(join(this.directory, name));
-    if (map === undefined) throw new FairleadError('not-attached', `${this.directory}: map ${name} is missing`, { hint: 'run fairlead detach, then start again' });
+    if (map === undefined)
+      throw new FairleadError('not-attached', `${this.directory}: map ${name} is missing`, {
+        hint: 'run fairlead detach, then start again',
+      });
     this.#open.set(name, map);
     return map;
   }
@@ -74,7 +78,10 @@ export class Maps implements Disposable {
   get buckets(): Column<number> {
     const bytes = this.map('buckets').mmap();
     const stride = strideOf(4);
-    return { get: (index) => bytes.readUInt32LE(index * stride), set: (index, value) => void bytes.writeUInt32LE(value, index * stride) };
+    return {
+      get: (index) => bytes.readUInt32LE(index * stride),
+      set: (index, value) => void bytes.writeUInt32LE(value, index * stride),
+    };
   }
 
   get cursors(): Column<bigint> {
@@ -94,5 +101,8 @@ export class Maps implements Disposable {
 
 function words(map: BpfMap): Column<bigint> {
   const bytes = map.mmap();
-  return { get: (index) => bytes.readBigUInt64LE(index * 8), set: (index, value) => void bytes.writeBigUInt64LE(value, index * 8) };
+  return {
+    get: (index) => bytes.readBigUInt64LE(index * 8),
+    set: (index, value) => void bytes.writeBigUInt64LE(value, index * 8),
+  };
 }

@@ -29,7 +29,8 @@ export function lockPath(): string {
   return join(runtimeDirectory, `${netnsCookie()}.lock`);
 }
 
-const unfinishedSuffix = '.new';
+/** bpffs takes no names with dots. */
+const unfinishedSuffix = '_new';
 
 /** All namespaces', dead ones included. */
 export function allPlaces(): readonly Place[] {
@@ -40,5 +41,9 @@ export function allPlaces(): readonly Place[] {
 }
 
 function placeOf(root: string, name: string): Place {
-  return { directory: join(root, name), unfinished: join(root, name + unfinishedSuffix), lock: join(runtimeDirectory, `${name}.lock`) };
+  return {
+    directory: join(root, name),
+    unfinished: join(root, name + unfinishedSuffix),
+    lock: join(runtimeDirectory, `${name}.lock`),
+  };
 }

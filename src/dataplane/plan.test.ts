@@ -2,10 +2,10 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import type { Address } from '../model/address.ts';
-import { emptyTable, type Destination, type Scheduler, type Service, type Table } from '../model/service.ts';
+import { type Destination, emptyTable, type Scheduler, type Service, type Table } from '../model/service.ts';
 import { destinationKey, serviceKey } from '../model/table.ts';
 import { type LiveDestination, type LiveTable, type ServiceRecord, toTable } from './live.ts';
-import { isEmptyPlan, type Plan, planChange, type PlannedService, type Room, slotOwner } from './plan.ts';
+import { isEmptyPlan, type Plan, type PlannedService, planChange, type Room, slotOwner } from './plan.ts';
 import { regionAllocator } from './regions.ts';
 import { slotPool, type UsedSlot } from './slots.ts';
 
@@ -18,12 +18,22 @@ const destination = fc.record({
   weight: fc.integer({ min: 0, max: 5 }),
 });
 const service = fc.record({
-  identity: fc.record({ kind: fc.constant('address' as const), protocol: fc.constantFrom('tcp', 'udp'), vip: fc.integer({ min: 100, max: 104 }).map(address), port: fc.constant(80) }),
+  identity: fc.record({
+    kind: fc.constant('address' as const),
+    protocol: fc.constantFrom('tcp', 'udp'),
+    vip: fc.integer({ min: 100, max: 104 }).map(address),
+    port: fc.constant(80),
+  }),
   scheduler: fc.constantFrom<Scheduler>('rr', 'wrr', 'wlc', 'sh', 'dh'),
-  localAddresses: fc.uniqueArray(fc.integer({ min: 1, max: 3 }).map(address), { selector: ({ bytes }) => bytes[3], maxLength: 2 }),
+  localAddresses: fc.uniqueArray(fc.integer({ min: 1, max: 3 }).map(address), {
+    selector: ({ bytes }) => bytes[3],
+    maxLength: 2,
+  }),
   destinations: fc.uniqueArray(destination, { selector: destinationKey, maxLength: 6 }),
 });
-const table = fc.uniqueArray(service, { selector: ({ identity }) => serviceKey(identity), maxLength: 6 }).map((services) => ({ services }));
+const table = fc
+  .uniqueArray(service, { selector: ({ identity }) => serviceKey(identity), maxLength: 6 })
+  .map((services) => ({ services }));
 
 /** The maps, as plain arrays. */
 class Simulation {
@@ -42,7 +52,12 @@ class Simulation {
       scheduler: record.scheduler,
       record,
       destinations: defined(this.members.slice(record.members.start, record.members.start + record.memberCount)),
-      localAddresses: defined(this.localAddresses.slice(record.localAddresses.start, record.localAddresses.start + record.localAddresses.length)),
+      localAddresses: defined(
+        this.localAddresses.slice(
+          record.localAddresses.start,
+          record.localAddresses.start + record.localAddresses.length,
+        ),
+      ),
     }));
     return { services: services.sort((a, b) => a.record.order - b.record.order) };
   }
@@ -50,9 +65,21 @@ class Simulation {
   room(nowS: number): Room {
     const records = [...this.records.values()].map(({ record }) => record);
     return {
-      members: regionAllocator('members', 200, records.map(({ members }) => members)),
-      buckets: regionAllocator('buckets', 16 * 32, records.map(({ buckets }) => buckets)),
-      localAddresses: regionAllocator('local addresses', 100, records.map(({ localAddresses }) => localAddresses)),
+      members: regionAllocator(
+        'members',
+        200,
+        records.map(({ members }) => members),
+      ),
+      buckets: regionAllocator(
+        'buckets',
+        16 * 32,
+        records.map(({ buckets }) => buckets),
+      ),
+      localAddresses: regionAllocator(
+        'local addresses',
+        100,
+        records.map(({ localAddresses }) => localAddresses),
+      ),
       slots: slotPool(100, this.slots, nowS),
       bucketCount: 16,
       serviceIds: 20,
@@ -63,7 +90,10 @@ class Simulation {
 
   apply(plan: Plan, nowS: number): void {
     for (const written of plan.written) this.#write(written);
-    const gone = [...plan.removed.flatMap(({ destinations }) => destinations), ...plan.written.flatMap(({ abandoned }) => abandoned)];
+    const gone = [
+      ...plan.removed.flatMap(({ destinations }) => destinations),
+      ...plan.written.flatMap(({ abandoned }) => abandoned),
+    ];
     for (const { slot } of gone) this.slots[slot] = { ...this.#slot(slot), isDeleted: true, deletedAtS: nowS };
     for (const { identity } of plan.removed) this.records.delete(serviceKey(identity));
     for (const { identity, record } of plan.written) this.records.set(serviceKey(identity), { identity, record });
@@ -73,7 +103,13 @@ class Simulation {
   #write(written: PlannedService): void {
     const { record, destinations, localAddresses, buckets } = written;
     destinations.forEach((one, index) => {
-      this.members[record.members.start + index] = { rip: one.rip, port: one.port, method: one.method, weight: one.weight, slot: one.slot };
+      this.members[record.members.start + index] = {
+        rip: one.rip,
+        port: one.port,
+        method: one.method,
+        weight: one.weight,
+        slot: one.slot,
+      };
       const owner = slotOwner(written, destinationKey(one));
       const known = this.slots[one.slot];
       if (one.origin === 'new') expect(known?.isDeleted ?? true).toBe(true);
@@ -81,7 +117,8 @@ class Simulation {
       this.slots[one.slot] = { slot: one.slot, owner, isDeleted: false, isBusy: false, deletedAtS: 0 };
     });
     for (const [index, position] of buckets.entries()) this.buckets[record.buckets.start + index] = position;
-    for (const [index, local] of localAddresses.entries()) this.localAddresses[record.localAddresses.start + index] = local;
+    for (const [index, local] of localAddresses.entries())
+      this.localAddresses[record.localAddresses.start + index] = local;
     this.cursors.set(record.id, written.cursor);
   }
 
@@ -167,12 +204,35 @@ describe('a plan', () => {
   });
 
   it.each<[string, (table: Table) => Table, string]>([
-    ['services', (some) => ({ services: Array.from({ length: 21 }, (_, index) => ({ ...first(some), destinations: [], identity: { kind: 'address', protocol: 'tcp', vip: address(index), port: 1 } })) }), 'no room for more services: the table has 20'],
-    ['destinations', (some) => ({ services: [{ ...first(some), destinations: many(101) }] }), 'no room for more destinations: the table has 100'],
+    [
+      'services',
+      (some) => ({
+        services: Array.from({ length: 21 }, (_, index) => ({
+          ...first(some),
+          destinations: [],
+          identity: { kind: 'address', protocol: 'tcp', vip: address(index), port: 1 },
+        })),
+      }),
+      'no room for more services: the table has 20',
+    ],
+    [
+      'destinations',
+      (some) => ({ services: [{ ...first(some), destinations: many(101) }] }),
+      'no room for more destinations: the table has 100',
+    ],
     ['members', (some) => ({ services: [{ ...first(some), destinations: many(201) }] }), 'no room for'],
   ])('that needs more room for %s than there is is refused', (_, grow, message) => {
     const maps = new Simulation();
-    const one: Table = { services: [{ identity: { kind: 'address', protocol: 'tcp', vip: address(100), port: 80 }, scheduler: 'wlc', localAddresses: [], destinations: [] }] };
+    const one: Table = {
+      services: [
+        {
+          identity: { kind: 'address', protocol: 'tcp', vip: address(100), port: 80 },
+          scheduler: 'wlc',
+          localAddresses: [],
+          destinations: [],
+        },
+      ],
+    };
     expect(() => planChange({ services: [] }, grow(one), maps.room(0))).toThrow(message);
   });
 });
@@ -188,7 +248,9 @@ function many(count: number): Destination[] {
 }
 
 function slotsOf(live: LiveTable): ReadonlyMap<string, number> {
-  return new Map(live.services.flatMap((one) => one.destinations.map((its) => [slotOwner(one, destinationKey(its)), its.slot])));
+  return new Map(
+    live.services.flatMap((one) => one.destinations.map((its) => [slotOwner(one, destinationKey(its)), its.slot])),
+  );
 }
 
 /** No two destinations share a slot, no two services an id or a rank. */

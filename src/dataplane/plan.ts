@@ -1,12 +1,13 @@
 // The difference between the table in force and the wanted one, as everything that has to be written. Pure.
+
+import { formatAddress } from '../model/address.ts';
 import { FairleadError } from '../model/error.ts';
 import type { Service, Table } from '../model/service.ts';
+import { destinationKey, serviceKey } from '../model/table.ts';
 import { bucketsOf, usesBuckets } from '../schedule/buckets.ts';
 import { freshCursor, movedCursor } from '../schedule/cursor.ts';
 import { descentOf } from '../schedule/descent.ts';
 import type { Listed } from '../schedule/edits.ts';
-import { formatAddress } from '../model/address.ts';
-import { destinationKey, serviceKey } from '../model/table.ts';
 import type { LiveDestination, LiveService, LiveTable, ServiceRecord } from './live.ts';
 import type { Allocate } from './regions.ts';
 import type { SlotPool } from './slots.ts';
@@ -74,10 +75,18 @@ export function planChange(live: LiveTable, wanted: Table, room: Room): Plan {
 }
 
 function planService(
-  service: Service, previous: LiveService | undefined, order: number, id: number, known: ReadonlyMap<string, KnownSlot>, room: Room,
+  service: Service,
+  previous: LiveService | undefined,
+  order: number,
+  id: number,
+  known: ReadonlyMap<string, KnownSlot>,
+  room: Room,
 ): PlannedService {
   const destinations = service.destinations.map((destination): PlannedDestination => {
-    return { ...destination, ...(known.get(destinationKey(destination)) ?? { slot: room.slots.take(), origin: 'new' }) };
+    return {
+      ...destination,
+      ...(known.get(destinationKey(destination)) ?? { slot: room.slots.take(), origin: 'new' }),
+    };
   });
   const weights = destinations.map(({ weight }) => weight);
   const record: ServiceRecord = {
@@ -104,9 +113,14 @@ function planService(
 
 type KnownSlot = Pick<PlannedDestination, 'slot' | 'origin'>;
 
-function knownSlots(service: Service, previous: LiveService | undefined, pool: SlotPool): ReadonlyMap<string, KnownSlot> {
+function knownSlots(
+  service: Service,
+  previous: LiveService | undefined,
+  pool: SlotPool,
+): ReadonlyMap<string, KnownSlot> {
   const known = new Map<string, KnownSlot>();
-  for (const destination of previous?.destinations ?? []) known.set(destinationKey(destination), { slot: destination.slot, origin: 'kept' });
+  for (const destination of previous?.destinations ?? [])
+    known.set(destinationKey(destination), { slot: destination.slot, origin: 'kept' });
   for (const destination of service.destinations) {
     const key = destinationKey(destination);
     const slot = known.has(key) ? undefined : pool.resurrect(slotOwner(service, key));
@@ -122,12 +136,20 @@ export function slotOwner({ identity }: Pick<Service, 'identity'>, destination: 
 
 function cursorOf(service: Service, previous: LiveService | undefined, room: Room): bigint {
   if (previous === undefined) return movedCursor(service.scheduler, 0n, [], listed(service));
-  if (previous.scheduler !== service.scheduler) return freshCursor(service.scheduler, service.destinations.map(({ weight }) => weight));
+  if (previous.scheduler !== service.scheduler)
+    return freshCursor(
+      service.scheduler,
+      service.destinations.map(({ weight }) => weight),
+    );
   return movedCursor(service.scheduler, room.cursorOf(previous.record.id), listed(previous), listed(service));
 }
 
 function listed({ destinations }: Service): readonly Listed[] {
-  return destinations.map((destination) => ({ key: destinationKey(destination), weight: destination.weight, method: destination.method }));
+  return destinations.map((destination) => ({
+    key: destinationKey(destination),
+    weight: destination.weight,
+    method: destination.method,
+  }));
 }
 
 function isSame(a: Service, b: Service): boolean {
@@ -154,7 +176,8 @@ function idAllocator(room: Room, live: LiveTable): { take(): number; next(): num
   let candidate = room.nextServiceId % room.serviceIds;
   return {
     take() {
-      if (taken.size >= room.serviceIds) throw new FairleadError('table-full', `no room for more services: the table has ${room.serviceIds}`);
+      if (taken.size >= room.serviceIds)
+        throw new FairleadError('table-full', `no room for more services: the table has ${room.serviceIds}`);
       while (taken.has(candidate)) candidate = (candidate + 1) % room.serviceIds;
       taken.add(candidate);
       return candidate;

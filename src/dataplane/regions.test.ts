@@ -25,7 +25,10 @@ describe('an allocator of regions', () => {
     );
   });
   it('finds the last free entry', () => {
-    const allocate = regionAllocator('entries', 10, [{ start: 0, length: 4 }, { start: 5, length: 5 }]);
+    const allocate = regionAllocator('entries', 10, [
+      { start: 0, length: 4 },
+      { start: 5, length: 5 },
+    ]);
     expect(allocate(1)).toEqual({ start: 4, length: 1 });
     expect(() => allocate(1)).toThrow('no room for 1 more entries: the table has 10');
   });

@@ -43,13 +43,17 @@ export function readRaw(maps: Maps): RawTable {
 }
 
 export function equalsRaw(a: RawTable, b: RawTable): boolean {
-  const equals = (some: readonly Buffer[], others: readonly Buffer[]): boolean => Buffer.concat(some).equals(Buffer.concat(others));
+  const equals = (some: readonly Buffer[], others: readonly Buffer[]): boolean =>
+    Buffer.concat(some).equals(Buffer.concat(others));
   return equals(a.keys, b.keys) && equals(a.values, b.values);
 }
 
 export function decodeEntries(maps: Maps, { keys, values }: RawTable): readonly Entry[] {
   const keyLayout = maps.layouts.struct('service_key');
-  return keys.map((key, index) => ({ identity: decodeKey(keyLayout, key), record: decodeRecord(maps, values[index] ?? zero) }));
+  return keys.map((key, index) => ({
+    identity: decodeKey(keyLayout, key),
+    record: decodeRecord(maps, values[index] ?? zero),
+  }));
 }
 
 /** Makes one service what it shall be: readers see the old or the new. False when the table in force can't hold `count`. */

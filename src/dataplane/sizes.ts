@@ -23,11 +23,21 @@ const destinationBytes = 600;
 const counterBytes = 64;
 
 /** FAIRLEAD_CONNECTIONS of the environment is the number of connections; the default is 2^20, or what 1/16 of the memory holds. */
-export function defaultSizes(cpus: number, environment = process.env['FAIRLEAD_CONNECTIONS'], memoryBytes = totalmem()): Sizes {
+export function defaultSizes(
+  cpus: number,
+  environment = process.env.FAIRLEAD_CONNECTIONS,
+  memoryBytes = totalmem(),
+): Sizes {
   const affordable = Math.floor(memoryBytes / 16 / flowBytes);
-  const flowSlots = environment === undefined ? Math.min(slotsFor(defaultConnections), wholePages(affordable)) : slotsFor(parseConnections(environment));
+  const flowSlots =
+    environment === undefined
+      ? Math.min(slotsFor(defaultConnections), wholePages(affordable))
+      : slotsFor(parseConnections(environment));
   const slots = memoryBytes / 128 / (destinationBytes + counterBytes * cpus);
-  return { flowSlots, destinationSlots: Math.min(mostDestinations, Math.max(leastDestinations, 2 ** Math.floor(Math.log2(slots)))) };
+  return {
+    flowSlots,
+    destinationSlots: Math.min(mostDestinations, Math.max(leastDestinations, 2 ** Math.floor(Math.log2(slots)))),
+  };
 }
 
 /** Two entries each, at a load of two thirds. */
@@ -56,6 +66,10 @@ function wholePages(slots: number): number {
 
 function parseConnections(text: string): number {
   const connections = Number(text);
-  if (Number.isInteger(connections) && connections >= leastConnections && connections <= mostConnections) return connections;
-  throw new FairleadError('bad-input', `FAIRLEAD_CONNECTIONS: expected a number from ${leastConnections} to ${mostConnections}, got ${JSON.stringify(text)}`);
+  if (Number.isInteger(connections) && connections >= leastConnections && connections <= mostConnections)
+    return connections;
+  throw new FairleadError(
+    'bad-input',
+    `FAIRLEAD_CONNECTIONS: expected a number from ${leastConnections} to ${mostConnections}, got ${JSON.stringify(text)}`,
+  );
 }

@@ -46,7 +46,8 @@ export function slotPool(capacity: number, used: readonly UsedSlot[], nowS: numb
       if (neverUsed < capacity) return neverUsed++;
       idle ??= [...trash.values()].filter(({ isBusy }) => !isBusy).sort((a, b) => b.deletedAtS - a.deletedAtS);
       const oldest = idle.pop();
-      if (oldest === undefined) throw new FairleadError('table-full', `no room for more destinations: the table has ${capacity}`);
+      if (oldest === undefined)
+        throw new FairleadError('table-full', `no room for more destinations: the table has ${capacity}`);
       trash.delete(oldest.owner);
       return oldest.slot;
     },

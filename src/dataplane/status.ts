@@ -1,8 +1,9 @@
 // What an operator asks first: what is attached where, how full the tables are, and why packets were not forwarded.
 import { type Attachment, attachments } from './attach.ts';
 import { countConnections } from './connections.ts';
-import { type LiveTable, readLive } from './live.ts';
+import type { LiveTable } from './live.ts';
 import type { Maps } from './maps.ts';
+import { readLive } from './read.ts';
 import { available } from './transaction.ts';
 
 export interface Fill {

@@ -1,7 +1,6 @@
 // How long idle connections live, by their state: IPVS's values, of which three can be set.
-import type { Timeouts } from '../model/director.ts';
+import type { FlowState, Timeouts } from '../model/director.ts';
 import { FairleadError } from '../model/error.ts';
-import type { FlowState } from '../model/director.ts';
 import type { Maps } from './maps.ts';
 import type { Vocabulary } from './vocabulary.ts';
 
@@ -52,5 +51,9 @@ export function mergedTimeouts(installed: Timeouts, wanted: Timeouts): Timeouts 
       throw new FairleadError('out-of-range', `expected a timeout from 0 to ${longestS} seconds, got ${seconds}`);
     }
   }
-  return { tcp: wanted.tcp || installed.tcp, tcpFin: wanted.tcpFin || installed.tcpFin, udp: wanted.udp || installed.udp };
+  return {
+    tcp: wanted.tcp || installed.tcp,
+    tcpFin: wanted.tcpFin || installed.tcpFin,
+    udp: wanted.udp || installed.udp,
+  };
 }

@@ -2,11 +2,30 @@
 import { be16 } from '../kernel/codec.ts';
 import type { Table } from '../model/service.ts';
 import { destinationKey } from '../model/table.ts';
-import { minus, nothing, rawCounters, readOffset, serviceEntry, slotEntry, sumOf, plus, writeOffset } from './ledger.ts';
-import { type LiveService, type LiveTable, readEndpoint, readLive, toTable } from './live.ts';
+import {
+  minus,
+  nothing,
+  plus,
+  rawCounters,
+  readOffset,
+  serviceEntry,
+  slotEntry,
+  sumOf,
+  writeOffset,
+} from './ledger.ts';
+import { type LiveService, type LiveTable, toTable } from './live.ts';
 import { forgetLocalities } from './localities.ts';
 import { bucketCount, type Maps } from './maps.ts';
-import { isEmptyPlan, type Plan, type PlannedDestination, type PlannedService, planChange, type Room, slotOwner } from './plan.ts';
+import {
+  isEmptyPlan,
+  type Plan,
+  type PlannedDestination,
+  type PlannedService,
+  planChange,
+  type Room,
+  slotOwner,
+} from './plan.ts';
+import { readEndpoint, readLive } from './read.ts';
 import { regionAllocator } from './regions.ts';
 import { putInPlace, removeInPlace, replaceTable, waitForPackets } from './service_table.ts';
 import { slotPool, type UsedSlot } from './slots.ts';
@@ -47,7 +66,11 @@ export function* changeTable(maps: Maps, edit: (installed: Table) => Table, nowS
 
 /** Makes the slots agree with the table in force, whatever a process that died in the middle of a change left of it. */
 function repair(maps: Maps, { services }: LiveTable, nowS: number): void {
-  const inForce = new Map(services.flatMap(({ record, destinations }) => destinations.map(({ slot, weight }) => [slot, { service: record.id, weight }] as const)));
+  const inForce = new Map(
+    services.flatMap(({ record, destinations }) =>
+      destinations.map(({ slot, weight }) => [slot, { service: record.id, weight }] as const),
+    ),
+  );
   const rows = maps.rows('destinations');
   const [flags, service, weight] = [rows.number('flags'), rows.number('service'), rows.number('weight')];
   const used = usedSlots(maps).get(0);
@@ -78,9 +101,21 @@ function roomOf(maps: Maps, { services }: LiveTable, nowS: number): Room {
   const { cursors } = maps;
   const capacity = (map: string): number => maps.map(map).info.maxEntries;
   return {
-    members: regionAllocator('destinations', capacity('members'), records.map(({ members }) => members)),
-    buckets: regionAllocator('hash buckets', capacity('buckets'), records.map(({ buckets }) => buckets)),
-    localAddresses: regionAllocator('local addresses', capacity('local_addresses'), records.map(({ localAddresses }) => localAddresses)),
+    members: regionAllocator(
+      'destinations',
+      capacity('members'),
+      records.map(({ members }) => members),
+    ),
+    buckets: regionAllocator(
+      'hash buckets',
+      capacity('buckets'),
+      records.map(({ buckets }) => buckets),
+    ),
+    localAddresses: regionAllocator(
+      'local addresses',
+      capacity('local_addresses'),
+      records.map(({ localAddresses }) => localAddresses),
+    ),
     slots: slotPool(maps.instance.destination_slots, readSlots(maps), nowS),
     bucketCount,
     serviceIds: capacity('cursors'),
@@ -122,7 +157,11 @@ function prepare(maps: Maps, plan: Plan): void {
   }
 }
 
-function prepareDestination(maps: Maps, service: PlannedService, { slot, origin, rip, port, weight }: PlannedDestination): void {
+function prepareDestination(
+  maps: Maps,
+  service: PlannedService,
+  { slot, origin, rip, port, weight }: PlannedDestination,
+): void {
   const rows = maps.rows('destinations');
   if (origin === 'resurrected') rows.patch(slot, { service: service.record.id, weight, flags: available });
   if (origin !== 'new') return;
@@ -145,11 +184,16 @@ function prepareService(maps: Maps, service: PlannedService): void {
   const { record, destinations, buckets, localAddresses, previous } = service;
   const members = maps.rows('members');
   destinations.forEach(({ slot, weight, method }, index) => {
-    members.write(record.members.start + index, { destination: slot, weight, method: maps.vocabulary.methods.number(method) });
+    members.write(record.members.start + index, {
+      destination: slot,
+      weight,
+      method: maps.vocabulary.methods.number(method),
+    });
   });
   const { buckets: column } = maps;
   for (const [index, position] of buckets.entries()) column.set(record.buckets.start + index, position);
-  for (const [index, address] of localAddresses.entries()) maps.rows('local_addresses').write(record.localAddresses.start + index, toWords(address));
+  for (const [index, address] of localAddresses.entries())
+    maps.rows('local_addresses').write(record.localAddresses.start + index, toWords(address));
   if (previous === undefined) maps.cursors.set(record.id, service.cursor);
   writeOffset(maps, serviceEntry(record.members.start), offsetOf(maps, service));
 }
@@ -167,7 +211,10 @@ function swap(maps: Maps, { written, removed, kept }: Plan): void {
   const [put] = written;
   const [gone] = removed;
   if (written.length + removed.length === 1) {
-    if (gone !== undefined) return removeInPlace(maps, gone.identity);
+    if (gone !== undefined) {
+      removeInPlace(maps, gone.identity);
+      return;
+    }
     if (put !== undefined && putInPlace(maps, put, count)) return;
   }
   replaceTable(maps, [...kept, ...written]);

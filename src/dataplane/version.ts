@@ -3,7 +3,20 @@ import { createHash } from 'node:crypto';
 import type { Layouts } from '../kernel/btf.ts';
 import type { Layout } from '../kernel/layout.ts';
 
-const shared = ['flow', 'destination', 'counters', 'rates', 'member', 'address', 'service_key', 'service', 'settings', 'instance', 'locality_key', 'locality'];
+const shared = [
+  'flow',
+  'destination',
+  'counters',
+  'rates',
+  'member',
+  'address',
+  'service_key',
+  'service',
+  'settings',
+  'instance',
+  'locality_key',
+  'locality',
+];
 const vocabularies = ['method', 'scheduler', 'flow_state', 'flow_kind'];
 
 /** 32 bits of a hash over every struct that stays in pinned maps, and over the numbers stored in them. */

@@ -39,7 +39,12 @@ export function protocolName(number: number): Protocol | undefined {
   return (Object.keys(protocolNumbers) as Protocol[]).find((name) => protocolNumbers[name] === number);
 }
 
-function codes<Name extends string>(layouts: Layouts, tag: string, prefix: string, known: readonly Name[]): Codes<Name> {
+function codes<Name extends string>(
+  layouts: Layouts,
+  tag: string,
+  prefix: string,
+  known: readonly Name[],
+): Codes<Name> {
   const values = layouts.enum(tag);
   const numbers = new Map(known.map((name) => [name, numberOf(values, tag, prefix + name.toUpperCase())]));
   const byNumber = new Map([...numbers].map(([name, number]) => [number, name]));

@@ -22,7 +22,7 @@ const XDP_FLAGS: Readonly<Record<XdpMode, number>> = { generic: 1 << 1, native: 
 const createLayout = cStruct('bpf_link_create_opts', [
   ['sz', 'u64'], ['flags', 'u32'], ['iter_info', 'u64'], ['iter_info_len', 'u32'], ['target_btf_id', 'u32'],
 ]);
-const infoLayout = cStruct('bpf_link_info', [['type', 'u32'], ['id', 'u32'], ['prog_id', 'u32'], ['ifindex', 'u64']]);
+const infoLayout = cStruct('bpf_link_info', [['type', 'u32'], ['id', 'u32'], ['prog_id', 'u32'], ['padding', 'u32'], ['ifindex', 'u32']]);
 const queryLayout = cStruct('bpf_xdp_query_opts', [
   ['sz', 'u64'], ['prog_id', 'u32'], ['drv_prog_id', 'u32'], ['hw_prog_id', 'u32'], ['skb_prog_id', 'u32'], ['attach_mode', 'u8'],
 ]);

@@ -19,4 +19,6 @@ export interface Answer {
   readonly token: string;
 }
 
-export type Reply = { readonly token: string; readonly answer: Answer } | { readonly token: string; readonly failure: string };
+export type Reply =
+  | { readonly token: string; readonly answer: Answer }
+  | { readonly token: string; readonly failure: string };

@@ -9,7 +9,9 @@ function askTcp(question: Question): Promise<string> {
   return new Promise((resolve, reject) => {
     const request = get({ host: to, port, localPort, agent: false, path: `/?token=${token}` }, (response) => {
       let body = '';
-      response.setEncoding('utf8').on('data', (text: string) => void (body += text));
+      response.setEncoding('utf8').on('data', (text: string) => {
+        body += text;
+      });
       response.on('error', reject);
       response.on('end', () => resolve(body));
     });
@@ -43,7 +45,10 @@ async function ask(question: Question): Promise<Reply> {
 
 createInterface({ input: process.stdin })
   .on('line', (line) => {
-    ask(JSON.parse(line)).then((reply) => process.stdout.write(`${JSON.stringify(reply)}\n`), () => undefined);
+    ask(JSON.parse(line)).then(
+      (reply) => process.stdout.write(`${JSON.stringify(reply)}\n`),
+      () => undefined,
+    );
   })
   .on('close', () => process.exit(0));
 process.stdout.write('ready\n');

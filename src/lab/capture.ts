@@ -3,7 +3,7 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { Child, type ChildOptions } from './child.ts';
 import { decodeFrame, type Frame } from './packets.ts';
 import { createPcapReader } from './pcap.ts';
-import { macOf, type Host } from './plan.ts';
+import { type Host, macOf } from './plan.ts';
 
 export interface Sighting extends Frame {
   readonly timeNs: bigint;
@@ -46,7 +46,7 @@ export class Wire implements AsyncDisposable {
   /** All that was seen up to now, in the order of time. */
   seen(): readonly Sighting[] {
     if (this.#sorted < this.#sightings.length) {
-      this.#sightings.sort((a, b) => (a.timeNs < b.timeNs ? -1 : a.timeNs > b.timeNs ? 1 : 0));
+      this.#sightings.sort((a, b) => Number(a.timeNs - b.timeNs));
       this.#sorted = this.#sightings.length;
     }
     return this.#sightings;

@@ -1,7 +1,7 @@
 // A program that runs beside the laboratory until it is ended: servers, the client, captures.
-import { spawn, type ChildProcessWithoutNullStreams } from 'node:child_process';
-import { inNamespace } from './command.ts';
+import { type ChildProcessWithoutNullStreams, spawn } from 'node:child_process';
 import { FairleadError } from '../model/error.ts';
+import { inNamespace } from './command.ts';
 
 export interface ChildOptions {
   readonly namespace: string;
@@ -24,11 +24,16 @@ export class Child implements AsyncDisposable {
     // Its own session: Ctrl-C must not end it before the laboratory has put things back.
     this.#process = spawn(program, rest, { stdio: 'pipe', detached: true });
     this.#process.stdin.on('error', () => undefined);
-    this.#process.stderr.setEncoding('utf8').on('data', (text: string) => void (this.#errors += text));
+    this.#process.stderr.setEncoding('utf8').on('data', (text: string) => {
+      this.#errors += text;
+    });
     this.#ended = new Promise((resolve) => {
       const end = (how: string): void => {
         resolve();
-        if (!this.#told) options.onLost(new FairleadError('kernel', `${this.#title} ended unexpectedly (${how}): ${this.#errors.trim()}`));
+        if (!this.#told)
+          options.onLost(
+            new FairleadError('kernel', `${this.#title} ended unexpectedly (${how}): ${this.#errors.trim()}`),
+          );
       };
       this.#process.once('error', (error) => end(error.message));
       this.#process.once('exit', (status, signal) => end(signal ?? `status ${status}`));

@@ -17,7 +17,11 @@ export interface CommandOptions {
 const defaultTimeoutMs = 20_000;
 
 /** A status other than 0 is an error that quotes the program. */
-export async function run(command: readonly string[], options: CommandOptions = {}, signal?: AbortSignal): Promise<Outcome> {
+export async function run(
+  command: readonly string[],
+  options: CommandOptions = {},
+  signal?: AbortSignal,
+): Promise<Outcome> {
   const outcome = await attempt(command, options, signal);
   if (outcome.status === 0) return outcome;
   const said = (outcome.stderr || outcome.stdout).trim() || 'nothing';
@@ -25,7 +29,11 @@ export async function run(command: readonly string[], options: CommandOptions = 
 }
 
 /** Any status is a result. Rejects when the program can't be started, takes too long, or `signal` says to stop. */
-export function attempt(command: readonly string[], options: CommandOptions = {}, signal?: AbortSignal): Promise<Outcome> {
+export function attempt(
+  command: readonly string[],
+  options: CommandOptions = {},
+  signal?: AbortSignal,
+): Promise<Outcome> {
   const [program = '', ...rest] = inNamespace(command, options.namespace);
   const timeoutMs = options.timeoutMs ?? defaultTimeoutMs;
   return new Promise((resolve, reject) => {
@@ -36,8 +44,12 @@ export function attempt(command: readonly string[], options: CommandOptions = {}
     // A session of its own: a terminal's Ctrl-C reaches the laboratory alone, which then ends its children in order.
     const child = spawn(program, rest, { stdio: 'pipe', detached: true });
     const output = { stdout: '', stderr: '' };
-    child.stdout.setEncoding('utf8').on('data', (text: string) => void (output.stdout += text));
-    child.stderr.setEncoding('utf8').on('data', (text: string) => void (output.stderr += text));
+    child.stdout.setEncoding('utf8').on('data', (text: string) => {
+      output.stdout += text;
+    });
+    child.stderr.setEncoding('utf8').on('data', (text: string) => {
+      output.stderr += text;
+    });
     // A program that ends without reading its input is judged by its status.
     child.stdin.on('error', () => undefined);
     child.stdin.end(options.input ?? '');

@@ -1,14 +1,19 @@
 // The commands of this package that a laboratory uses: ipvsadm and fairlead on the director, fairlead on real servers.
 import { fileURLToPath } from 'node:url';
-import { attempt, run, type Outcome } from './command.ts';
-import { addressOf, type Plan, type VirtualService } from './plan.ts';
 import type { Method } from '../model/service.ts';
+import { attempt, type Outcome, run } from './command.ts';
+import { addressOf, type Plan, type VirtualService } from './plan.ts';
 
 export const packageRoot = fileURLToPath(new URL('../../', import.meta.url));
 export const ipvsadm = `${packageRoot}bin/ipvsadm`;
 export const fairlead = `${packageRoot}bin/fairlead`;
 
-export const methodOption: Readonly<Record<Method, string>> = { masq: '-m', gate: '-g', tunnel: '-i', fullnat: '--fullnat' };
+export const methodOption: Readonly<Record<Method, string>> = {
+  masq: '-m',
+  gate: '-g',
+  tunnel: '-i',
+  fullnat: '--fullnat',
+};
 
 /** Lines for `ipvsadm -R`: one transaction, one process. */
 export function additions(plan: Plan, services: readonly VirtualService[]): string[] {
@@ -29,7 +34,11 @@ export async function restore(namespace: string, lines: readonly string[], signa
   await run([ipvsadm, '-R'], { namespace, input: `${lines.join('\n')}\n` }, signal);
 }
 
-export async function listServices(namespace: string, options: readonly string[], signal: AbortSignal): Promise<string> {
+export async function listServices(
+  namespace: string,
+  options: readonly string[],
+  signal: AbortSignal,
+): Promise<string> {
   return (await run([ipvsadm, '-L', '-n', ...options], { namespace }, signal)).stdout;
 }
 

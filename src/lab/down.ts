@@ -1,8 +1,8 @@
 // Removes laboratories: the one that was kept, and what is left of those whose process is gone.
-import { existsSync, readFileSync } from 'node:fs';
+import { readFileSync } from 'node:fs';
 import { run } from './command.ts';
 import { detach, removeTunnelEnd } from './director.ts';
-import { parseNamespace, type LabNamespace } from './names.ts';
+import { type LabNamespace, parseNamespace } from './names.ts';
 import { vip } from './plans/addresses.ts';
 import { listNamespaces, removeNamespaces } from './topology.ts';
 
@@ -28,7 +28,9 @@ async function removeLabs(labs: readonly LabNamespace[]): Promise<string[]> {
   const namespaces = labs.map(({ namespace }) => namespace);
   // One that is broken beyond answering must go all the same.
   await Promise.allSettled(labs.filter(({ host }) => host === 'director').map(({ namespace }) => detach(namespace)));
-  await Promise.allSettled(labs.filter(({ host }) => host.startsWith('rs')).map(({ namespace }) => removeEnd(namespace)));
+  await Promise.allSettled(
+    labs.filter(({ host }) => host.startsWith('rs')).map(({ namespace }) => removeEnd(namespace)),
+  );
   for (const namespace of namespaces) await endServers(namespace);
   await removeNamespaces(namespaces);
   return namespaces;
@@ -56,6 +58,11 @@ function isLabServer(pid: number): boolean {
   }
 }
 
+/** A process that has ended but was not waited for is gone, too. */
 function isAlive(pid: number): boolean {
-  return existsSync(`/proc/${pid}`);
+  try {
+    return !/^State:\s+Z/m.test(readFileSync(`/proc/${pid}/status`, 'utf8'));
+  } catch {
+    return false;
+  }
 }

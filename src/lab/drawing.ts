@@ -18,7 +18,9 @@ function drawSegments(plan: Plan, host: Host, drawn: Set<string>): Block[] {
   return legs.flatMap((leg) => {
     const segment = plan.segments.find(({ name }) => name === leg.segment);
     if (!segment) return [];
-    const hosts = plan.hosts.filter((each) => !drawn.has(each.name) && each.legs.some((other) => other.segment === segment.name));
+    const hosts = plan.hosts.filter(
+      (each) => !drawn.has(each.name) && each.legs.some((other) => other.segment === segment.name),
+    );
     for (const each of hosts) drawn.add(each.name);
     const below = hosts.map((each): Block => [describe(each, segment), ...branches(drawSegments(plan, each, drawn))]);
     return below.length === 0 ? [] : [[`[${segment.network}]`, ...branches(below)]];

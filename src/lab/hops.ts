@@ -1,20 +1,30 @@
 // One request and its reply as they crossed each wire: a table for a person.
-import type { Exchange, Scene } from './scene.ts';
-import { hostOfMac } from './plan.ts';
-import type { Ip } from './packets.ts';
-import { replyTrip, requestTrip, type IpSighting } from './trip.ts';
+
 import { captureLagMs } from './claims/claim.ts';
+import type { Ip } from './packets.ts';
+import { hostOfMac } from './plan.ts';
+import type { Exchange, Scene } from './scene.ts';
+import { type IpSighting, replyTrip, requestTrip } from './trip.ts';
 
 export async function hopsOf(scene: Scene, exchange: Exchange): Promise<string[]> {
-  const complete = (): boolean => replyTrip(scene, exchange).some(({ host, direction }) => host === 'client' && direction === 'in');
+  const complete = (): boolean =>
+    replyTrip(scene, exchange).some(({ host, direction }) => host === 'client' && direction === 'in');
   await scene.wire.until(complete, captureLagMs, scene.signal);
-  return ['request', ...table(scene, requestTrip(scene, exchange)), 'reply', ...table(scene, replyTrip(scene, exchange))];
+  return [
+    'request',
+    ...table(scene, requestTrip(scene, exchange)),
+    'reply',
+    ...table(scene, replyTrip(scene, exchange)),
+  ];
 }
 
 /** Each frame once, as its sender put it on the wire. */
 function table(scene: Scene, trip: readonly IpSighting[]): string[] {
   const rows = trip.filter(({ direction }) => direction === 'out').map((sighting) => row(scene, sighting));
-  const widths = rows.reduce<number[]>((most, cells) => cells.map((cell, index) => Math.max(cell.length, most[index] ?? 0)), []);
+  const widths = rows.reduce<number[]>(
+    (most, cells) => cells.map((cell, index) => Math.max(cell.length, most[index] ?? 0)),
+    [],
+  );
   return rows.map((cells) => `  ${cells.map((cell, index) => cell.padEnd(widths[index] ?? 0)).join('  ')}`.trimEnd());
 }
 

@@ -1,9 +1,9 @@
 // `npm run lab`: every LVS type laid out in network namespaces, asked, shown on the wire, and its rules checked.
 import { FairleadError } from '../model/error.ts';
-import { findKept, removeKept, removeStale } from './down.ts';
 import { advice } from './advice.ts';
+import { findKept, removeKept, removeStale } from './down.ts';
 import { namespacePrefix } from './names.ts';
-import { parseOptions, usage, type LabOptions } from './options.ts';
+import { type LabOptions, parseOptions, usage } from './options.ts';
 import { failedResult, isGood, runType, type Say, type TypeResult } from './run.ts';
 
 const signals = ['SIGINT', 'SIGTERM', 'SIGHUP'] as const;
@@ -27,7 +27,9 @@ export async function runLab(argv: readonly string[]): Promise<number> {
 
 async function layAll(options: LabOptions): Promise<number> {
   if (options.keep && (await findKept()).length > 0) {
-    throw new FairleadError('bad-input', 'a laboratory is kept already', { hint: 'remove it with `npm run lab -- --down`' });
+    throw new FairleadError('bad-input', 'a laboratory is kept already', {
+      hint: 'remove it with `npm run lab -- --down`',
+    });
   }
   const say: Say = options.json ? () => undefined : (line = '') => void process.stdout.write(`${line}\n`);
   const stale = await removeStale();
@@ -71,7 +73,8 @@ async function runAll(options: LabOptions, say: Say, signal: AbortSignal): Promi
 function summarize(results: Readonly<Record<string, TypeResult>>, say: Say): void {
   for (const [type, { requests, answered, claims }] of Object.entries(results)) {
     const failing = claims.filter(({ holds }) => !holds).map(({ id }) => id);
-    const verdict = failing.length === 0 ? `${claims.length} claims hold` : `${failing.join(', ')} of ${claims.length} claims FAIL`;
+    const verdict =
+      failing.length === 0 ? `${claims.length} claims hold` : `${failing.join(', ')} of ${claims.length} claims FAIL`;
     say(`${type.padEnd(8)} ${answered} of ${requests} requests answered, ${verdict}`);
   }
 }
@@ -83,7 +86,8 @@ async function takeDown(): Promise<number> {
 }
 
 function requireRoot(): void {
-  if (process.getuid?.() !== 0) throw new FairleadError('not-root', 'network namespaces need root', { hint: 'run it with sudo' });
+  if (process.getuid?.() !== 0)
+    throw new FairleadError('not-root', 'network namespaces need root', { hint: 'run it with sudo' });
 }
 
 function complain(error: unknown): void {

@@ -1,7 +1,7 @@
 // The laboratory's command line.
 import { parseArgs } from 'node:util';
 import { FairleadError } from '../model/error.ts';
-import { labTypes, type LabType } from './plan.ts';
+import { type LabType, labTypes } from './plan.ts';
 
 export interface LabOptions {
   readonly types: readonly LabType[];
@@ -27,16 +27,29 @@ Exit status: 0 when every request was answered and every claim holds, 1 when not
 export function parseOptions(argv: readonly string[]): LabOptions {
   const { values, positionals } = parse(argv);
   const types = positionals.map(parseType);
-  if (types.length > 1) throw new FairleadError('bad-input', `expected one LVS type or none, got ${positionals.join(' ')}`);
-  if (values.keep && types.length === 0) throw new FairleadError('bad-input', '--keep needs the LVS type to keep: nat, dr, tun or fullnat');
-  if (values.down && (values.keep || values.json || types.length > 0)) throw new FairleadError('bad-input', '--down stands alone');
-  return { types: types.length > 0 ? types : labTypes, keep: values.keep, down: values.down, json: values.json, help: values.help };
+  if (types.length > 1)
+    throw new FairleadError('bad-input', `expected one LVS type or none, got ${positionals.join(' ')}`);
+  if (values.keep && types.length === 0)
+    throw new FairleadError('bad-input', '--keep needs the LVS type to keep: nat, dr, tun or fullnat');
+  if (values.down && (values.keep || values.json || types.length > 0))
+    throw new FairleadError('bad-input', '--down stands alone');
+  return {
+    types: types.length > 0 ? types : labTypes,
+    keep: values.keep,
+    down: values.down,
+    json: values.json,
+    help: values.help,
+  };
 }
 
 function parse(argv: readonly string[]) {
   const flag = { type: 'boolean', default: false } as const;
   try {
-    return parseArgs({ args: [...argv], allowPositionals: true, options: { keep: flag, down: flag, json: flag, help: { ...flag, short: 'h' } } });
+    return parseArgs({
+      args: [...argv],
+      allowPositionals: true,
+      options: { keep: flag, down: flag, json: flag, help: { ...flag, short: 'h' } },
+    });
   } catch (cause) {
     throw new FairleadError('bad-input', cause instanceof Error ? cause.message : String(cause), { cause });
   }

@@ -145,7 +145,12 @@ function decodeTcp(bytes: Buffer): Tcp | undefined {
 
 function decodeUdp(bytes: Buffer): Udp | undefined {
   if (bytes.length < 8) return undefined;
-  return { kind: 'udp', sourcePort: bytes.readUInt16BE(0), destinationPort: bytes.readUInt16BE(2), payload: bytes.subarray(8) };
+  return {
+    kind: 'udp',
+    sourcePort: bytes.readUInt16BE(0),
+    destinationPort: bytes.readUInt16BE(2),
+    payload: bytes.subarray(8),
+  };
 }
 
 function formatMac(bytes: Buffer, offset: number): string {

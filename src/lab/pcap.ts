@@ -38,5 +38,7 @@ function requireEthernet(header: Buffer): void {
   const magic = header.readUInt32LE(0);
   const linkType = header.readUInt32LE(20) & 0x0fffffff;
   if (magic === magicNanoseconds && linkType === linkTypeEthernet) return;
-  throw new Error(`expected a little-endian nanosecond capture of Ethernet, got magic ${magic.toString(16)}, link type ${linkType}`);
+  throw new Error(
+    `expected a little-endian nanosecond capture of Ethernet, got magic ${magic.toString(16)}, link type ${linkType}`,
+  );
 }

@@ -10,7 +10,7 @@ import { hopsOf } from './hops.ts';
 import type { LabType } from './plan.ts';
 import { httpPort, realServers, udpPort } from './plans/addresses.ts';
 import { plans } from './plans/plans.ts';
-import { openScene, type Exchange, type Scene } from './scene.ts';
+import { type Exchange, openScene, type Scene } from './scene.ts';
 
 export interface ClaimResult extends Proof {
   readonly id: string;
@@ -31,10 +31,19 @@ export interface RunOptions {
   readonly say: Say;
 }
 
-const claims: Readonly<Record<LabType, readonly Claim[]>> = { nat: natClaims, dr: drClaims, tun: tunClaims, fullnat: fullnatClaims };
+const claims: Readonly<Record<LabType, readonly Claim[]>> = {
+  nat: natClaims,
+  dr: drClaims,
+  tun: tunClaims,
+  fullnat: fullnatClaims,
+};
 const roundsPerProtocol = 4;
 
-export async function runType(type: LabType, { prefix, keep, say }: RunOptions, signal: AbortSignal): Promise<TypeResult> {
+export async function runType(
+  type: LabType,
+  { prefix, keep, say }: RunOptions,
+  signal: AbortSignal,
+): Promise<TypeResult> {
   const plan = plans[type];
   say(`== ${plan.title}`);
   say();
@@ -60,7 +69,12 @@ export async function runType(type: LabType, { prefix, keep, say }: RunOptions, 
 
 /** When a type can't be laid out at all, its claims fail with the reason. */
 export function failedResult(type: LabType, reason: string): TypeResult {
-  return { requests: 0, answered: 0, realServers: {}, claims: claims[type].map(({ id }) => ({ id, holds: false, evidence: reason })) };
+  return {
+    requests: 0,
+    answered: 0,
+    realServers: {},
+    claims: claims[type].map(({ id }) => ({ id, holds: false, evidence: reason })),
+  };
 }
 
 export function isGood(result: TypeResult): boolean {
@@ -68,7 +82,8 @@ export function isGood(result: TypeResult): boolean {
 }
 
 async function carry(scene: Scene, say: Say): Promise<Omit<TypeResult, 'claims'>> {
-  for (const line of (await listServices(scene.namespace('director'), [], scene.signal)).trimEnd().split('\n')) say(`  ${line}`);
+  for (const line of (await listServices(scene.namespace('director'), [], scene.signal)).trimEnd().split('\n'))
+    say(`  ${line}`);
   say();
   const exchanges: Exchange[] = [];
   for (let round = 0; round < roundsPerProtocol * realServers.length; round++) {

@@ -1,14 +1,14 @@
 // One LVS type laid out and running: namespaces, servers, captures, the client, and the director's services.
 import { setMaxListeners } from 'node:events';
 import { fileURLToPath } from 'node:url';
+import { FairleadError } from '../model/error.ts';
 import type { Answer, Question, Reply } from './answer.ts';
 import { Wire } from './capture.ts';
 import { Child } from './child.ts';
-import { run, type Outcome } from './command.ts';
-import { addTunnelEnd, additions, detach, removals, removeTunnelEnd, restore } from './director.ts';
-import { applySettings, layOut, namespacesOf, removeNamespaces } from './topology.ts';
+import { type Outcome, run } from './command.ts';
+import { additions, addTunnelEnd, detach, removals, removeTunnelEnd, restore } from './director.ts';
 import type { Host, Plan } from './plan.ts';
-import { FairleadError } from '../model/error.ts';
+import { applySettings, layOut, namespacesOf, removeNamespaces } from './topology.ts';
 
 export interface Exchange {
   readonly question: Question;
@@ -62,8 +62,9 @@ export class Scene implements AsyncDisposable {
     return this.prefix + host;
   }
 
-  inside(host: string, ...command: readonly string[]): Promise<Outcome> {
-    return run(command, { namespace: this.namespace(host) }, this.#signal);
+  /** Runs a command, its words separated by spaces, on one host. */
+  inside(host: string, command: string, input = ''): Promise<Outcome> {
+    return run(command.split(' '), { namespace: this.namespace(host), input }, this.#signal);
   }
 
   set(host: string, settings: Readonly<Record<string, string>>): Promise<void> {
@@ -73,7 +74,9 @@ export class Scene implements AsyncDisposable {
   async start(): Promise<void> {
     await layOut(this.plan, this.prefix, this.#signal);
     const onLost = (error: FairleadError): void => this.#stop.abort(error);
-    const watching = this.plan.hosts.map((host) => this.wire.watch(host, { namespace: this.namespace(host.name), onLost }, this.#signal));
+    const watching = this.plan.hosts.map((host) =>
+      this.wire.watch(host, { namespace: this.namespace(host.name), onLost }, this.#signal),
+    );
     await Promise.all([...watching, this.#startClient(onLost), this.#startRealServers(onLost)]);
     this.#attached = true;
     await restore(this.namespace('director'), additions(this.plan, this.plan.services), this.#signal);
@@ -148,11 +151,16 @@ export class Scene implements AsyncDisposable {
   async #detach(): Promise<void> {
     if (!this.#attached) return;
     const { status, stderr } = await detach(this.namespace('director'));
-    if (status !== 0) throw new FairleadError('kernel', `fairlead detach ended with status ${status}: ${stderr.trim()}`);
+    if (status !== 0)
+      throw new FairleadError('kernel', `fairlead detach ended with status ${status}: ${stderr.trim()}`);
   }
 
   async #startClient(onLost: (error: FairleadError) => void): Promise<void> {
-    const client = new Child([process.execPath, built('ask')], { namespace: this.namespace('client'), title: 'the client', onLost });
+    const client = new Child([process.execPath, built('ask')], {
+      namespace: this.namespace('client'),
+      title: 'the client',
+      onLost,
+    });
     this.#client = client;
     let pending = '';
     await client.saying('ready\n', 'stdout', this.#signal);

@@ -20,7 +20,13 @@ function listenTcp(listen: Listen): Promise<void> {
 function listenUdp(listen: Listen): Promise<void> {
   const socket = createSocket('udp4');
   socket.on('message', (message, { address, port }) => {
-    const answer: Answer = { realServer: name, port: listen.port, peer: address, peerPort: port, token: message.toString().trim() };
+    const answer: Answer = {
+      realServer: name,
+      port: listen.port,
+      peer: address,
+      peerPort: port,
+      token: message.toString().trim(),
+    };
     socket.send(`${JSON.stringify(answer)}\n`, port, address);
   });
   return new Promise((resolve) => socket.bind(listen.port, listen.address, resolve));

@@ -1,6 +1,6 @@
 // Lays a plan out in network namespaces and removes it: one namespace a host, one with a bridge for each segment.
 import { run } from './command.ts';
-import { macOf, type Host, type Plan } from './plan.ts';
+import { type Host, macOf, type Plan } from './plan.ts';
 
 /**
  * A new namespace inherits IPv4 settings from the one it is made in: this is the kernel's own default, so that a host of
@@ -27,11 +27,19 @@ export function namespacesOf(plan: Plan, prefix: string): string[] {
 export async function layOut(plan: Plan, prefix: string, signal: AbortSignal): Promise<void> {
   await run(['ip', '-batch', '-'], { input: hardware(plan, prefix) }, signal);
   // Before the interfaces take addresses: what is set for `default` and `all` holds for them from the start.
-  await Promise.all(plan.hosts.map((host) => applySettings(prefix + host.name, { ...untouched, ...host.settings }, signal)));
+  await Promise.all(
+    plan.hosts.map((host) => applySettings(prefix + host.name, { ...untouched, ...host.settings }, signal)),
+  );
   const switching = plan.segments.map((segment) => `link set ${segment.name} up`);
   await Promise.all([
-    run(['ip', '-n', prefix + switchName, '-batch', '-'], { input: `${[...switching, ...ports(plan)].join('\n')}\n` }, signal),
-    ...plan.hosts.map((host) => run(['ip', '-n', prefix + host.name, '-batch', '-'], { input: addressing(plan, host) }, signal)),
+    run(
+      ['ip', '-n', prefix + switchName, '-batch', '-'],
+      { input: `${[...switching, ...ports(plan)].join('\n')}\n` },
+      signal,
+    ),
+    ...plan.hosts.map((host) =>
+      run(['ip', '-n', prefix + host.name, '-batch', '-'], { input: addressing(plan, host) }, signal),
+    ),
   ]);
 }
 
@@ -48,7 +56,11 @@ export async function listNamespaces(): Promise<string[]> {
 }
 
 /** Paths below /proc/sys/net/ipv4 of the namespace. */
-export async function applySettings(namespace: string, settings: Readonly<Record<string, string>>, signal?: AbortSignal): Promise<void> {
+export async function applySettings(
+  namespace: string,
+  settings: Readonly<Record<string, string>>,
+  signal?: AbortSignal,
+): Promise<void> {
   const script = Object.entries(settings).map(([path, value]) => `echo ${value} > /proc/sys/net/ipv4/${path}\n`);
   await run(['sh', '-e'], { namespace, input: script.join('') }, signal);
 }
@@ -69,7 +81,9 @@ function hardware(plan: Plan, prefix: string): string {
 }
 
 function ports(plan: Plan): string[] {
-  return plan.hosts.flatMap((host) => host.legs.map((leg, index) => `link set ${host.name}-${index} master ${leg.segment} up`));
+  return plan.hosts.flatMap((host) =>
+    host.legs.map((leg, index) => `link set ${host.name}-${index} master ${leg.segment} up`),
+  );
 }
 
 function addressing(plan: Plan, host: Host): string {

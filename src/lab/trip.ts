@@ -1,6 +1,6 @@
 // Finds the packets of one request among all that were captured, wherever and in whatever dress they were seen.
 import type { Sighting } from './capture.ts';
-import { innermost, payloadOf, type Ip, type Tcp } from './packets.ts';
+import { type Ip, innermost, payloadOf, type Tcp } from './packets.ts';
 import { addressOf } from './plan.ts';
 import type { Exchange, Scene } from './scene.ts';
 
@@ -75,7 +75,10 @@ export function synTrip(scene: Scene, exchange: Exchange): IpSighting[] {
 export function synAckTrip(scene: Scene, exchange: Exchange): IpSighting[] {
   const initial = initialSequence(scene, exchange);
   if (initial === undefined) return [];
-  return tcpSightings(scene, ({ flags, acknowledgement }) => flags.syn && flags.ack && acknowledgement === ((initial + 1) >>> 0));
+  return tcpSightings(
+    scene,
+    ({ flags, acknowledgement }) => flags.syn && flags.ack && acknowledgement === (initial + 1) >>> 0,
+  );
 }
 
 export function at(trip: readonly IpSighting[], host: string, direction?: 'in' | 'out'): IpSighting[] {
@@ -84,7 +87,10 @@ export function at(trip: readonly IpSighting[], host: string, direction?: 'in' |
 
 export function sameEnds(a: Ends, b: Ends): boolean {
   return (
-    a.source === b.source && a.sourcePort === b.sourcePort && a.destination === b.destination && a.destinationPort === b.destinationPort
+    a.source === b.source &&
+    a.sourcePort === b.sourcePort &&
+    a.destination === b.destination &&
+    a.destinationPort === b.destinationPort
   );
 }
 

@@ -6,8 +6,16 @@ import type { Scheduler } from '../model/service.ts';
  * weight 0 keeps its buckets (sh gives it one turn): whoever hashes there is refused.
  */
 export function bucketsOf(scheduler: Scheduler, weights: readonly number[], size: number): readonly number[] {
-  if (scheduler === 'sh') return fill(weights.map((weight) => Math.max(weight, 1)), size);
-  if (scheduler === 'dh') return fill(weights.map(() => 1), size);
+  if (scheduler === 'sh')
+    return fill(
+      weights.map((weight) => Math.max(weight, 1)),
+      size,
+    );
+  if (scheduler === 'dh')
+    return fill(
+      weights.map(() => 1),
+      size,
+    );
   return [];
 }
 

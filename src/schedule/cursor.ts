@@ -9,7 +9,12 @@ export function freshCursor(scheduler: Scheduler, weights: readonly number[]): b
 }
 
 /** Source: ip_vs_rr_del_dest and ip_vs_wrr_dest_changed, applied for each edit in turn. */
-export function movedCursor(scheduler: Scheduler, cursor: bigint, before: readonly Listed[], after: readonly Listed[]): bigint {
+export function movedCursor(
+  scheduler: Scheduler,
+  cursor: bigint,
+  before: readonly Listed[],
+  after: readonly Listed[],
+): bigint {
   if (scheduler === 'rr') return movedRoundRobin(cursor, before, after);
   if (scheduler === 'wrr') return movedWeighted(cursor, before, after);
   return 0n;

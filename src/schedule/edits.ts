@@ -31,7 +31,8 @@ export function listEdits(before: readonly Listed[], after: readonly Listed[]): 
       edits.push({ kind: 'edit', at: position, weight: destination.weight });
     }
   });
-  for (const destination of after.slice(0, additions).reverse()) edits.push({ kind: 'add', weight: destination.weight });
+  for (const destination of after.slice(0, additions).reverse())
+    edits.push({ kind: 'add', weight: destination.weight });
   return edits;
 }
 

@@ -43,7 +43,9 @@ function parse(line: string, index: number): Recording | undefined {
   if ((flags !== undefined && flags !== '-') || text.startsWith('|')) return undefined;
   const sequence = text.replaceAll(/\(ERR[^)]*\)/g, 'x');
   const isMarked = flags === undefined;
-  const hasManyClients = recordings.slice(0, index).some((earlier) => earlier.startsWith('# many client')) && !recordings.slice(0, index).some((earlier) => earlier.startsWith('# table edits'));
+  const hasManyClients =
+    recordings.slice(0, index).some((earlier) => earlier.startsWith('# many client')) &&
+    !recordings.slice(0, index).some((earlier) => earlier.startsWith('# table edits'));
   return {
     scheduler,
     weights: weights.split(',').map(Number),
@@ -64,7 +66,7 @@ const edits: Readonly<Record<string, readonly ((service: Service) => void)[]>> =
 
 function play({ scheduler, weights, isHeld, sequence, addressesOf }: Recording): string {
   const service = new Service(scheduler);
-  weights.forEach((weight, index) => service.add(String(index + 1), weight));
+  for (const [index, weight] of weights.entries()) service.add(String(index + 1), weight);
   const script = [...(edits[`${scheduler} ${weights}`] ?? [])];
   let connection = 0;
   return [...sequence]

@@ -9,7 +9,11 @@ import { type Listed, listEdits } from './edits.ts';
 
 const weights = fc.array(fc.integer({ min: 0, max: 300 }), { maxLength: 40 });
 const list = fc.uniqueArray(
-  fc.record({ key: fc.integer({ min: 0, max: 12 }).map(String), weight: fc.integer({ min: 0, max: 9 }), method: fc.constant('masq' as const) }),
+  fc.record({
+    key: fc.integer({ min: 0, max: 12 }).map(String),
+    weight: fc.integer({ min: 0, max: 9 }),
+    method: fc.constant('masq' as const),
+  }),
   { selector: ({ key }) => key, maxLength: 10 },
 );
 

@@ -39,7 +39,9 @@ export function choose(tables: Tables, addresses: Addresses): Candidate | undefi
     case 'sed':
       return least(tables.members, expectedDelay);
     case 'nq':
-      return tables.members.find(({ weight, active }) => weight > 0 && active === 0) ?? least(tables.members, expectedDelay);
+      return (
+        tables.members.find(({ weight, active }) => weight > 0 && active === 0) ?? least(tables.members, expectedDelay)
+      );
     case 'sh':
       return fromBucket(tables, addresses.source);
     case 'dh':

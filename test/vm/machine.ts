@@ -22,14 +22,13 @@ const root = fileURLToPath(new URL('../..', import.meta.url));
 export async function runInMachine(
   image: Image,
   script: string,
-  { timeoutMs = 120_000, memoryMb = 1024 } = {},
+  { timeoutMs = 240_000, memoryMb = 1024 } = {},
 ): Promise<Outcome> {
   const work = mkdtempSync(join(tmpdir(), 'fairlead-vm-'));
   try {
     const exchange = join(work, 'exchange');
     mkdirSync(exchange);
-    const environment = `export PATH=${process.env.PATH} HOME=/root LC_ALL=C.UTF-8`;
-    writeFileSync(join(exchange, 'script'), `${environment}\ncd '${root}' || exit\n${script}\n`);
+    writeFileSync(join(exchange, 'start'), toStart(script));
     writeFileSync(join(work, 'initrd'), toInitrd(image));
     const log = await boot(image, work, memoryMb, timeoutMs);
     const read = (name: string): string =>
@@ -42,10 +41,21 @@ export async function runInMachine(
   }
 }
 
+/** What process 1 does once it has its root: /mnt is the exchange folder, the last line switches the machine off. */
+function toStart(script: string): string {
+  return [
+    `export PATH=${process.env.PATH} HOME=/root LC_ALL=C.UTF-8`,
+    `( cd '${root}' && {\n${script}\n} ) >/mnt/stdout 2>/mnt/stderr </dev/null`,
+    'echo $? >/mnt/status',
+    'echo o >/proc/sysrq-trigger; read -r forever </dev/zero',
+    '',
+  ].join('\n');
+}
+
 function toInitrd({ busybox, modules }: Image): Buffer {
   const names = readdirSync(modules).sort();
   return encodeCpio([
-    ...['bin', 'modules', 'proc', 'dev', 'host', 'exchange', 'memory', 'root'].map(folder),
+    ...['bin', 'modules', 'proc', 'dev', 'host', 'memory', 'root'].map(folder),
     file('bin/busybox', readFileSync(busybox), 0o755),
     file('init', readFileSync(new URL('init.sh', import.meta.url)), 0o755),
     file('modules/order', Buffer.from(`${names.join('\n')}\n`)),
@@ -67,7 +77,9 @@ function boot(image: Image, work: string, memoryMb: number, timeoutMs: number): 
     ...share('exchange', join(work, 'exchange'), ''),
   ];
   return new Promise((resolve, reject) => {
-    const qemu = spawn('qemu-system-x86_64', args, { stdio: ['ignore', 'pipe', 'pipe'], timeout: timeoutMs });
+    // timeout(1) ends the machine also when this process is gone.
+    const command = ['-k', '5', `${timeoutMs / 1000}`, 'qemu-system-x86_64', ...args];
+    const qemu = spawn('timeout', command, { stdio: ['ignore', 'pipe', 'pipe'] });
     const log: Buffer[] = [];
     for (const stream of [qemu.stdout, qemu.stderr]) stream.on('data', (chunk: Buffer) => log.push(chunk));
     qemu.on('error', reject);

@@ -1,4 +1,4 @@
-// From a command line to the edit of the table that it asks for.
+// From a command line to the edits of the table that it asks for.
 import type { Destination } from '../../model/service.ts';
 import {
   addDestination,
@@ -16,29 +16,29 @@ import { type Invocation, identityOf } from './invocation.ts';
 import type { OptionName } from './options.ts';
 import { refuse } from './refusal.ts';
 
-/** undefined: the command does not edit the table. */
-export function editOf(invocation: Invocation): Edit | undefined {
+/** None for a command that does not edit the table. */
+export function editsOf(invocation: Invocation): readonly Edit[] {
   switch (invocation.command) {
     case 'add-service':
-      return addService({ identity: service(invocation), scheduler: invocation.scheduler });
+      return [addService({ identity: service(invocation), scheduler: invocation.scheduler })];
     case 'edit-service':
-      return editService({ identity: service(invocation), scheduler: invocation.scheduler });
+      return [editService({ identity: service(invocation), scheduler: invocation.scheduler })];
     case 'delete-service':
-      return deleteService(service(invocation));
+      return [deleteService(service(invocation))];
     case 'flush':
-      return clearTable();
+      return [clearTable()];
     case 'add-server':
-      return addDestination(service(invocation), destination(invocation));
+      return [addDestination(service(invocation), destination(invocation))];
     case 'edit-server':
-      return editDestination(service(invocation), destination(invocation));
+      return [editDestination(service(invocation), destination(invocation))];
     case 'delete-server':
-      return deleteDestination(service(invocation), destination(invocation));
+      return [deleteDestination(service(invocation), destination(invocation))];
     case 'add-laddr':
-      return addLocalAddress(service(invocation), needed(invocation, 'local-address', invocation.localAddress));
+      return [addLocalAddress(service(invocation), needed(invocation, 'local-address', invocation.localAddress))];
     case 'del-laddr':
-      return deleteLocalAddress(service(invocation), needed(invocation, 'local-address', invocation.localAddress));
+      return [deleteLocalAddress(service(invocation), needed(invocation, 'local-address', invocation.localAddress))];
     default:
-      return undefined;
+      return [];
   }
 }
 

@@ -4,7 +4,7 @@ import { FairleadError } from '../../model/error.ts';
 import { emptyTable, type ServiceIdentity } from '../../model/service.ts';
 import { type Edit, editTable, findService } from '../../model/table.ts';
 import { listConnections } from './connections.ts';
-import { editOf } from './edits.ts';
+import { editsOf } from './edits.ts';
 import { helpText, versionText } from './help.ts';
 import { type Host, openHost } from './host.ts';
 import { type Invocation, identityOf, readInvocation } from './invocation.ts';
@@ -12,7 +12,7 @@ import { listServices } from './list.ts';
 import { failureStatus, Refusal, statusOf, textOf } from './refusal.ts';
 import { readAll, readRestoration } from './restore.ts';
 import { listLocalAddresses, saveServices } from './save.ts';
-import { refuseUnsupported } from './unsupported.ts';
+import { notSupported, refuseUnsupported } from './unsupported.ts';
 
 export interface Sink {
   write(text: string): unknown;
@@ -26,24 +26,30 @@ export interface Io {
   readonly host?: Host;
 }
 
-/** Returns the exit status; rejects only for what is a bug. */
-export async function runIpvsadm(argv: readonly string[], io: Io, openDirector: OpenDirector): Promise<number> {
-  const { host = openHost(), ...streams } = io;
+/**
+ * Returns the exit status; rejects only for what is a bug. `check` may refuse a command line that is legal, by throwing.
+ */
+export async function runIpvsadm(
+  argv: readonly string[],
+  { host = openHost(), ...streams }: Io,
+  openDirector: OpenDirector,
+  check: (invocation: Invocation) => void = refuseUnsupported,
+): Promise<number> {
   try {
     // Without a word, ipvsadm lists.
     const invocation = await readInvocation(argv.length === 0 ? ['-L'] : argv, host);
-    refuseUnsupported(invocation);
-    await obey(invocation, { ...streams, host }, openDirector);
+    check(invocation);
+    if (invocation.command === 'restore') await restore({ ...streams, host }, openDirector, check);
+    else await obey(invocation, { ...streams, host }, openDirector);
     return 0;
   } catch (error) {
     if (!(error instanceof FairleadError)) throw error;
-    io.stderr.write(`${textOf(error)}\n`);
+    streams.stderr.write(`${textOf(error)}\n`);
     return statusOf(error);
   }
 }
 
-/** Does what the command line asks for. Nothing is opened that a command does not need. */
-export async function obey(invocation: Invocation, io: Required<Io>, openDirector: OpenDirector): Promise<void> {
+async function obey(invocation: Invocation, io: Required<Io>, openDirector: OpenDirector): Promise<void> {
   switch (invocation.command) {
     case 'help':
       return void io.stdout.write(helpText);
@@ -59,13 +65,13 @@ export async function obey(invocation: Invocation, io: Required<Io>, openDirecto
       return zero(identityOf(invocation), openDirector);
     case 'set':
       return setTimeouts(invocation, openDirector);
+    case 'start-daemon':
+      throw notSupported("The '--start-daemon' command");
     case 'stop-daemon':
-      // There are no synchronisation daemons.
+      // As nothing can start one.
       throw new Refusal(failureStatus, 'No daemon is running', 'not-supported');
-    case 'restore':
-      return await restore(io, openDirector);
     default:
-      return await change([editOf(invocation) ?? (() => {})], io.host, openDirector);
+      return await change(editsOf(invocation), io.host, openDirector);
   }
 }
 
@@ -100,10 +106,14 @@ function writeRows(rows: Iterable<string>, stdout: Sink): void {
   stdout.write(piece);
 }
 
-async function restore(io: Required<Io>, openDirector: OpenDirector): Promise<void> {
+async function restore(
+  io: Required<Io>,
+  openDirector: OpenDirector,
+  check: (invocation: Invocation) => void,
+): Promise<void> {
   // Without the right to change anything there is no point in reading what to change.
   openDirector({ create: false })?.[Symbol.dispose]();
-  const { edits, afterwards } = await readRestoration(await readAll(io.stdin), io.host);
+  const { edits, afterwards } = await readRestoration(await readAll(io.stdin), io.host, check);
   await change(edits, io.host, openDirector);
   for (const invocation of afterwards) await obey(invocation, io, openDirector);
 }

@@ -2,11 +2,10 @@
 // line that can't be done undoes them all.
 import { FairleadError } from '../../model/error.ts';
 import { type Edit, requireService } from '../../model/table.ts';
-import { editOf } from './edits.ts';
+import { editsOf } from './edits.ts';
 import type { Host } from './host.ts';
 import { type Invocation, identityOf, readInvocation } from './invocation.ts';
 import { failureStatus, Refusal, textOf } from './refusal.ts';
-import { refuseUnsupported } from './unsupported.ts';
 
 export interface Restoration {
   readonly edits: readonly Edit[];
@@ -14,7 +13,11 @@ export interface Restoration {
   readonly afterwards: readonly Invocation[];
 }
 
-export async function readRestoration(text: string, host: Host): Promise<Restoration> {
+export async function readRestoration(
+  text: string,
+  host: Host,
+  check: (invocation: Invocation) => void,
+): Promise<Restoration> {
   const edits: Edit[] = [];
   const afterwards: Invocation[] = [];
   for (const [at, line] of text.split('\n').entries()) {
@@ -22,9 +25,9 @@ export async function readRestoration(text: string, host: Host): Promise<Restora
     if (words.length === 0) continue;
     try {
       const invocation = await readInvocation(words, host);
-      refuseUnsupported(invocation);
-      edits.push(locate(editOrCheck(invocation), at, line));
-      if (invocation.command === 'set' || invocation.command === 'zero') afterwards.push(invocation);
+      check(invocation);
+      edits.push(...editsWithin(invocation).map((edit) => locate(edit, at, line)));
+      if (comesAfterwards(invocation)) afterwards.push(invocation);
     } catch (error) {
       throw atLine(error, at, line);
     }
@@ -39,15 +42,19 @@ export async function readAll(input: AsyncIterable<string | Uint8Array>): Promis
   return text + decoder.decode();
 }
 
+function comesAfterwards({ command }: Invocation): boolean {
+  return command === 'set' || command === 'zero';
+}
+
 /** Listing, saving and help have no place in a transaction: they would show what is not in force. */
-function editOrCheck(invocation: Invocation): Edit {
-  const edit = editOf(invocation);
-  if (edit !== undefined) return edit;
-  const { command } = invocation;
-  const identity = identityOf(invocation);
-  if (command === 'zero') return identity === undefined ? () => {} : requireService(identity);
-  if (command === 'set') return () => {};
-  throw new Refusal(failureStatus, `the '${command}' command can't be part of a restore`);
+function editsWithin(invocation: Invocation): readonly Edit[] {
+  const edits = editsOf(invocation);
+  if (edits.length > 0) return edits;
+  if (!comesAfterwards(invocation)) {
+    throw new Refusal(failureStatus, `The '${invocation.command}' command can't be part of a restore`);
+  }
+  const zeroed = invocation.command === 'zero' ? identityOf(invocation) : undefined;
+  return zeroed === undefined ? [] : [requireService(zeroed)];
 }
 
 function locate(edit: Edit, at: number, line: string): Edit {

@@ -25,8 +25,6 @@ function unsupportedPart(invocation: Invocation): string | undefined {
       return unsupportedDestination(invocation);
     case 'add-laddr':
       return invocation.localAddress?.family === 6 ? 'An IPv6 address for -z' : undefined;
-    case 'start-daemon':
-      return "The '--start-daemon' command";
     default:
       return undefined;
   }

@@ -1,13 +1,24 @@
 // LVS-TUN's rules: the client's packet travels whole inside another, and the real server must be able to take it out.
+import { type Ip, innermost } from '../packets.ts';
 import { addressOf, hostNamed } from '../plan.ts';
 import { realServers } from '../plans/addresses.ts';
-import { innermost, type Ip } from '../packets.ts';
-import type { Exchange, Scene } from '../scene.ts';
-import { at, requestTrip, synAckTrip, synTrip, type IpSighting } from '../trip.ts';
+import type { Scene } from '../scene.ts';
+import { at, requestTrip, synAckTrip, synTrip } from '../trip.ts';
 import {
-  captureLagMs, formatMacs, mapsNoPorts, outcome, portOfProof, proof, refusalMs, repliesPassBy, type Claim, type Proof,
+  appears,
+  type Claim,
+  type Condition,
+  formatMacs,
+  outcome,
+  type Proof,
+  portOfProof,
+  proof,
+  refusalMs,
+  unanswered,
 } from './claim.ts';
-import { changedHeaderBytes, sameContent } from './header.ts';
+import { compareHeaders, isForwardedAsIs } from './header.ts';
+import { repliesPassBy } from './passing.ts';
+import { mapsNoPorts } from './ports.ts';
 
 export const tunClaims: readonly Claim[] = [
   { id: 'tun-1', title: "the inner packet is the client's", prove: innerIsClients },
@@ -17,39 +28,49 @@ export const tunClaims: readonly Claim[] = [
   { id: 'tun-5', title: "an RS that can't decapsulate gets nothing through", prove: noDecapsulation },
 ];
 
+const protocolIpip = 4;
+
 async function innerIsClients(scene: Scene): Promise<Proof> {
-  const conditions: [boolean, string][] = [];
-  const dip = addressOf(scene.plan, 'director');
-  for (const server of realServers) {
-    const exchange = await scene.ask({ port: portOfProof(server) });
-    const { before, after } = await acrossDirector(scene, exchange);
-    if (!before || !after) {
-      conditions.push([false, `a request to ${server} was ${outcome(exchange)} and not seen on both sides of the director`]);
-      continue;
-    }
-    const inner = innermost(after.body);
-    const changed = changedHeaderBytes(before.body, inner);
-    conditions.push([
-      exchange.answer?.peer === addressOf(scene.plan, 'client') &&
-        after.body.source === dip && after.body.destination === addressOf(scene.plan, server) && after.body.protocol === 4 &&
-        changed.length === 0 && sameContent(before.body, inner) && inner.ttl === before.body.ttl - 1,
-      `${server}: ${after.body.source} > ${after.body.destination} IPIP around ${inner.source} > ${inner.destination}: inner IP header equal but for TTL ${before.body.ttl} > ${inner.ttl} and its checksum${changed.length > 0 ? ` AND bytes ${changed.join(',')}` : ''}, TCP ${sameContent(before.body, inner) ? 'equal' : 'DIFFERENT'} byte for byte; the server saw ${exchange.answer?.peer}`,
-    ]);
-  }
+  const conditions: Condition[] = [];
+  for (const server of realServers) conditions.push(await carriesWhole(scene, server));
   return proof(conditions);
 }
 
+async function carriesWhole(scene: Scene, server: string): Promise<Condition> {
+  const exchange = await scene.ask({ port: portOfProof(server) });
+  if (exchange.answer === undefined) return unanswered(exchange);
+  const before = (await appears(scene, () => at(requestTrip(scene, exchange), 'director', 'in')))?.body;
+  const outer = (await appears(scene, () => at(requestTrip(scene, exchange), server, 'in')))?.body;
+  if (!before || !outer) return [false, `the request to ${server} was not seen at the director and at ${server}`];
+  const inner = innermost(outer);
+  const tunnel = `${outer.source} > ${outer.destination} protocol ${outer.protocol}`;
+  return [
+    outer.source === addressOf(scene.plan, 'director') &&
+      outer.destination === addressOf(scene.plan, server) &&
+      outer.protocol === protocolIpip &&
+      isForwardedAsIs(before, inner) &&
+      exchange.answer.peer === addressOf(scene.plan, 'client'),
+    [
+      `${server}: ${tunnel} around ${inner.source} > ${inner.destination}: inner ${compareHeaders(before, inner)}`,
+      `${server} saw ${exchange.answer.peer}`,
+    ].join(', '),
+  ];
+}
+
 async function behindRouter(scene: Scene): Promise<Proof> {
-  const conditions: [boolean, string][] = [];
+  const conditions: Condition[] = [];
   for (const server of ['rs2', 'rs3']) {
     const exchange = await scene.ask({ port: portOfProof(server) });
-    const arrival = (): IpSighting | undefined => at(requestTrip(scene, exchange), server, 'in')[0];
-    await scene.wire.until(() => arrival() !== undefined, captureLagMs, scene.signal);
-    const left = at(requestTrip(scene, exchange), 'director', 'out')[0];
-    const arrived = arrival();
+    const arrived = await appears(scene, () => at(requestTrip(scene, exchange), server, 'in'));
+    const left = await appears(scene, () => at(requestTrip(scene, exchange), 'director', 'out'));
     conditions.push([
-      exchange.answer !== undefined && left !== undefined && arrived !== undefined && arrived.body.ttl === left.body.ttl - 1,
-      `${server} ${addressOf(scene.plan, server)}, gateway ${hostNamed(scene.plan, server).gateway}: the tunnel left the director ${formatMacs(scene, left)} with TTL ${left?.body.ttl} and came to ${server} ${formatMacs(scene, arrived)} with ${arrived?.body.ttl}; ${outcome(exchange)}`,
+      exchange.answer !== undefined && left !== undefined && arrived?.body.ttl === left.body.ttl - 1,
+      [
+        `${server} ${addressOf(scene.plan, server)}, gateway ${hostNamed(scene.plan, server).gateway}`,
+        `the tunnel left the director ${formatMacs(scene, left)} with TTL ${left?.body.ttl}`,
+        `and came ${formatMacs(scene, arrived)} with TTL ${arrived?.body.ttl}`,
+        `the request was ${outcome(exchange)}`,
+      ].join(', '),
     ]);
   }
   return proof(conditions);
@@ -59,31 +80,31 @@ async function behindRouter(scene: Scene): Promise<Proof> {
 async function noDecapsulation(scene: Scene): Promise<Proof> {
   const vip = `${scene.plan.vip}/32`;
   await scene.removeTunnelEnd('rs3');
-  await scene.inside('rs3', 'ip', 'addr', 'replace', vip, 'dev', 'lo');
+  await scene.inside('rs3', `ip addr replace ${vip} dev lo`);
   const exchange = await scene.ask({ port: portOfProof('rs3'), timeoutMs: refusalMs });
-  await scene.wire.until(() => at(synTrip(scene, exchange), 'rs3', 'in').length > 0, captureLagMs, scene.signal);
-  const arrived = at(synTrip(scene, exchange), 'rs3', 'in')[0];
-  const refusals = scene.wire.seen().filter((each) => {
-    return each.host === 'rs3' && each.direction === 'out' && each.body?.kind === 'ip' && isProtocolUnreachable(each.body);
+  const syn = await appears(scene, () => at(synTrip(scene, exchange), 'rs3', 'in'));
+  const refusals = scene.wire.seen().filter(({ host, direction, body }) => {
+    return host === 'rs3' && direction === 'out' && body?.kind === 'ip' && isProtocolUnreachable(body);
   });
-  await scene.inside('rs3', 'ip', 'addr', 'del', vip, 'dev', 'lo');
+  await scene.inside('rs3', `ip addr del ${vip} dev lo`);
   await scene.addTunnelEnd('rs3');
   const after = await scene.ask({ port: portOfProof('rs3') });
+  const tunnel = `${syn?.body.source} > ${syn?.body.destination} protocol ${syn?.body.protocol}`;
   return proof([
-    [exchange.answer === undefined, `without its decapsulator rs3 had the VIP on lo, yet the request was ${outcome(exchange)}`],
-    [arrived?.body.protocol === 4, `the SYN came to rs3 inside ${arrived?.body.source} > ${arrived?.body.destination} (IPIP)`],
-    [at(synAckTrip(scene, exchange), 'rs3').length === 0, `rs3 sent no SYN-ACK, but ${refusals.length} ICMP protocol unreachable`],
-    [after.answer !== undefined, `after \`fairlead realserver add\` it was ${outcome(after)}`],
+    [
+      exchange.answer === undefined,
+      `rs3 had the VIP on lo but no decapsulator, and the request was ${outcome(exchange)}`,
+    ],
+    [syn?.body.protocol === protocolIpip, `its SYN came to rs3 in ${tunnel}`],
+    [
+      at(synAckTrip(scene, exchange), 'rs3').length === 0,
+      `rs3 sent no SYN-ACK and ${refusals.length} ICMP protocol unreachable`,
+    ],
+    [
+      after.answer !== undefined,
+      `with \`fairlead realserver add ${scene.plan.vip} --method tunnel\` it was ${outcome(after)}`,
+    ],
   ]);
-}
-
-async function acrossDirector(scene: Scene, exchange: Exchange): Promise<{ before: IpSighting | undefined; after: IpSighting | undefined }> {
-  const found = (): { before: IpSighting | undefined; after: IpSighting | undefined } => {
-    const trip = requestTrip(scene, exchange);
-    return { before: at(trip, 'director', 'in')[0], after: at(trip, 'director', 'out')[0] };
-  };
-  await scene.wire.until(() => found().after !== undefined, captureLagMs, scene.signal);
-  return found();
 }
 
 function isProtocolUnreachable(ip: Ip): boolean {

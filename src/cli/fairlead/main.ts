@@ -1,0 +1,103 @@
+// The fairlead command: what ipvsadm has no word for.
+import { Command, CommanderError, InvalidArgumentError, Option } from 'commander';
+import { FairleadError } from '../../model/error.ts';
+import type { Hook } from '../../dataplane/attach.ts';
+
+export interface Io {
+  readonly stdout: { write(text: string): unknown };
+  readonly stderr: { write(text: string): unknown };
+}
+
+const usageStatus = 2;
+const failureStatus = 1;
+
+/** Returns the exit status; rejects only for what is a bug. */
+export async function run(argv: readonly string[], io: Io): Promise<number> {
+  let status = 0;
+  const program = describe(io, (result) => {
+    status = result;
+  });
+  try {
+    await program.parseAsync(argv, { from: 'user' });
+    return status;
+  } catch (error) {
+    if (error instanceof CommanderError) return error.exitCode === 0 ? 0 : usageStatus;
+    if (!(error instanceof FairleadError)) throw error;
+    io.stderr.write(`fairlead: ${error.message}\n${error.hint === undefined ? '' : `${error.hint}\n`}`);
+    return failureStatus;
+  }
+}
+
+/** Each command's code is loaded when it is asked for: most of what a command line takes is its start. */
+function describe(io: Io, finish: (status: number) => void): Command {
+  const program = new Command('fairlead')
+    .description("Linux Virtual Server for today's kernels. Services are defined with ipvsadm.")
+    .exitOverride()
+    .enablePositionalOptions()
+    .configureOutput({ writeOut: (text) => io.stdout.write(text), writeErr: (text) => io.stderr.write(text) });
+  program
+    .command('status')
+    .description('what is attached where, how full the tables are, why packets were not forwarded')
+    .addOption(format(['table', 'json']))
+    .action(async ({ output }: { output: 'table' | 'json' }) => {
+      const { showStatus } = await import('./status.ts');
+      showStatus(io.stdout, output);
+    });
+  program
+    .command('list')
+    .description('services, their real servers and their counters')
+    .addOption(format(['table', 'json', 'yaml']))
+    .action(async ({ output }: { output: 'table' | 'json' | 'yaml' }) => {
+      const { showList } = await import('./list.ts');
+      await showList(io.stdout, output);
+    });
+  program
+    .command('attach')
+    .description('take packets from interfaces, before there is a service or from others than by default')
+    .argument('[interface...]', 'by default all that are Ethernet-like')
+    .addOption(new Option('--hook <hook>', 'where in the kernel').choices(['auto', 'xdp', 'tc']).default('auto'))
+    .option('--connections <number>', 'how many the table is made for; only when nothing is attached yet', parseConnections)
+    .action(async (interfaces: string[], { hook, connections }: { hook: Hook; connections?: number }) => {
+      const { attachAll } = await import('./attach.ts');
+      attachAll(io, interfaces, hook, connections);
+    });
+  program
+    .command('detach')
+    .description('forget all services and connections, and leave the kernel as it was')
+    .action(async () => {
+      const { detachAll } = await import('./attach.ts');
+      detachAll(io);
+    });
+  program
+    .command('trace')
+    .description('what the director would do with a packet, step by step; nothing is sent and nothing changes')
+    .argument('<client>', 'CIP:PORT')
+    .argument('<service>', 'VIP:PORT/tcp or VIP:PORT/udp')
+    .addOption(format(['table', 'json']))
+    .action(async (client: string, service: string, { output }: { output: 'table' | 'json' }) => {
+      const { showTrace } = await import('./trace.ts');
+      showTrace(io.stdout, client, service, output);
+    });
+  program
+    .command('realserver')
+    .description('make this machine a real server of LVS-TUN, or undo it')
+    .argument('[arguments...]')
+    .helpOption(false)
+    .allowUnknownOption()
+    .passThroughOptions()
+    .action(async (_: unknown, __: unknown, command: Command) => {
+      const { runRealserver } = await import('../../realserver/main.ts');
+      finish(await runRealserver(command.args, io));
+    });
+  return program;
+}
+
+function format(choices: readonly string[]): Option {
+  return new Option('-o, --output <format>', 'how to print it').choices(choices).default(choices[0]);
+}
+
+function parseConnections(text: string): number {
+  const number = Number(text);
+  if (!Number.isInteger(number) || number < 1) throw new InvalidArgumentError(`expected a whole number above 0, got ${JSON.stringify(text)}`);
+  return number;
+}

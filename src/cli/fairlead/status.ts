@@ -1,0 +1,39 @@
+// fairlead status: what is attached where, how full the tables are, why packets were not forwarded.
+import type { Fill, Status } from '../../dataplane/status.ts';
+import { openAttached } from './open.ts';
+import { toJson } from './json.ts';
+import type { Io } from './main.ts';
+
+export function showStatus(out: Io['stdout'], output: 'table' | 'json'): void {
+  using director = openAttached();
+  const status = director.status();
+  if (status !== undefined) out.write(output === 'json' ? toJson(status) : formatStatus(status));
+}
+
+export function formatStatus(status: Status): string {
+  const sections = [
+    section('attached', status.attachments.map(({ interface: name, xdp, tc }) => [name, [xdp ? 'xdp' : '', tc ? 'tc' : ''].filter(Boolean).join(', ') || 'lost'])),
+    section('tables', [
+      ['connections', formatFill(status.connections)],
+      ['services', formatFill(status.services)],
+      ['destinations', formatFill(status.destinations) + (status.destinations.deleted === 0 ? '' : `, ${status.destinations.deleted} deleted ones kept`)],
+    ]),
+    section('not forwarded', countRows(status.reasons)),
+    section('events', countRows(status.events)),
+  ];
+  return sections.join('');
+}
+
+function section(title: string, rows: readonly (readonly [string, string])[]): string {
+  const width = Math.max(0, ...rows.map(([name]) => name.length));
+  const lines = rows.length === 0 ? ['  none'] : rows.map(([name, value]) => `  ${name.padEnd(width)}  ${value}`);
+  return `${title}\n${lines.join('\n')}\n`;
+}
+
+function countRows(counts: Readonly<Record<string, bigint>>): readonly (readonly [string, string])[] {
+  return Object.entries(counts).flatMap(([name, count]) => (count === 0n ? [] : [[name, `${count}`] as const]));
+}
+
+function formatFill({ used, size }: Fill): string {
+  return `${used} of ${size} (${((100 * used) / size).toFixed(1)} %)`;
+}
