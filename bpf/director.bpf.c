@@ -48,7 +48,7 @@ static __always_inline enum verdict refuse(void *ctx, enum hook hook, struct wal
 {
 	struct answer answer = {.source = source};
 
-	if (hook == HOOK_TRACE || !source)
+	if (hook != HOOK_TC || !source)
 		return drop(hook, reason);
 	if (reason == REASON_TTL_EXCEEDED) {
 		answer.type = ICMP_TIME_EXCEEDED;

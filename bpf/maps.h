@@ -36,12 +36,13 @@ SHARED_ARRAY(interfaces, __u64, 65536); /* interface index -> MAC and INTERFACE_
 #define ROUTES 16384
 SHARED_ARRAY(routes, struct next_hop, ROUTES); /* hash of an address -> the way to it: replies go by these */
 
+/* struct service_key -> struct service. By sizes: kernel 6.1 takes tables made later, without BTF, only if this has none. */
 struct service_table {
 	__uint(type, BPF_MAP_TYPE_HASH);
 	__uint(map_flags, BPF_F_NO_PREALLOC);
 	__uint(max_entries, 1);
-	__type(key, struct service_key);
-	__type(value, struct service);
+	__uint(key_size, sizeof(struct service_key));
+	__uint(value_size, sizeof(struct service));
 };
 
 /* One element: the table in force. A transaction puts a new table in its place. */

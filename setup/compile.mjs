@@ -99,6 +99,7 @@ function compileTypeScript(root, stamp, keep) {
     mkdirSync(stage);
     const tsc = join(root, 'node_modules', '.bin', 'tsc');
     if (!run(tsc, ['-p', join(root, config), '--outDir', stage], { cwd: root })) {
+      rmSync(stage, { recursive: true });
       throw new SetupError(`${config}: TypeScript found errors (see above)`);
     }
     finish(stage);

@@ -1,20 +1,18 @@
-// Which interfaces packets are taken from, and putting the programs there and away again.
+// Putting the programs on interfaces, and taking them away again.
 import { rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { type Interface, interfaces } from '../kernel/interfaces.ts';
 import { BpfLink } from '../kernel/link.ts';
-import { BpfMap, mapType } from '../kernel/map.ts';
 import { BpfProgram } from '../kernel/program.ts';
-import { readSysctl, writeSysctl } from '../kernel/sysctl.ts';
-import { attachTc, detachTc, queryTc, type TcSlot } from '../kernel/tc.ts';
+import { writeSysctl } from '../kernel/sysctl.ts';
+import { attachTc, detachTc, hasClsact, queryTc, type TcSlot } from '../kernel/tc.ts';
 import { FairleadError } from '../model/error.ts';
+import { chooseInterfaces, type Hook } from './choose.ts';
 import type { Maps } from './maps.ts';
-
-/** auto: TC everywhere, and XDP before it where the driver has it itself. */
-export type Hook = 'auto' | 'xdp' | 'tc';
+import { forget, recall, recallChoice, remember, rememberChoice } from './memory.ts';
 
 export interface AttachOptions {
-  /** Names; all that suit if not given. */
+  /** Names; all that suit if not given, those that come later included. */
   readonly interfaces?: readonly string[];
   readonly hook?: Hook;
 }
@@ -29,155 +27,136 @@ export interface Attachment {
 const priority = 64;
 /** "fairlead", as far as hexadecimal digits spell it. */
 const handle = 0xfa1ead;
-const forwarding = 'net.ipv4.conf.lo.forwarding';
+
+/** lo's own setting makes no other interface forward, and bpf_fib_lookup looks up for an interface that does. */
+export const forwarding = 'net.ipv4.conf.lo.forwarding';
 
 /** INTERFACE_XDP of bpf/fairlead.h. */
 const interfaceXdp = 1n << 48n;
 /** The interfaces map has that many. */
-const interfaceCount = 65536;
+const mappedInterfaces = 65536;
 
-/** Remembered for each interface in the map `attachments`. */
-const remembered = { tc: 1, xdp: 2, ownQdisc: 4 } as const;
-
-/** Throws hook-busy and interface-missing, having undone what it had done. */
+/** From now on packets are taken from just these. Throws hook-busy and interface-missing, having undone what it had done. */
 export function attach(maps: Maps, { interfaces: names, hook = 'auto' }: AttachOptions): readonly Attachment[] {
   const chosen = chooseInterfaces(interfaces(), names);
-  const before = new Set(attachments(maps).map(({ index }) => index));
-  if (!before.size) {
-    // bpf_fib_lookup looks up for an interface that forwards, and lo's own setting makes no other one forward.
-    maps.rows('instances').patch(0, { lo_forwarding: Number(readSysctl(forwarding)) });
-    writeSysctl(forwarding, 1);
-  }
+  const before = recall(maps);
+  writeSysctl(forwarding, 1);
   try {
     for (const one of chosen) attachOne(maps, one, hook);
   } catch (error) {
     for (const { index } of chosen) if (!before.has(index)) detachOne(maps, index);
-    if (!before.size) restoreForwarding(maps);
     throw error;
   }
+  rememberChoice(maps, { hook, isByName: names !== undefined });
+  const remaining = new Set(chosen.map(({ index }) => index));
+  for (const index of before.keys()) if (!remaining.has(index)) detachOne(maps, index);
   return attachments(maps);
+}
+
+/** Also to interfaces that came, or came back, since all that suit were chosen. */
+export function attachNew(maps: Maps): void {
+  const { hook, isByName } = recallChoice(maps);
+  if (isByName) return;
+  for (const one of chooseInterfaces(interfaces())) {
+    if (queryTc(slotOf(one.index)) === undefined) attachOne(maps, one, hook);
+  }
 }
 
 /** From all interfaces. Those that are gone meanwhile took the programs with them. */
 export function detach(maps: Maps): void {
-  for (const index of remembering(maps).keys()) detachOne(maps, index);
-  restoreForwarding(maps);
+  for (const index of recall(maps).keys()) detachOne(maps, index);
+  if (maps.rows('instances').number('lo_forwarding').get(0) === 0) writeSysctl(forwarding, 0);
 }
 
 export function attachments(maps: Maps): readonly Attachment[] {
-  const known = remembering(maps);
+  const known = recall(maps);
   return interfaces()
     .filter(({ index }) => known.has(index))
     .map(({ index, name }) => ({
       interface: name,
       index,
       tc: queryTc(slotOf(index)) !== undefined,
-      xdp: ((known.get(index) ?? 0) & remembered.xdp) !== 0 && isLinked(maps, index),
+      xdp: known.get(index)?.xdp === true && isLinked(maps, index),
     }));
 }
 
-export function createAttachments(): BpfMap {
-  return BpfMap.create({
-    type: mapType.hash,
-    name: 'attachments',
-    keySize: 4,
-    valueSize: 4,
-    maxEntries: interfaceCount,
-    flags: 1,
-  });
-}
-
-/**
- * Ethernet, but not what another interface speaks for: a bridge's or a bond's port, and a VLAN, whose packets its parent has
- * with their tags.
- */
-export function chooseInterfaces(
-  all: readonly Interface[],
-  names: readonly string[] | undefined,
-): readonly Interface[] {
-  if (names === undefined) {
-    const kinds = new Map(all.map(({ index, kind }) => [index, kind]));
-    const isPort = ({ master }: Interface): boolean =>
-      master !== undefined && ['bridge', 'bond', 'team'].includes(kinds.get(master) ?? '');
-    return all.filter((one) => one.linkType === 'ether' && one.kind !== 'vlan' && !isPort(one));
-  }
-  return names.map((name) => {
-    const found = all.find((one) => one.name === name);
-    if (found === undefined)
-      throw new FairleadError('interface-missing', `there is no interface ${name} in this network namespace`);
-    if (found.linkType !== 'ether')
-      throw new FairleadError('not-supported', `${name} is no Ethernet interface: its type is ${found.linkType}`);
-    return found;
-  });
-}
-
 function attachOne(maps: Maps, one: Interface, hook: Hook): void {
-  remember(maps, one.index, 0);
-  if (one.index < interfaceCount) maps.interfaces.set(one.index, macWord(one.mac));
+  const { index, mac } = one;
+  const known = recall(maps).get(index);
+  const isOurs = known?.tc === true;
+  if (index < mappedInterfaces) maps.interfaces.set(index, macWord(mac));
+  if (isOurs || queryTc(slotOf(index)) === undefined) {
+    // Before it is done, so that it is undone even if we die in between.
+    remember(maps, index, { tc: true, ownQdisc: known?.ownQdisc === true || !hasClsact(index) });
+  }
   using program = openProgram(maps, 'director_tc');
-  const known = remembering(maps).get(one.index) ?? 0;
-  const { createdQdisc } = attachTc(slotOf(one.index), program, { replace: (known & remembered.tc) !== 0 });
-  remember(maps, one.index, remembered.tc | (createdQdisc ? remembered.ownQdisc : 0));
+  attachTc(slotOf(index), program, { replace: isOurs });
   if (wantsXdp(one, hook)) attachXdp(maps, one, hook);
-  else if ((known & remembered.xdp) !== 0) detachXdp(maps, one.index);
+  else detachXdp(maps, index);
 }
 
 function wantsXdp({ kind, index }: Interface, hook: Hook): boolean {
   // Native XDP on a veth costs its peer segmentation offload: half of a bulk transfer's speed.
-  return hook === 'xdp' || (hook === 'auto' && kind !== 'veth' && index < interfaceCount);
+  return hook === 'xdp' || (hook === 'auto' && kind !== 'veth' && index < mappedInterfaces);
 }
 
-function attachXdp(maps: Maps, { index, name }: Interface, hook: Hook): void {
-  if (isLinked(maps, index)) {
-    markXdp(maps, index);
-    return;
-  }
+function attachXdp(maps: Maps, one: Interface, hook: Hook): void {
+  const { index } = one;
   using program = openProgram(maps, 'director_xdp');
+  using present = openLink(maps, index);
+  if (present !== undefined) present.update(program);
+  else if (!linkXdp(maps, one, program, hook)) return;
+  remember(maps, index, { xdp: true });
+  maps.interfaces.set(index, maps.interfaces.get(index) | interfaceXdp);
+}
+
+function linkXdp(maps: Maps, { index, name }: Interface, program: BpfProgram, hook: Hook): boolean {
   try {
     using link = BpfLink.attachXdp({ ifindex: index, program, mode: 'native' });
     rmSync(linkPath(maps, index), { force: true });
     link.pin(linkPath(maps, index));
+    return true;
   } catch (error) {
     // TC does all that XDP does; who asked for XDP by name wants to know.
-    if (hook === 'auto') return;
-    if (error instanceof FairleadError && error.code === 'hook-busy')
-      throw new FairleadError('hook-busy', `${name}: ${error.message}`, { cause: error });
-    throw new FairleadError('not-supported', `${name}: its driver takes no XDP program: ${String(error)}`, {
+    if (hook === 'auto') return false;
+    const reason = error instanceof Error ? error.message : String(error);
+    if (error instanceof FairleadError && error.code === 'hook-busy') {
+      throw new FairleadError('hook-busy', `${name}: ${reason}`, { cause: error, hint: 'use --hook tc' });
+    }
+    throw new FairleadError('not-supported', `${name} takes no XDP program in its driver: ${reason}`, {
       cause: error,
       hint: 'use --hook tc',
     });
   }
-  markXdp(maps, index);
-}
-
-function markXdp(maps: Maps, index: number): void {
-  remember(maps, index, remembered.xdp);
-  maps.interfaces.set(index, maps.interfaces.get(index) | interfaceXdp);
 }
 
 function detachOne(maps: Maps, index: number): void {
-  const known = remembering(maps).get(index) ?? 0;
+  const known = recall(maps).get(index);
   detachXdp(maps, index);
-  if ((known & remembered.tc) !== 0 && interfaces().some((one) => one.index === index)) {
-    detachTc(slotOf(index), { removeQdisc: (known & remembered.ownQdisc) !== 0 });
+  if (known?.tc === true && interfaces().some((one) => one.index === index)) {
+    detachTc(slotOf(index), { removeQdisc: known.ownQdisc });
   }
-  maps.map('attachments').delete(indexKey(index));
+  forget(maps, index);
 }
 
 function detachXdp(maps: Maps, index: number): void {
-  if (index < interfaceCount) maps.interfaces.set(index, maps.interfaces.get(index) & ~interfaceXdp);
-  using link = BpfLink.openPinned(linkPath(maps, index));
-  if (link?.info().ifindex !== undefined) link.detach();
+  if (index < mappedInterfaces) maps.interfaces.set(index, maps.interfaces.get(index) & ~interfaceXdp);
+  using link = openLink(maps, index);
+  link?.detach();
   rmSync(linkPath(maps, index), { force: true });
 }
 
 function isLinked(maps: Maps, index: number): boolean {
-  using link = BpfLink.openPinned(linkPath(maps, index));
-  return link?.info().ifindex === index;
+  using link = openLink(maps, index);
+  return link !== undefined;
 }
 
-function restoreForwarding(maps: Maps): void {
-  if (maps.rows('instances').number('lo_forwarding').get(0) === 0) writeSysctl(forwarding, 0);
+/** undefined also when the link has lost its interface. */
+function openLink(maps: Maps, index: number): BpfLink | undefined {
+  const link = BpfLink.openPinned(linkPath(maps, index));
+  if (link === undefined || link.info().ifindex === index) return link;
+  link[Symbol.dispose]();
+  return undefined;
 }
 
 function openProgram(maps: Maps, name: string): BpfProgram {
@@ -192,24 +171,6 @@ function slotOf(ifindex: number): TcSlot {
 
 function linkPath(maps: Maps, index: number): string {
   return join(maps.directory, `xdp_${index}`);
-}
-
-function remembering(maps: Maps): ReadonlyMap<number, number> {
-  return new Map(
-    [...maps.map('attachments').entries()].map(([key, value]) => [key.readUInt32LE(0), value.readUInt32LE(0)]),
-  );
-}
-
-function remember(maps: Maps, index: number, facts: number): void {
-  const value = Buffer.alloc(4);
-  value.writeUInt32LE((remembering(maps).get(index) ?? 0) | facts);
-  maps.map('attachments').update(indexKey(index), value);
-}
-
-function indexKey(index: number): Buffer {
-  const key = Buffer.alloc(4);
-  key.writeUInt32LE(index);
-  return key;
 }
 
 /** As the first 6 bytes of a frame are read from memory. */

@@ -124,13 +124,18 @@ interface Clock {
 }
 
 function readClock(maps: Maps): Clock {
+  const now = readJiffies(maps);
+  const timeouts = readTimeoutRow(maps);
+  const left = (state: number, seen: number): number =>
+    (timeouts[state] ?? 0) - ((now - seen) | 0) / jiffiesPerSecond();
+  return { secondsLeft: (state, seen) => Math.max(0, Math.floor(left(state, seen))) };
+}
+
+/** The low 32 bits, as entries have them. */
+export function readJiffies(maps: Maps): number {
   using program = BpfProgram.openPinned(join(maps.directory, 'clock'));
   if (program === undefined) throw new FairleadError('not-attached', `${maps.directory}: program clock is missing`);
   const layout = maps.layouts.struct('clock');
   const { context } = program.testRun({ context: Buffer.alloc(layout.size) });
-  const now = lowJiffies(decode<{ jiffies: bigint }>(layout, context).jiffies);
-  const timeouts = readTimeoutRow(maps);
-  return {
-    secondsLeft: (state, seen) => Math.max(0, (timeouts[state] ?? 0) - ((now - seen) | 0) / jiffiesPerSecond()),
-  };
+  return lowJiffies(decode<{ jiffies: bigint }>(layout, context).jiffies);
 }

@@ -1,6 +1,6 @@
 // The calling network namespace's director: the model's contract, kept over the pinned maps.
-import { readFileSync } from 'node:fs';
-import { withLock } from '../kernel/lock.ts';
+import { existsSync, readFileSync } from 'node:fs';
+import { removeLockFile, withLock } from '../kernel/lock.ts';
 import { netnsCookie } from '../kernel/namespace.ts';
 import {
   type Connection,
@@ -13,18 +13,31 @@ import {
 import { FairleadError } from '../model/error.ts';
 import { emptyTable, type ServiceIdentity, type Table } from '../model/service.ts';
 import { findService, serviceKey } from '../model/table.ts';
-import { type Attachment, type AttachOptions, attach as attachPrograms } from './attach.ts';
+import { type Attachment, attachments, attachNew, attach as attachPrograms } from './attach.ts';
 import { readConnections } from './connections.ts';
-import { createInstance, openInstance, removeDead, removeInstance } from './instance.ts';
-import { destinationCounters, ratesOf, serviceCounters, zeroService } from './ledger.ts';
+import { createInstance, type InstanceOptions, openInstance, removeDead, removeInstance } from './instance.ts';
+import {
+  type Ledger,
+  nothing,
+  openLedger,
+  plus,
+  ratesOf,
+  rawCounters,
+  serviceEntry,
+  slotEntry,
+  sumOf,
+  zeroService,
+} from './ledger.ts';
 import type { LiveDestination, LiveService } from './live.ts';
+import { loadAgain } from './load.ts';
 import type { Maps } from './maps.ts';
 import { findPlace, lockPath, type Place } from './place.ts';
 import { readLive } from './read.ts';
+import { slotsFor } from './sizes.ts';
 import { readStatus, type Status } from './status.ts';
 import { mergedTimeouts, readTimeouts, writeTimeouts } from './timeouts.ts';
-import { changeTable, type Step } from './transaction.ts';
 import { type TraceAnswer, type TraceQuestion, tracePacket } from './trace.ts';
+import { changeTable, type Step } from './transaction.ts';
 import { validate } from './validate.ts';
 
 export interface DataplaneDirector extends Director {
@@ -37,7 +50,7 @@ export interface DataplaneDirector extends Director {
 export interface OpenOptions {
   /** Make an instance with the first change, if there is none; without it, undefined is returned then. */
   readonly create: boolean;
-  readonly attach?: AttachOptions;
+  readonly attach?: InstanceOptions;
   /** Called after each step of a change. */
   readonly onStep?: (step: Step) => void;
 }
@@ -50,22 +63,36 @@ export function openDirector(options: OpenOptions): DataplaneDirector | undefine
   return maps === undefined && !options.create ? undefined : new PinnedDirector(maps, options);
 }
 
-/** Makes an instance if there is none, and attaches it; names and hook may differ from those of before. */
-export function attach(options: AttachOptions): readonly Attachment[] {
+/**
+ * Makes an instance if there is none, and attaches it to just these interfaces. Done again it changes interfaces and hook,
+ * and puts the programs as they are built now in the place of those before; no packet is lost by that.
+ */
+export function attach(options: InstanceOptions): readonly Attachment[] {
   requireRoot();
-  return withLock(lockPath(), () => {
+  return exclusively(() => {
     const place = requirePlace();
     using present = openInstance(place);
-    if (present !== undefined) return attachPrograms(present, options);
+    if (present !== undefined) {
+      requireSize(present, options.connections);
+      loadAgain(present);
+      return attachPrograms(present, options);
+    }
     using made = createInstance(place, netnsCookie(), options);
-    return readStatus(made).attachments;
+    return attachments(made);
+  });
+}
+
+function requireSize(maps: Maps, connections: number | undefined): void {
+  if (connections === undefined || slotsFor(connections) === maps.instance.flow_slots) return;
+  throw new FairleadError('bad-input', 'the size of the connection table is chosen when it is made', {
+    hint: 'run fairlead detach, then attach again',
   });
 }
 
 /** Takes everything away. False when there was nothing. */
 export function detach(): boolean {
   requireRoot();
-  return withLock(lockPath(), () => {
+  return exclusively(() => {
     removeDead();
     const place = findPlace(false);
     return place !== undefined && removeInstance(place);
@@ -84,7 +111,9 @@ class PinnedDirector implements DataplaneDirector {
 
   services(): readonly InstalledService[] {
     const maps = this.#maps;
-    return maps === undefined ? [] : readLive(maps).services.map((service) => toInstalled(maps, service));
+    if (maps === undefined) return [];
+    const ledger = openLedger(maps);
+    return readLive(maps).services.map((service) => toInstalled(maps, ledger, service));
   }
 
   connections(): Iterable<Connection> {
@@ -97,25 +126,31 @@ class PinnedDirector implements DataplaneDirector {
 
   setTimeouts(timeouts: Timeouts): void {
     mergedTimeouts(defaultTimeouts, timeouts);
-    withLock(lockPath(), () => writeTimeouts(this.#current() ?? this.#create(), timeouts));
+    exclusively(() => writeTimeouts(this.#current() ?? this.#create(), timeouts));
   }
 
   change(edit: (installed: Table) => Table): void {
-    withLock(lockPath(), () => {
+    exclusively(() => {
       const maps = this.#current();
       if (maps === undefined) this.#createWith(edit(emptyTable));
-      else this.#run(maps, edit);
+      else {
+        attachNew(maps);
+        this.#run(maps, edit);
+      }
     });
   }
 
   zero(identity?: ServiceIdentity): void {
-    withLock(lockPath(), () => {
+    exclusively(() => {
       const maps = this.#current();
       const services = maps === undefined ? [] : readLive(maps).services;
       const one = identity === undefined ? undefined : findService(services, identity);
-      if (identity !== undefined && one === undefined)
+      if (identity !== undefined && one === undefined) {
         throw new FairleadError('service-missing', `there is no service ${serviceKey(identity)}`);
-      if (maps !== undefined) for (const service of one === undefined ? services : [one]) zeroService(maps, service);
+      }
+      if (maps === undefined) return;
+      const ledger = openLedger(maps);
+      for (const service of one === undefined ? services : [one]) zeroService(maps, ledger, service);
     });
   }
 
@@ -167,19 +202,24 @@ class PinnedDirector implements DataplaneDirector {
   }
 }
 
-function toInstalled(maps: Maps, service: LiveService): InstalledService {
-  const { identity, scheduler, localAddresses } = service;
+function toInstalled(maps: Maps, ledger: Ledger, service: LiveService): InstalledService {
+  const { identity, scheduler, localAddresses, destinations } = service;
+  const counted = destinations.map(({ slot }) => rawCounters(maps, slot));
+  const slots = destinations.map(({ slot }) => slot);
   return {
     identity,
     scheduler,
     localAddresses,
-    destinations: service.destinations.map((destination) => toInstalledDestination(maps, destination)),
-    counters: serviceCounters(maps, service),
-    rates: ratesOf(maps, service.destinations),
+    destinations: destinations.map((destination, index) => ({
+      ...toInstalledDestination(maps, destination),
+      counters: plus(counted[index] ?? nothing, ledger.offset(slotEntry(destination.slot))),
+    })),
+    counters: plus(sumOf(counted), ledger.offset(serviceEntry(service))),
+    rates: ratesOf(maps, slots),
   };
 }
 
-function toInstalledDestination(maps: Maps, destination: LiveDestination): InstalledDestination {
+function toInstalledDestination(maps: Maps, destination: LiveDestination): Omit<InstalledDestination, 'counters'> {
   const { rip, port, method, weight, slot } = destination;
   const rows = maps.rows('destinations');
   return {
@@ -190,9 +230,21 @@ function toInstalledDestination(maps: Maps, destination: LiveDestination): Insta
     activeConnections: rows.number('active').get(slot),
     inactiveConnections: rows.number('inactive').get(slot),
     persistentConnections: rows.number('persistent').get(slot),
-    counters: destinationCounters(maps, destination),
-    rates: ratesOf(maps, [destination]),
+    rates: ratesOf(maps, [slot]),
   };
+}
+
+/** Under the namespace's lock, whose file stays only as long as there is an instance. */
+function exclusively<T>(work: () => T): T {
+  const path = lockPath();
+  return withLock(path, () => {
+    try {
+      return work();
+    } finally {
+      const place = findPlace(false);
+      if (place === undefined || !existsSync(place.directory)) removeLockFile(path);
+    }
+  });
 }
 
 function requireRoot(): void {

@@ -1,58 +1,31 @@
 // Counters as users see them: what packets counted, plus an offset that remembers deleted destinations and the last zero.
-import { decode, encode } from '../kernel/codec.ts';
+import { encode } from '../kernel/codec.ts';
 import { BpfMap, mapFlag, mapType } from '../kernel/map.ts';
 import type { Counters, Rates } from '../model/director.ts';
-import type { LiveDestination, LiveService } from './live.ts';
+import type { LiveService } from './live.ts';
 import type { Maps } from './maps.ts';
-
-/** struct counters. */
-interface CountersRow {
-  readonly connections: bigint;
-  readonly in_packets: bigint;
-  readonly in_bytes: bigint;
-  readonly out_packets: bigint;
-  readonly out_bytes: bigint;
-}
+import { type Rows, rows } from './rows.ts';
 
 /** Modulo 2^64: an offset below zero is a large number. */
 export const nothing: Counters = { connections: 0n, inPackets: 0n, outPackets: 0n, inBytes: 0n, outBytes: 0n };
 
 export function plus(a: Counters, b: Counters): Counters {
-  return combine(a, b, (x, y) => x + y);
+  return wrapped(
+    a.connections + b.connections,
+    a.inPackets + b.inPackets,
+    a.outPackets + b.outPackets,
+    a.inBytes + b.inBytes,
+    a.outBytes + b.outBytes,
+  );
 }
 
 export function minus(a: Counters, b: Counters): Counters {
-  return combine(a, b, (x, y) => x - y);
-}
-
-function combine(a: Counters, b: Counters, operation: (x: bigint, y: bigint) => bigint): Counters {
-  const wrap = (x: bigint, y: bigint): bigint => BigInt.asUintN(64, operation(x, y));
-  return {
-    connections: wrap(a.connections, b.connections),
-    inPackets: wrap(a.inPackets, b.inPackets),
-    outPackets: wrap(a.outPackets, b.outPackets),
-    inBytes: wrap(a.inBytes, b.inBytes),
-    outBytes: wrap(a.outBytes, b.outBytes),
-  };
-}
-
-/** What packets counted for this slot since it exists, on all CPUs. Nothing ever resets it. */
-export function rawCounters(maps: Maps, slot: number): Counters {
-  const { cpus, destination_slots } = maps.instance;
-  const rows = maps.rows('counters');
-  let sum = nothing;
-  for (let cpu = 0; cpu < cpus; cpu++) sum = plus(sum, fromRow(rows.read<CountersRow>(cpu * destination_slots + slot)));
-  return sum;
-}
-
-export function destinationCounters(maps: Maps, { slot }: LiveDestination): Counters {
-  return plus(rawCounters(maps, slot), readOffset(maps, slotEntry(slot)));
-}
-
-export function serviceCounters(maps: Maps, { record, destinations }: LiveService): Counters {
-  return plus(
-    sumOf(destinations.map(({ slot }) => rawCounters(maps, slot))),
-    readOffset(maps, serviceEntry(record.members.start)),
+  return wrapped(
+    a.connections - b.connections,
+    a.inPackets - b.inPackets,
+    a.outPackets - b.outPackets,
+    a.inBytes - b.inBytes,
+    a.outBytes - b.outBytes,
   );
 }
 
@@ -60,19 +33,13 @@ export function sumOf(all: readonly Counters[]): Counters {
   return all.reduce(plus, nothing);
 }
 
-/** Counts from here on. */
-export function zeroDestination(maps: Maps, slot: number): void {
-  writeOffset(maps, slotEntry(slot), minus(nothing, rawCounters(maps, slot)));
-}
-
-/** Counts from here on, its destinations as well. */
-export function zeroService(maps: Maps, { record, destinations }: LiveService): void {
-  for (const { slot } of destinations) zeroDestination(maps, slot);
-  writeOffset(
-    maps,
-    serviceEntry(record.members.start),
-    minus(nothing, sumOf(destinations.map(({ slot }) => rawCounters(maps, slot)))),
-  );
+/** What packets counted for this slot since it exists, on all CPUs. Nothing ever resets it. */
+export function rawCounters(maps: Maps, slot: number): Counters {
+  const { cpus, destination_slots } = maps.instance;
+  const counters = maps.rows('counters');
+  let sum = toCounters(counters, slot);
+  for (let cpu = 1; cpu < cpus; cpu++) sum = plus(sum, toCounters(counters, cpu * destination_slots + slot));
+  return sum;
 }
 
 /** An entry of the ledger: of a destination's slot, or of a service by where its members begin. */
@@ -85,19 +52,31 @@ export function slotEntry(slot: number): LedgerEntry {
 }
 
 /** A changed service has new members, so its new offset waits under a new name until the change is in force. */
-export function serviceEntry(membersStart: number): LedgerEntry {
-  return membersStart;
+export function serviceEntry({ record }: Pick<LiveService, 'record'>): LedgerEntry {
+  return record.members.start;
 }
 
-export function readOffset(maps: Maps, entry: LedgerEntry): Counters {
-  const bytes = maps.map('ledger').lookup(entryKey(entry));
-  return bytes === undefined ? nothing : fromRow(decode<CountersRow>(maps.layouts.struct('counters'), bytes));
+/** What is to be added to what packets counted; nothing for most. */
+export interface Ledger {
+  offset(entry: LedgerEntry): Counters;
+  setOffset(entry: LedgerEntry, offset: Counters): void;
 }
 
-export function writeOffset(maps: Maps, entry: LedgerEntry, offset: Counters): void {
-  const ledger = maps.map('ledger');
-  if (Object.values(offset).every((value) => value === 0n)) ledger.delete(entryKey(entry));
-  else ledger.update(entryKey(entry), encode(maps.layouts.struct('counters'), toRow(offset)));
+/** Read whole when it is opened. */
+export function openLedger(maps: Maps): Ledger {
+  const map = maps.map('ledger');
+  const layout = maps.layouts.struct('counters');
+  const known = new Map<LedgerEntry, Counters>();
+  for (const [key, value] of map.entries()) known.set(key.readUInt32LE(0), toCounters(rows(layout, value), 0));
+  return {
+    offset: (entry) => known.get(entry) ?? nothing,
+    setOffset(entry, offset) {
+      if (!isNothing(offset)) {
+        known.set(entry, offset);
+        map.update(entryKey(entry), encode(layout, toRow(offset)));
+      } else if (known.delete(entry)) map.delete(entryKey(entry));
+    },
+  };
 }
 
 export function createLedger({ layouts }: Pick<Maps, 'layouts'>, entries: number): BpfMap {
@@ -111,19 +90,22 @@ export function createLedger({ layouts }: Pick<Maps, 'layouts'>, entries: number
   });
 }
 
-/** struct rates, in the kernel's fixed point. */
-interface RatesRow {
-  readonly cps: bigint;
-  readonly inpps: bigint;
-  readonly outpps: bigint;
-  readonly inbps: bigint;
-  readonly outbps: bigint;
+/** Counts from here on, its destinations as well. */
+export function zeroService(maps: Maps, ledger: Ledger, service: LiveService): void {
+  const counted = service.destinations.map(({ slot }) => rawCounters(maps, slot));
+  for (const [index, { slot }] of service.destinations.entries()) {
+    ledger.setOffset(slotEntry(slot), minus(nothing, counted[index] ?? nothing));
+  }
+  ledger.setOffset(serviceEntry(service), minus(nothing, sumOf(counted)));
 }
 
-/** Of one destination, or of a service by its destinations' sum before rounding. */
-export function ratesOf(maps: Maps, destinations: readonly LiveDestination[]): Rates {
-  const rows = destinations.map(({ slot }) => maps.rows('rates').read<RatesRow>(slot));
-  const total = (member: keyof RatesRow): bigint => rows.reduce((sum, row) => sum + row[member], 0n);
+/** Of one destination, or of a service by its destinations' sum before rounding. Source: ip_vs_read_estimator. */
+export function ratesOf(maps: Maps, slots: readonly number[]): Rates {
+  const rates = maps.rows('rates');
+  const total = (member: string): bigint => {
+    const column = rates.bigint(member);
+    return slots.reduce((sum, slot) => sum + column.get(slot), 0n);
+  };
   return {
     connections: perSecond(total('cps')),
     inPackets: perSecond(total('inpps')),
@@ -133,7 +115,6 @@ export function ratesOf(maps: Maps, destinations: readonly LiveDestination[]): R
   };
 }
 
-/** Source: ip_vs_read_estimator. */
 function perSecond(fixed: bigint): bigint {
   return (fixed + 0x1ffn) >> 10n;
 }
@@ -142,23 +123,44 @@ function bytesPerSecond(fixed: bigint): bigint {
   return (fixed + 0xfn) >> 5n;
 }
 
+function isNothing({ connections, inPackets, outPackets, inBytes, outBytes }: Counters): boolean {
+  return connections === 0n && inPackets === 0n && outPackets === 0n && inBytes === 0n && outBytes === 0n;
+}
+
+function wrapped(
+  connections: bigint,
+  inPackets: bigint,
+  outPackets: bigint,
+  inBytes: bigint,
+  outBytes: bigint,
+): Counters {
+  return {
+    connections: BigInt.asUintN(64, connections),
+    inPackets: BigInt.asUintN(64, inPackets),
+    outPackets: BigInt.asUintN(64, outPackets),
+    inBytes: BigInt.asUintN(64, inBytes),
+    outBytes: BigInt.asUintN(64, outBytes),
+  };
+}
+
 function entryKey(entry: LedgerEntry): Buffer {
   const key = Buffer.alloc(4);
   key.writeUInt32LE(entry);
   return key;
 }
 
-function fromRow(row: CountersRow): Counters {
+/** Of struct counters. */
+function toCounters(counters: Rows, index: number): Counters {
   return {
-    connections: row.connections,
-    inPackets: row.in_packets,
-    outPackets: row.out_packets,
-    inBytes: row.in_bytes,
-    outBytes: row.out_bytes,
+    connections: counters.bigint('connections').get(index),
+    inPackets: counters.bigint('in_packets').get(index),
+    outPackets: counters.bigint('out_packets').get(index),
+    inBytes: counters.bigint('in_bytes').get(index),
+    outBytes: counters.bigint('out_bytes').get(index),
   };
 }
 
-function toRow(counters: Counters): CountersRow {
+function toRow(counters: Counters): object {
   return {
     connections: counters.connections,
     in_packets: counters.inPackets,

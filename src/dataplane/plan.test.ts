@@ -5,9 +5,9 @@ import type { Address } from '../model/address.ts';
 import { type Destination, emptyTable, type Scheduler, type Service, type Table } from '../model/service.ts';
 import { destinationKey, serviceKey } from '../model/table.ts';
 import { type LiveDestination, type LiveTable, type ServiceRecord, toTable } from './live.ts';
-import { isEmptyPlan, type Plan, type PlannedService, planChange, type Room, slotOwner } from './plan.ts';
+import { isEmptyPlan, type Plan, type PlannedService, planChange, type Room } from './plan.ts';
 import { regionAllocator } from './regions.ts';
-import { slotPool, type UsedSlot } from './slots.ts';
+import { slotPool } from './slots.ts';
 
 const address = (last: number): Address => ({ family: 4, bytes: [10, 0, 0, last] });
 
@@ -41,8 +41,7 @@ class Simulation {
   readonly buckets: (number | undefined)[] = [];
   readonly localAddresses: (Address | undefined)[] = [];
   readonly cursors = new Map<number, bigint>();
-  readonly slots: UsedSlot[] = [];
-  readonly owners = new Map<number, string>();
+  readonly slots: { owner: string; isDeleted: boolean; deletedAtS: number }[] = [];
   records = new Map<string, { identity: Service['identity']; record: ServiceRecord }>();
   nextServiceId = 0;
 
@@ -80,7 +79,18 @@ class Simulation {
         100,
         records.map(({ localAddresses }) => localAddresses),
       ),
-      slots: slotPool(100, this.slots, nowS),
+      slots: slotPool(
+        {
+          capacity: 100,
+          everUsed: this.slots.length,
+          isDeleted: (slot) => this.#slot(slot).isDeleted,
+          isBusy: () => false,
+          deletedAtS: (slot) => this.#slot(slot).deletedAtS,
+          owner: (slot) => this.#slot(slot).owner,
+        },
+        nowS,
+      ),
+      ownerOf,
       bucketCount: 16,
       serviceIds: 20,
       nextServiceId: this.nextServiceId,
@@ -110,11 +120,11 @@ class Simulation {
         weight: one.weight,
         slot: one.slot,
       };
-      const owner = slotOwner(written, destinationKey(one));
+      const owner = ownerOf(written.identity, one);
       const known = this.slots[one.slot];
       if (one.origin === 'new') expect(known?.isDeleted ?? true).toBe(true);
       else expect(known?.owner).toBe(owner);
-      this.slots[one.slot] = { slot: one.slot, owner, isDeleted: false, isBusy: false, deletedAtS: 0 };
+      this.slots[one.slot] = { owner, isDeleted: false, deletedAtS: 0 };
     });
     for (const [index, position] of buckets.entries()) this.buckets[record.buckets.start + index] = position;
     for (const [index, local] of localAddresses.entries())
@@ -122,7 +132,7 @@ class Simulation {
     this.cursors.set(record.id, written.cursor);
   }
 
-  #slot(slot: number): UsedSlot {
+  #slot(slot: number): (typeof this.slots)[number] {
     const known = this.slots[slot];
     if (known === undefined) throw new Error(`slot ${slot} was never used`);
     return known;
@@ -247,10 +257,12 @@ function many(count: number): Destination[] {
   return Array.from({ length: count }, (_, port) => ({ rip: address(1), port, method: 'masq', weight: 1 }));
 }
 
+function ownerOf(identity: Service['identity'], its: Destination): string {
+  return `${serviceKey(identity)} > ${destinationKey(its)}`;
+}
+
 function slotsOf(live: LiveTable): ReadonlyMap<string, number> {
-  return new Map(
-    live.services.flatMap((one) => one.destinations.map((its) => [slotOwner(one, destinationKey(its)), its.slot])),
-  );
+  return new Map(live.services.flatMap((one) => one.destinations.map((its) => [ownerOf(one.identity, its), its.slot])));
 }
 
 /** No two destinations share a slot, no two services an id or a rank. */

@@ -1,8 +1,8 @@
 // The difference between the table in force and the wanted one, as everything that has to be written. Pure.
 
-import { formatAddress } from '../model/address.ts';
+import { equalAddresses } from '../model/address.ts';
 import { FairleadError } from '../model/error.ts';
-import type { Service, Table } from '../model/service.ts';
+import type { Destination, Service, ServiceIdentity, Table } from '../model/service.ts';
 import { destinationKey, serviceKey } from '../model/table.ts';
 import { bucketsOf, usesBuckets } from '../schedule/buckets.ts';
 import { freshCursor, movedCursor } from '../schedule/cursor.ts';
@@ -18,6 +18,8 @@ export interface Room {
   readonly buckets: Allocate;
   readonly localAddresses: Allocate;
   readonly slots: SlotPool;
+  /** The name by which a slot knows whose it is, or was. */
+  readonly ownerOf: (service: ServiceIdentity, destination: Destination) => string;
   readonly bucketCount: number;
   /** Ids are below this. */
   readonly serviceIds: number;
@@ -55,11 +57,12 @@ export function isEmptyPlan({ written, removed }: Plan): boolean {
 export function planChange(live: LiveTable, wanted: Table, room: Room): Plan {
   const installed = new Map(live.services.map((service) => [serviceKey(service.identity), service]));
   const ids = idAllocator(room, live);
-  const orders = ordersOf(wanted, installed);
+  const keys = wanted.services.map(({ identity }) => serviceKey(identity));
+  const orders = ordersOf(keys, installed);
   const kept: LiveService[] = [];
   const changed: { service: Service; previous: LiveService | undefined; order: number }[] = [];
   wanted.services.forEach((service, index) => {
-    const key = serviceKey(service.identity);
+    const key = keys[index] ?? '';
     const previous = installed.get(key);
     installed.delete(key);
     const order = orders[index] ?? 0;
@@ -67,7 +70,7 @@ export function planChange(live: LiveTable, wanted: Table, room: Room): Plan {
     else changed.push({ service, previous, order });
   });
   // All that can come back from the trash does, before the trash is used as room for others.
-  const slots = changed.map(({ service, previous }) => knownSlots(service, previous, room.slots));
+  const slots = changed.map(({ service, previous }) => knownSlots(service, previous, room));
   const written = changed.map(({ service, previous, order }, index) =>
     planService(service, previous, order, previous?.record.id ?? ids.take(), slots[index] ?? new Map(), room),
   );
@@ -116,22 +119,18 @@ type KnownSlot = Pick<PlannedDestination, 'slot' | 'origin'>;
 function knownSlots(
   service: Service,
   previous: LiveService | undefined,
-  pool: SlotPool,
+  { slots, ownerOf }: Room,
 ): ReadonlyMap<string, KnownSlot> {
   const known = new Map<string, KnownSlot>();
-  for (const destination of previous?.destinations ?? [])
-    known.set(destinationKey(destination), { slot: destination.slot, origin: 'kept' });
+  for (const { rip, port, slot } of previous?.destinations ?? []) {
+    known.set(destinationKey({ rip, port }), { slot, origin: 'kept' });
+  }
   for (const destination of service.destinations) {
     const key = destinationKey(destination);
-    const slot = known.has(key) ? undefined : pool.resurrect(slotOwner(service, key));
+    const slot = known.has(key) ? undefined : slots.resurrect(() => ownerOf(service.identity, destination));
     if (slot !== undefined) known.set(key, { slot, origin: 'resurrected' });
   }
   return known;
-}
-
-/** The name by which a slot knows whose it is. */
-export function slotOwner({ identity }: Pick<Service, 'identity'>, destination: string): string {
-  return `${serviceKey(identity)} > ${destination}`;
 }
 
 function cursorOf(service: Service, previous: LiveService | undefined, room: Room): bigint {
@@ -153,20 +152,32 @@ function listed({ destinations }: Service): readonly Listed[] {
 }
 
 function isSame(a: Service, b: Service): boolean {
-  return a.scheduler === b.scheduler && lines(a) === lines(b);
+  return (
+    a.scheduler === b.scheduler &&
+    areEqual(a.localAddresses, b.localAddresses, equalAddresses) &&
+    areEqual(a.destinations, b.destinations, isSameDestination)
+  );
 }
 
-function lines({ localAddresses, destinations }: Service): string {
-  const locals = localAddresses.map(formatAddress);
-  return [...locals, ...destinations.map((one) => `${destinationKey(one)} ${one.method} ${one.weight}`)].join('\n');
+function isSameDestination(a: Destination, b: Destination): boolean {
+  return a.weight === b.weight && a.method === b.method && a.port === b.port && equalAddresses(a.rip, b.rip);
+}
+
+function areEqual<T>(some: readonly T[], others: readonly T[], equal: (a: T, b: T) => boolean): boolean {
+  return (
+    some.length === others.length &&
+    some.every((one, index) => {
+      const other = others[index];
+      return other !== undefined && equal(one, other);
+    })
+  );
 }
 
 /** Ranks for the wanted order, each service's own where that is still right. */
-function ordersOf(wanted: Table, installed: ReadonlyMap<string, LiveService>): readonly number[] {
+function ordersOf(wanted: readonly string[], installed: ReadonlyMap<string, LiveService>): readonly number[] {
   let last = -1;
-  return wanted.services.map(({ identity }) => {
-    const own = installed.get(serviceKey(identity))?.record.order ?? 0;
-    last = Math.max(own, last + 1);
+  return wanted.map((key) => {
+    last = Math.max(installed.get(key)?.record.order ?? 0, last + 1);
     return last;
   });
 }

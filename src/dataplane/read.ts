@@ -6,7 +6,7 @@ import type { LiveDestination, LiveService, LiveTable } from './live.ts';
 import type { Maps } from './maps.ts';
 import type { Region } from './regions.ts';
 import { decodeEntries, type Entry, equalsRaw, type RawTable, readRaw } from './service_table.ts';
-import { type AddressWords, toAddress } from './wire.ts';
+import { toAddress } from './wire.ts';
 
 const attempts = 100;
 
@@ -36,13 +36,6 @@ function attemptRead(maps: Maps, raw: RawTable): LiveService[] | Error {
   }
 }
 
-/** struct member. */
-export interface MemberRow {
-  readonly destination: number;
-  readonly weight: number;
-  readonly method: number;
-}
-
 function toService(maps: Maps, { identity, record }: Entry): LiveService {
   const family = identity.kind === 'mark' ? identity.family : identity.vip.family;
   return {
@@ -50,24 +43,29 @@ function toService(maps: Maps, { identity, record }: Entry): LiveService {
     scheduler: record.scheduler,
     record,
     localAddresses: readRegion(record.localAddresses, (at) =>
-      toAddress(maps.rows('local_addresses').read<AddressWords>(at), family),
+      toAddress(maps.rows('local_addresses').bytes('word').get(at), family),
     ),
-    destinations: readRegion({ ...record.members, length: record.memberCount }, (at) =>
-      toDestination(maps, maps.rows('members').read<MemberRow>(at)),
-    ),
+    destinations: readRegion({ ...record.members, length: record.memberCount }, (at) => toDestination(maps, at)),
   };
 }
 
-function toDestination(maps: Maps, { destination: slot, weight, method: number }: MemberRow): LiveDestination {
-  const method = maps.vocabulary.methods.name(number);
-  if (method === undefined) throw new RangeError(`a destination of method ${number}`);
-  return { ...readEndpoint(maps, slot), method, weight, slot };
+function toDestination(maps: Maps, member: number): LiveDestination {
+  const members = maps.rows('members');
+  const slot = members.number('destination').get(member);
+  const method = maps.vocabulary.methods.name(members.number('method').get(member));
+  if (method === undefined) throw new RangeError('a destination of a method that has no name');
+  const { rip, port } = readEndpoint(maps, slot);
+  return { rip, port, method, weight: members.number('weight').get(member), slot };
 }
 
 /** The real server of a slot. */
 export function readEndpoint(maps: Maps, slot: number): { readonly rip: Address; readonly port: number } {
-  const row = maps.rows('destinations').read<{ rip: AddressWords; port: number; family: number }>(slot);
-  return { rip: toAddress(row.rip, row.family), port: be16(row.port) };
+  const destinations = maps.rows('destinations');
+  const family = destinations.number('family').get(slot);
+  return {
+    rip: toAddress(destinations.bytes('rip').get(slot), family),
+    port: be16(destinations.number('port').get(slot)),
+  };
 }
 
 function readRegion<T>({ start, length }: Region, read: (at: number) => T): readonly T[] {

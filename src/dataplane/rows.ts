@@ -1,17 +1,18 @@
-// A mapped array as its rows: struct by struct, or one member at a time.
-import { bigintMember, decode, encode, encodeInto, numberMember } from '../kernel/codec.ts';
+// A mapped array, or a batch of values, as its rows: whole structs, or one member at a time without making objects.
+import { bigintMember, decode, encode, numberMember } from '../kernel/codec.ts';
 import { roundUp, type StructLayout } from '../kernel/layout.ts';
 
 export interface Rows {
   readonly length: number;
-  readonly layout: StructLayout;
   read<T extends object>(index: number): T;
-  /** The whole row: what is not given becomes 0. */
-  write(index: number, row: object): void;
   /** The members that are given: each goes in by one copy, so that no reader meets it cleared. */
   patch(index: number, row: object): void;
+  /** All members become 0. */
+  clear(index: number): void;
   number(member: string): Column<number>;
   bigint(member: string): Column<bigint>;
+  /** A member's own bytes, not a copy. */
+  bytes(member: string): Column<Uint8Array>;
 }
 
 export interface Column<T> {
@@ -24,8 +25,8 @@ export function strideOf(valueSize: number): number {
   return roundUp(valueSize, 8);
 }
 
-export function rows(layout: StructLayout, bytes: Buffer): Rows {
-  const stride = strideOf(layout.size);
+/** Of a mapped array, unless its stride is given. */
+export function rows(layout: StructLayout, bytes: Buffer, stride = strideOf(layout.size)): Rows {
   const length = Math.floor(bytes.length / stride);
   const at = (index: number): number => {
     if (index < 0 || index >= length) throw new RangeError(`${layout.tag} ${index}: there are ${length}`);
@@ -33,13 +34,7 @@ export function rows(layout: StructLayout, bytes: Buffer): Rows {
   };
   return {
     length,
-    layout,
     read: (index) => decode(layout, bytes, at(index)),
-    write(index, row) {
-      const start = at(index);
-      bytes.fill(0, start, start + layout.size);
-      encodeInto(layout, row, bytes, start);
-    },
     patch(index, row) {
       const scratch = encode(layout, row);
       for (const name of Object.keys(row)) {
@@ -47,8 +42,16 @@ export function rows(layout: StructLayout, bytes: Buffer): Rows {
         scratch.copy(bytes, at(index) + offset, offset, offset + size);
       }
     },
-    number: (member) => column(numberMember(layout, member), bytes, at),
-    bigint: (member) => column(bigintMember(layout, member), bytes, at),
+    clear: (index) => void bytes.fill(0, at(index), at(index) + layout.size),
+    number: remembered((member) => column(numberMember(layout, member), bytes, at)),
+    bigint: remembered((member) => column(bigintMember(layout, member), bytes, at)),
+    bytes: remembered((member) => {
+      const { offset, size } = layout.field(member);
+      return {
+        get: (index) => bytes.subarray(at(index) + offset, at(index) + offset + size),
+        set: (index, value) => bytes.set(value, at(index) + offset),
+      };
+    }),
   };
 }
 
@@ -59,4 +62,15 @@ interface Member<T> {
 
 function column<T>(member: Member<T>, bytes: Buffer, at: (index: number) => number): Column<T> {
   return { get: (index) => member.get(bytes, at(index)), set: (index, value) => member.set(bytes, at(index), value) };
+}
+
+function remembered<T>(make: (name: string) => T): (name: string) => T {
+  const made = new Map<string, T>();
+  return (name) => {
+    const known = made.get(name);
+    if (known !== undefined) return known;
+    const value = make(name);
+    made.set(name, value);
+    return value;
+  };
 }

@@ -1,58 +1,48 @@
 // The services in force: one inner hash that service_tables refers to, changed in place or replaced as a whole.
-import { decode, encode } from '../kernel/codec.ts';
+import { encode } from '../kernel/codec.ts';
 import { BpfMap, mapFlag, mapType } from '../kernel/map.ts';
 import { FairleadError } from '../model/error.ts';
 import type { ServiceIdentity } from '../model/service.ts';
 import { usesBuckets } from '../schedule/buckets.ts';
 import type { ServiceRecord } from './live.ts';
 import { bucketCount, type Maps } from './maps.ts';
-import { decodeKey, encodeKey } from './wire.ts';
+import { type Rows, rows } from './rows.ts';
+import { encodeKey, toIdentity } from './wire.ts';
 
 export interface Entry {
   readonly identity: ServiceIdentity;
   readonly record: ServiceRecord;
 }
 
-/** struct service. */
-interface ServiceRow {
-  readonly id: number;
-  readonly scheduler: number;
-  readonly members: number;
-  readonly member_count: number;
-  readonly buckets: number;
-  readonly local_addresses: number;
-  readonly local_address_count: number;
-  readonly max_weight: number;
-  readonly weight_step: number;
-  readonly order: number;
-}
-
 const zero = Buffer.alloc(4);
 const minimumEntries = 64;
 
-/** The table's whole content as bytes: equal bytes, equal table. */
+/** The table's whole content, keys and values one after another: equal bytes, equal table. */
 export interface RawTable {
-  readonly keys: readonly Buffer[];
-  readonly values: readonly Buffer[];
+  readonly keys: Buffer;
+  readonly values: Buffer;
 }
 
 export function readRaw(maps: Maps): RawTable {
   using table = tableInForce(maps);
   const entries = [...table.entries()];
-  return { keys: entries.map(([key]) => key), values: entries.map(([, value]) => value) };
+  return { keys: Buffer.concat(entries.map(([key]) => key)), values: Buffer.concat(entries.map(([, value]) => value)) };
 }
 
 export function equalsRaw(a: RawTable, b: RawTable): boolean {
-  const equals = (some: readonly Buffer[], others: readonly Buffer[]): boolean =>
-    Buffer.concat(some).equals(Buffer.concat(others));
-  return equals(a.keys, b.keys) && equals(a.values, b.values);
+  return a.keys.equals(b.keys) && a.values.equals(b.values);
 }
 
-export function decodeEntries(maps: Maps, { keys, values }: RawTable): readonly Entry[] {
-  const keyLayout = maps.layouts.struct('service_key');
-  return keys.map((key, index) => ({
-    identity: decodeKey(keyLayout, key),
-    record: decodeRecord(maps, values[index] ?? zero),
+export function decodeEntries(maps: Maps, raw: RawTable): readonly Entry[] {
+  const packed = (tag: string, bytes: Buffer): Rows => {
+    const layout = maps.layouts.struct(tag);
+    return rows(layout, bytes, layout.size);
+  };
+  const keys = packed('service_key', raw.keys);
+  const values = packed('service', raw.values);
+  return Array.from({ length: keys.length }, (_, index) => ({
+    identity: toIdentity(keys, index),
+    record: toRecord(maps, values, index),
   }));
 }
 
@@ -96,7 +86,7 @@ export function createTable({ layouts }: Pick<Maps, 'layouts'>, services: number
   });
 }
 
-function putInForce(maps: Maps, table: BpfMap): void {
+export function putInForce(maps: Maps, table: BpfMap): void {
   const fd = Buffer.alloc(4);
   fd.writeUInt32LE(table.fd);
   maps.map('service_tables').update(zero, fd);
@@ -112,25 +102,25 @@ function tableInForce(maps: Maps): BpfMap {
   throw new FairleadError('not-attached', `${maps.directory}: there is no table of services`);
 }
 
-function decodeRecord({ layouts, vocabulary }: Maps, bytes: Buffer): ServiceRecord {
-  const row = decode<ServiceRow>(layouts.struct('service'), bytes);
-  const scheduler = vocabulary.schedulers.name(row.scheduler);
-  if (scheduler === undefined) throw new RangeError(`a service of scheduler ${row.scheduler}`);
+function toRecord({ vocabulary }: Maps, services: Rows, index: number): ServiceRecord {
+  const of = (member: string): number => services.number(member).get(index);
+  const scheduler = vocabulary.schedulers.name(of('scheduler'));
+  if (scheduler === undefined) throw new RangeError('a service of a scheduler that has no name');
   return {
-    id: row.id,
+    id: of('id'),
     scheduler,
-    members: { start: row.members, length: Math.max(row.member_count, 1) },
-    memberCount: row.member_count,
-    buckets: { start: row.buckets, length: usesBuckets(scheduler) ? bucketCount : 0 },
-    localAddresses: { start: row.local_addresses, length: row.local_address_count },
-    maxWeight: row.max_weight,
-    weightStep: row.weight_step,
-    order: row.order,
+    members: { start: of('members'), length: Math.max(of('member_count'), 1) },
+    memberCount: of('member_count'),
+    buckets: { start: of('buckets'), length: usesBuckets(scheduler) ? bucketCount : 0 },
+    localAddresses: { start: of('local_addresses'), length: of('local_address_count') },
+    maxWeight: of('max_weight'),
+    weightStep: of('weight_step'),
+    order: of('order'),
   };
 }
 
 function encodeRecord({ layouts, vocabulary }: Maps, record: ServiceRecord): Buffer {
-  const row: ServiceRow = {
+  return encode(layouts.struct('service'), {
     id: record.id,
     scheduler: vocabulary.schedulers.number(record.scheduler),
     members: record.members.start,
@@ -141,6 +131,5 @@ function encodeRecord({ layouts, vocabulary }: Maps, record: ServiceRecord): Buf
     max_weight: record.maxWeight,
     weight_step: record.weightStep,
     order: record.order,
-  };
-  return encode(layouts.struct('service'), row);
+  });
 }

@@ -22,22 +22,14 @@ const leastDestinations = 1024;
 const destinationBytes = 600;
 const counterBytes = 64;
 
-/** FAIRLEAD_CONNECTIONS of the environment is the number of connections; the default is 2^20, or what 1/16 of the memory holds. */
-export function defaultSizes(
-  cpus: number,
-  environment = process.env.FAIRLEAD_CONNECTIONS,
-  memoryBytes = totalmem(),
-): Sizes {
-  const affordable = Math.floor(memoryBytes / 16 / flowBytes);
+/** As many connections as asked for, or as FAIRLEAD_CONNECTIONS of the environment says, or 2^20, or what 1/16 of the memory holds. */
+export function chooseSizes(cpus: number, connections = readEnvironment(), memoryBytes = totalmem()): Sizes {
+  const affordable = wholePages(Math.floor(memoryBytes / 16 / flowBytes));
   const flowSlots =
-    environment === undefined
-      ? Math.min(slotsFor(defaultConnections), wholePages(affordable))
-      : slotsFor(parseConnections(environment));
+    connections === undefined ? Math.min(slotsFor(defaultConnections), affordable) : slotsFor(checked(connections));
   const slots = memoryBytes / 128 / (destinationBytes + counterBytes * cpus);
-  return {
-    flowSlots,
-    destinationSlots: Math.min(mostDestinations, Math.max(leastDestinations, 2 ** Math.floor(Math.log2(slots)))),
-  };
+  const destinationSlots = 2 ** Math.floor(Math.log2(slots));
+  return { flowSlots, destinationSlots: Math.min(mostDestinations, Math.max(leastDestinations, destinationSlots)) };
 }
 
 /** Two entries each, at a load of two thirds. */
@@ -64,12 +56,17 @@ function wholePages(slots: number): number {
   return Math.ceil(slots / slotsPerPage) * slotsPerPage;
 }
 
-function parseConnections(text: string): number {
-  const connections = Number(text);
-  if (Number.isInteger(connections) && connections >= leastConnections && connections <= mostConnections)
+function readEnvironment(): number | undefined {
+  const text = process.env.FAIRLEAD_CONNECTIONS;
+  return text === undefined ? undefined : Number(text);
+}
+
+function checked(connections: number): number {
+  if (Number.isInteger(connections) && connections >= leastConnections && connections <= mostConnections) {
     return connections;
+  }
   throw new FairleadError(
     'bad-input',
-    `FAIRLEAD_CONNECTIONS: expected a number from ${leastConnections} to ${mostConnections}, got ${JSON.stringify(text)}`,
+    `expected a number of connections from ${leastConnections} to ${mostConnections}, got ${connections}`,
   );
 }

@@ -1,61 +1,73 @@
 // Which slot of the destinations map a destination gets: its own from before it was deleted, a free one, or the oldest in the trash.
 import { FairleadError } from '../model/error.ts';
 
-/** What a slot tells of itself. A slot that was never used has no entry, and neither have those after it. */
-export interface UsedSlot {
-  readonly slot: number;
-  /** Service and destination it belongs, or belonged, to. */
-  readonly owner: string;
-  readonly isDeleted: boolean;
+/** What slots tell of themselves. */
+export interface Slots {
+  readonly capacity: number;
+  /** Slots from here on were never used. */
+  readonly everUsed: number;
+  isDeleted(slot: number): boolean;
   /** Connections refer to it. */
-  readonly isBusy: boolean;
+  isBusy(slot: number): boolean;
   /** Seconds of CLOCK_BOOTTIME. */
-  readonly deletedAtS: number;
+  deletedAtS(slot: number): number;
+  /** Service and destination that it belonged to. */
+  owner(slot: number): string;
 }
 
 export interface SlotPool {
   /** The slot that this owner had before it was deleted, with its counters and connections. */
-  resurrect(owner: string): number | undefined;
+  resurrect(owner: () => string): number | undefined;
   take(): number;
 }
 
 /** A deleted destination keeps its slot so long: IP_VS_DEST_TRASH_PERIOD. */
 export const trashPeriodS = 120;
 
-export function slotPool(capacity: number, used: readonly UsedSlot[], nowS: number): SlotPool {
-  const trash = new Map<string, UsedSlot>();
-  const free: number[] = [];
-  for (const known of used) {
-    if (!known.isDeleted) continue;
-    if (known.isBusy || nowS - known.deletedAtS < trashPeriodS) keepNewest(trash, known);
-    else free.push(known.slot);
-  }
-  let neverUsed = used.length;
+export function slotPool(slots: Slots, nowS: number): SlotPool {
+  const { trash, free } = sort(slots, nowS);
   let nextFree = 0;
-  let idle: UsedSlot[] | undefined;
+  let neverUsed = slots.everUsed;
+  let idle: [string, number][] | undefined;
 
   return {
     resurrect(owner) {
-      const slot = trash.get(owner)?.slot;
-      trash.delete(owner);
+      if (trash.size === 0) return undefined;
+      const name = owner();
+      const slot = trash.get(name);
+      trash.delete(name);
       return slot;
     },
     take() {
       const again = free[nextFree++];
       if (again !== undefined) return again;
-      if (neverUsed < capacity) return neverUsed++;
-      idle ??= [...trash.values()].filter(({ isBusy }) => !isBusy).sort((a, b) => b.deletedAtS - a.deletedAtS);
-      const oldest = idle.pop();
-      if (oldest === undefined)
-        throw new FairleadError('table-full', `no room for more destinations: the table has ${capacity}`);
-      trash.delete(oldest.owner);
-      return oldest.slot;
+      if (neverUsed < slots.capacity) return neverUsed++;
+      idle ??= [...trash]
+        .filter(([, slot]) => !slots.isBusy(slot))
+        .sort(([, a], [, b]) => slots.deletedAtS(b) - slots.deletedAtS(a));
+      const [owner, oldest] = idle.pop() ?? [];
+      if (owner === undefined || oldest === undefined) {
+        throw new FairleadError('table-full', `no room for more destinations: the table has ${slots.capacity}`);
+      }
+      trash.delete(owner);
+      return oldest;
     },
   };
 }
 
-/** An owner may have left two slots behind, when the first could not be found any more. */
-function keepNewest(trash: Map<string, UsedSlot>, candidate: UsedSlot): void {
-  const known = trash.get(candidate.owner);
-  if (known === undefined || known.deletedAtS <= candidate.deletedAtS) trash.set(candidate.owner, candidate);
+/** Deleted slots: those that an owner may come back to, and those that are anybody's. */
+function sort(slots: Slots, nowS: number): { trash: Map<string, number>; free: readonly number[] } {
+  const trash = new Map<string, number>();
+  const free: number[] = [];
+  for (let slot = 0; slot < slots.everUsed; slot++) {
+    if (!slots.isDeleted(slot)) continue;
+    if (!slots.isBusy(slot) && nowS - slots.deletedAtS(slot) >= trashPeriodS) {
+      free.push(slot);
+      continue;
+    }
+    const owner = slots.owner(slot);
+    const known = trash.get(owner);
+    if (known === undefined || slots.deletedAtS(known) <= slots.deletedAtS(slot)) trash.set(owner, slot);
+  }
+  return { trash, free };
 }

@@ -1,10 +1,10 @@
 // What an operator asks first: what is attached where, how full the tables are, and why packets were not forwarded.
 import { type Attachment, attachments } from './attach.ts';
 import { countConnections } from './connections.ts';
+import { everUsed, isAvailable } from './destinations.ts';
 import type { LiveTable } from './live.ts';
 import type { Maps } from './maps.ts';
 import { readLive } from './read.ts';
-import { available } from './transaction.ts';
 
 export interface Fill {
   readonly used: number;
@@ -39,10 +39,8 @@ export function readStatus(maps: Maps): Status {
 }
 
 function readDestinations(maps: Maps, { services }: LiveTable): Status['destinations'] {
-  const flags = maps.rows('destinations').number('flags');
-  const everUsed = maps.rows('settings').number('destinations_used').get(0);
   let deleted = 0;
-  for (let slot = 0; slot < everUsed; slot++) if ((flags.get(slot) & available) === 0) deleted++;
+  for (let slot = 0; slot < everUsed(maps); slot++) if (!isAvailable(maps, slot)) deleted++;
   const used = services.reduce((sum, { destinations }) => sum + destinations.length, 0);
   return { used, deleted, size: maps.instance.destination_slots };
 }

@@ -2,12 +2,12 @@
 import { join } from 'node:path';
 import { be16 } from '../kernel/codec.ts';
 import { BpfProgram } from '../kernel/program.ts';
-import type { Endpoint } from '../model/director.ts';
 import type { Address } from '../model/address.ts';
+import type { Endpoint } from '../model/director.ts';
 import { FairleadError } from '../model/error.ts';
 import type { Method, Protocol, Service } from '../model/service.ts';
-import { readEndpoint, readLive } from './read.ts';
 import type { Maps } from './maps.ts';
+import { readEndpoint, readLive } from './read.ts';
 import { protocolNumbers } from './vocabulary.ts';
 
 export interface TraceQuestion {
@@ -30,7 +30,12 @@ export interface TraceAnswer {
   readonly destination?: { readonly rip: Address; readonly port: number; readonly method: Method };
   /** What addresses and ports become, where the method translates them. */
   readonly rewrite?: { readonly source: Endpoint; readonly target: Endpoint };
-  readonly nextHop?: { readonly interfaceIndex: number; readonly gateway: Address; readonly source: Address; readonly mtu: number };
+  readonly nextHop?: {
+    readonly interfaceIndex: number;
+    readonly gateway: Address;
+    readonly source: Address;
+    readonly mtu: number;
+  };
   /** What bpf_fib_lookup answered when the cached way was too old to be used. */
   readonly lookup?: number;
 }
@@ -62,7 +67,8 @@ const tcpSyn = 0x02;
 
 export function tracePacket(maps: Maps, question: TraceQuestion): TraceAnswer {
   using program = BpfProgram.openPinned(join(maps.directory, 'director_trace'));
-  if (program === undefined) throw new FairleadError('not-attached', `${maps.directory}: program director_trace is missing`);
+  if (program === undefined)
+    throw new FairleadError('not-attached', `${maps.directory}: program director_trace is missing`);
   program.testRun({ packet: buildPacket(question) });
   return toAnswer(maps, maps.rows('traces').read<TraceRow>(0));
 }
@@ -96,19 +102,38 @@ function buildPacket({ protocol, source, target }: TraceQuestion): Buffer {
 function toAnswer(maps: Maps, row: TraceRow): TraceAnswer {
   const { methods, states, reasons } = maps.vocabulary;
   const verdict = verdictOf(maps, row.verdict);
-  const service = row.service === none ? undefined : readLive(maps).services.find(({ record }) => record.id === row.service);
+  const service =
+    row.service === none ? undefined : readLive(maps).services.find(({ record }) => record.id === row.service);
   const method = row.destination === none ? undefined : methods.name(row.method);
   const translates = method === 'masq' || method === 'fullnat';
   const isWalked = row.destination !== none;
   return {
     verdict,
     ...(verdict === 'dropped' ? { reason: reasons[row.reason] ?? `${row.reason}` } : {}),
-    ...(row.flow === none ? {} : { flow: { slot: row.flow, state: states.name(row.state) ?? `${row.state}`, isReply: row.reply !== 0 } }),
+    ...(row.flow === none
+      ? {}
+      : { flow: { slot: row.flow, state: states.name(row.state) ?? `${row.state}`, isReply: row.reply !== 0 } }),
     ...(isWalked ? { nextState: states.name(row.next_state) ?? `${row.next_state}` } : {}),
     ...(service === undefined ? {} : { service }),
     ...(method === undefined ? {} : { destination: { ...readEndpoint(maps, row.destination), method } }),
-    ...(translates ? { rewrite: { source: endpoint(row.new_addresses, row.new_ports, 0n), target: endpoint(row.new_addresses, row.new_ports, 1n) } } : {}),
-    ...(row.oif === 0 ? {} : { nextHop: { interfaceIndex: row.oif, gateway: address(row.gateway), source: address(row.source), mtu: row.mtu } }),
+    ...(translates
+      ? {
+          rewrite: {
+            source: endpoint(row.new_addresses, row.new_ports, 0n),
+            target: endpoint(row.new_addresses, row.new_ports, 1n),
+          },
+        }
+      : {}),
+    ...(row.oif === 0
+      ? {}
+      : {
+          nextHop: {
+            interfaceIndex: row.oif,
+            gateway: address(row.gateway),
+            source: address(row.source),
+            mtu: row.mtu,
+          },
+        }),
     ...(row.fib === none ? {} : { lookup: row.fib }),
   };
 }
@@ -121,7 +146,10 @@ function verdictOf(maps: Maps, number: number): TraceVerdict {
 
 /** Half 0 of the packed words is the source, half 1 the target. */
 function endpoint(addresses: bigint, ports: bigint, half: 0n | 1n): Endpoint {
-  return { address: address(Number((addresses >> (half * 32n)) & 0xffff_ffffn)), port: be16(Number((ports >> (half * 16n)) & 0xffffn)) };
+  return {
+    address: address(Number((addresses >> (half * 32n)) & 0xffff_ffffn)),
+    port: be16(Number((ports >> (half * 16n)) & 0xffffn)),
+  };
 }
 
 /** From a word as on the wire. */

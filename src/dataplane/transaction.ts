@@ -1,39 +1,18 @@
 // A change of the table, carried out in steps: until 'swapped' packets see the old table, from then on the new one, whole.
-import { be16 } from '../kernel/codec.ts';
+import type { Counters } from '../model/director.ts';
 import type { Table } from '../model/service.ts';
-import { destinationKey } from '../model/table.ts';
-import {
-  minus,
-  nothing,
-  plus,
-  rawCounters,
-  readOffset,
-  serviceEntry,
-  slotEntry,
-  sumOf,
-  writeOffset,
-} from './ledger.ts';
-import { type LiveService, type LiveTable, toTable } from './live.ts';
+import { ownerOf, prepareDestinations, readSlots, repairSlots, retireSlot } from './destinations.ts';
+import { type Ledger, minus, nothing, openLedger, plus, rawCounters, serviceEntry, sumOf } from './ledger.ts';
+import { type LiveTable, toTable } from './live.ts';
 import { forgetLocalities } from './localities.ts';
 import { bucketCount, type Maps } from './maps.ts';
-import {
-  isEmptyPlan,
-  type Plan,
-  type PlannedDestination,
-  type PlannedService,
-  planChange,
-  type Room,
-  slotOwner,
-} from './plan.ts';
-import { readEndpoint, readLive } from './read.ts';
+import { isEmptyPlan, type Plan, type PlannedService, planChange, type Room } from './plan.ts';
+import { readLive } from './read.ts';
 import { regionAllocator } from './regions.ts';
 import { putInPlace, removeInPlace, replaceTable, waitForPackets } from './service_table.ts';
-import { slotPool, type UsedSlot } from './slots.ts';
+import { slotPool } from './slots.ts';
 import { validate } from './validate.ts';
-import { type KeyRow, toIdentity, toKeyRow, toWords } from './wire.ts';
-
-/** DESTINATION_AVAILABLE of bpf/fairlead.h. */
-export const available = 1;
+import { encodeAddress } from './wire.ts';
 
 /** What is done when the step is given. Whoever dies after it leaves the table of before, or from 'swapped' on the new one. */
 export type Step = 'repaired' | 'planned' | 'settled' | 'prepared' | 'swapped' | 'finished';
@@ -41,59 +20,28 @@ export type Step = 'repaired' | 'planned' | 'settled' | 'prepared' | 'swapped' |
 /** Under the instance's lock. Throws before 'swapped', or not at all; then the table is what it was. */
 export function* changeTable(maps: Maps, edit: (installed: Table) => Table, nowS: number): Generator<Step, void> {
   const live = readLive(maps);
-  repair(maps, live, nowS);
+  repairSlots(maps, live, nowS);
   yield 'repaired';
   const wanted = edit(toTable(live));
   validate(wanted);
   const plan = planChange(live, wanted, roomOf(maps, live, nowS));
   if (isEmptyPlan(plan)) return;
   yield 'planned';
+  const ledger = openLedger(maps);
   try {
     // Packets may still read what an earlier change let go of.
     waitForPackets(maps);
     yield 'settled';
-    prepare(maps, plan);
+    prepare(maps, ledger, plan);
     yield 'prepared';
     swap(maps, plan);
   } catch (error) {
-    repair(maps, live, nowS);
+    repairSlots(maps, live, nowS);
     throw error;
   }
   yield 'swapped';
-  finish(maps, plan, nowS);
+  finish(maps, ledger, plan, nowS);
   yield 'finished';
-}
-
-/** Makes the slots agree with the table in force, whatever a process that died in the middle of a change left of it. */
-function repair(maps: Maps, { services }: LiveTable, nowS: number): void {
-  const inForce = new Map(
-    services.flatMap(({ record, destinations }) =>
-      destinations.map(({ slot, weight }) => [slot, { service: record.id, weight }] as const),
-    ),
-  );
-  const rows = maps.rows('destinations');
-  const [flags, service, weight] = [rows.number('flags'), rows.number('service'), rows.number('weight')];
-  const used = usedSlots(maps).get(0);
-  for (let slot = 0; slot < used; slot++) {
-    const right = inForce.get(slot);
-    const isAvailable = (flags.get(slot) & available) !== 0;
-    if (right === undefined) {
-      if (isAvailable) retire(maps, slot, nowS);
-    } else if (!isAvailable || service.get(slot) !== right.service || weight.get(slot) !== right.weight) {
-      rows.patch(slot, { ...right, flags: available });
-    }
-  }
-}
-
-function retire(maps: Maps, slot: number, nowS: number): void {
-  const rows = maps.rows('destinations');
-  rows.patch(slot, { deleted: nowS });
-  rows.patch(slot, { flags: 0 });
-}
-
-/** No slot at or above this was ever used. */
-function usedSlots(maps: Maps): { get(index: 0): number; set(index: 0, value: number): void } {
-  return maps.rows('settings').number('destinations_used');
 }
 
 function roomOf(maps: Maps, { services }: LiveTable, nowS: number): Room {
@@ -116,7 +64,8 @@ function roomOf(maps: Maps, { services }: LiveTable, nowS: number): Room {
       capacity('local_addresses'),
       records.map(({ localAddresses }) => localAddresses),
     ),
-    slots: slotPool(maps.instance.destination_slots, readSlots(maps), nowS),
+    slots: slotPool(readSlots(maps), nowS),
+    ownerOf: (service, destination) => ownerOf(maps, service, destination),
     bucketCount,
     serviceIds: capacity('cursors'),
     nextServiceId: maps.rows('instances').number('next_service_id').get(0),
@@ -124,86 +73,43 @@ function roomOf(maps: Maps, { services }: LiveTable, nowS: number): Room {
   };
 }
 
-interface DestinationRow {
-  readonly key: KeyRow;
-  readonly deleted: number;
-  readonly active: number;
-  readonly inactive: number;
-  readonly persistent: number;
-}
-
-function readSlots(maps: Maps): readonly UsedSlot[] {
-  const rows = maps.rows('destinations');
-  const flags = rows.number('flags');
-  return Array.from({ length: usedSlots(maps).get(0) }, (_, slot) => {
-    if ((flags.get(slot) & available) !== 0) return { slot, owner: '', isDeleted: false, isBusy: false, deletedAtS: 0 };
-    const row = rows.read<DestinationRow>(slot);
-    return {
-      slot,
-      owner: slotOwner({ identity: toIdentity(row.key) }, destinationKey(readEndpoint(maps, slot))),
-      isDeleted: true,
-      isBusy: row.active + row.inactive + row.persistent > 0,
-      deletedAtS: row.deleted,
-    };
-  });
-}
-
 /** Writes only where nothing in force refers to, but for resurrected slots, whose connections go on from here. */
-function prepare(maps: Maps, plan: Plan): void {
-  maps.rows('instances').patch(0, { next_service_id: plan.nextServiceId });
+function prepare(maps: Maps, ledger: Ledger, plan: Plan): void {
+  maps.rows('instances').number('next_service_id').set(0, plan.nextServiceId);
   for (const service of plan.written) {
-    for (const destination of service.destinations) prepareDestination(maps, service, destination);
-    prepareService(maps, service);
+    prepareDestinations(maps, ledger, service);
+    prepareRegions(maps, service);
+    if (service.previous === undefined) maps.cursors.set(service.record.id, service.cursor);
+    ledger.setOffset(serviceEntry(service), offsetOf(maps, ledger, service));
   }
 }
 
-function prepareDestination(
-  maps: Maps,
-  service: PlannedService,
-  { slot, origin, rip, port, weight }: PlannedDestination,
-): void {
-  const rows = maps.rows('destinations');
-  if (origin === 'resurrected') rows.patch(slot, { service: service.record.id, weight, flags: available });
-  if (origin !== 'new') return;
-  const used = usedSlots(maps);
-  writeOffset(maps, slotEntry(slot), minus(nothing, rawCounters(maps, slot)));
-  maps.rows('rates').patch(slot, { cps: 0n, inpps: 0n, outpps: 0n, inbps: 0n, outbps: 0n });
-  rows.write(slot, {
-    rip: toWords(rip),
-    port: be16(port),
-    family: rip.family,
-    flags: available,
-    service: service.record.id,
-    key: toKeyRow(service.identity),
-    weight,
-  });
-  if (slot >= used.get(0)) used.set(0, slot + 1);
-}
-
-function prepareService(maps: Maps, service: PlannedService): void {
-  const { record, destinations, buckets, localAddresses, previous } = service;
+function prepareRegions(maps: Maps, { record, destinations, buckets, localAddresses }: PlannedService): void {
   const members = maps.rows('members');
-  destinations.forEach(({ slot, weight, method }, index) => {
-    members.write(record.members.start + index, {
-      destination: slot,
-      weight,
-      method: maps.vocabulary.methods.number(method),
-    });
-  });
-  const { buckets: column } = maps;
-  for (const [index, position] of buckets.entries()) column.set(record.buckets.start + index, position);
-  for (const [index, address] of localAddresses.entries())
-    maps.rows('local_addresses').write(record.localAddresses.start + index, toWords(address));
-  if (previous === undefined) maps.cursors.set(record.id, service.cursor);
-  writeOffset(maps, serviceEntry(record.members.start), offsetOf(maps, service));
+  for (const [index, { slot, weight, method }] of destinations.entries()) {
+    const at = record.members.start + index;
+    members.number('destination').set(at, slot);
+    members.number('weight').set(at, weight);
+    members.number('method').set(at, maps.vocabulary.methods.number(method));
+  }
+  if (buckets.length > 0) {
+    const column = maps.buckets;
+    for (const [index, position] of buckets.entries()) column.set(record.buckets.start + index, position);
+  }
+  for (const [index, address] of localAddresses.entries()) {
+    maps
+      .rows('local_addresses')
+      .bytes('word')
+      .set(record.localAddresses.start + index, encodeAddress(address));
+  }
 }
 
 /** So that a service's counters go on where they were, whichever destinations came and went. */
-function offsetOf(maps: Maps, { previous, abandoned, destinations }: PlannedService): ReturnType<typeof plus> {
-  const before = previous === undefined ? nothing : readOffset(maps, serviceEntry(previous.record.members.start));
-  const gone = sumOf(abandoned.map(({ slot }) => rawCounters(maps, slot)));
-  const come = sumOf(destinations.filter(({ origin }) => origin !== 'kept').map(({ slot }) => rawCounters(maps, slot)));
-  return minus(plus(before, gone), come);
+function offsetOf(maps: Maps, ledger: Ledger, { previous, abandoned, destinations }: PlannedService): Counters {
+  const before = previous === undefined ? nothing : ledger.offset(serviceEntry(previous));
+  const gone = abandoned.map(({ slot }) => rawCounters(maps, slot));
+  const come = destinations.filter(({ origin }) => origin !== 'kept').map(({ slot }) => rawCounters(maps, slot));
+  return minus(plus(before, sumOf(gone)), sumOf(come));
 }
 
 function swap(maps: Maps, { written, removed, kept }: Plan): void {
@@ -220,23 +126,20 @@ function swap(maps: Maps, { written, removed, kept }: Plan): void {
   replaceTable(maps, [...kept, ...written]);
 }
 
-function finish(maps: Maps, plan: Plan, nowS: number): void {
+function finish(maps: Maps, ledger: Ledger, plan: Plan, nowS: number): void {
+  const weights = maps.rows('destinations').number('weight');
   for (const service of plan.written) {
-    if (service.previous === undefined) continue;
-    maps.cursors.set(service.record.id, service.cursor);
-    const weights = maps.rows('destinations').number('weight');
-    for (const { slot, weight } of service.destinations) weights.set(slot, weight);
-    for (const { slot } of service.abandoned) retire(maps, slot, nowS);
-    if (service.previous.scheduler !== service.scheduler) forgetLocalities(maps, service.previous);
-    forget(maps, service.previous);
+    const { previous, record, cursor, destinations, abandoned } = service;
+    if (previous === undefined) continue;
+    maps.cursors.set(record.id, cursor);
+    for (const { slot, weight } of destinations) weights.set(slot, weight);
+    for (const { slot } of abandoned) retireSlot(maps, slot, nowS);
+    if (previous.scheduler !== service.scheduler) forgetLocalities(maps, previous);
+    ledger.setOffset(serviceEntry(previous), nothing);
   }
   for (const service of plan.removed) {
-    for (const { slot } of service.destinations) retire(maps, slot, nowS);
+    for (const { slot } of service.destinations) retireSlot(maps, slot, nowS);
     forgetLocalities(maps, service);
-    forget(maps, service);
+    ledger.setOffset(serviceEntry(service), nothing);
   }
-}
-
-function forget(maps: Maps, { record }: LiveService): void {
-  writeOffset(maps, serviceEntry(record.members.start), nothing);
 }

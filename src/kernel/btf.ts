@@ -14,8 +14,25 @@ export interface Layouts {
 
 /** enum BTF_KIND_* of linux/btf.h */
 const kinds = {
-  int: 1, pointer: 2, array: 3, struct: 4, union: 5, enum: 6, forward: 7, typedef: 8, volatile: 9, const: 10, restrict: 11, function: 12,
-  prototype: 13, variable: 14, section: 15, float: 16, declarationTag: 17, typeTag: 18, enum64: 19,
+  int: 1,
+  pointer: 2,
+  array: 3,
+  struct: 4,
+  union: 5,
+  enum: 6,
+  forward: 7,
+  typedef: 8,
+  volatile: 9,
+  const: 10,
+  restrict: 11,
+  function: 12,
+  prototype: 13,
+  variable: 14,
+  section: 15,
+  float: 16,
+  declarationTag: 17,
+  typeTag: 18,
+  enum64: 19,
 } as const;
 
 const aliases: readonly number[] = [kinds.typedef, kinds.volatile, kinds.const, kinds.restrict, kinds.typeTag];
@@ -40,17 +57,21 @@ interface Types {
 export function readLayouts(objectPath: string): Layouts {
   const elf = readElf(objectPath);
   const section = elf.section('.BTF');
-  if (section === undefined) throw new FairleadError('bad-input', `${objectPath}: expected a section .BTF: compile with -g`);
+  if (section === undefined)
+    throw new FairleadError('bad-input', `${objectPath}: expected a section .BTF: compile with -g`);
   const types = readTypes(section.bytes);
   const known = new Map<string, StructLayout>();
   return {
     struct(name) {
-      const layout = known.get(name) ?? toStruct(types, expect(types.find(name, kinds.struct, kinds.union), `struct ${name}`, objectPath));
+      const layout =
+        known.get(name) ??
+        toStruct(types, expect(types.find(name, kinds.struct, kinds.union), `struct ${name}`, objectPath));
       known.set(name, layout);
       return layout;
     },
     enum: (name) => toEnum(types, expect(types.find(name, kinds.enum, kinds.enum64), `enum ${name}`, objectPath)),
-    variables: (name) => toVariables(types, elf, expect(types.find(name, kinds.section), `variables in ${name}`, objectPath), objectPath),
+    variables: (name) =>
+      toVariables(types, elf, expect(types.find(name, kinds.section), `variables in ${name}`, objectPath), objectPath),
   };
 }
 
@@ -72,7 +93,14 @@ function readTypes(btf: Buffer): Types {
     const kind = (info >>> 24) & 0x1f;
     const count = info & 0xffff;
     const rest = btf.subarray(at + 12, at + 12 + restSize(kind, count));
-    all.push({ kind, name: text(btf.readUInt32LE(at)), size: btf.readUInt32LE(at + 8), count, flag: info >>> 31 === 1, rest });
+    all.push({
+      kind,
+      name: text(btf.readUInt32LE(at)),
+      size: btf.readUInt32LE(at + 8),
+      count,
+      flag: info >>> 31 === 1,
+      rest,
+    });
     at += 12 + rest.length;
   }
   return {
@@ -86,7 +114,9 @@ function restSize(kind: number, count: number): number {
   if (kind === kinds.int || kind === kinds.variable || kind === kinds.declarationTag) return 4;
   if (kind === kinds.array) return 12;
   if (kind === kinds.enum || kind === kinds.prototype) return 8 * count;
-  return kind === kinds.struct || kind === kinds.union || kind === kinds.section || kind === kinds.enum64 ? 12 * count : 0;
+  return kind === kinds.struct || kind === kinds.union || kind === kinds.section || kind === kinds.enum64
+    ? 12 * count
+    : 0;
 }
 
 function toLayout(types: Types, id: number): Layout {
@@ -99,8 +129,10 @@ function toLayout(types: Types, id: number): Layout {
     return { kind: 'array', size: element.size * length, length, element };
   }
   if (type.kind === kinds.pointer) return { kind: 'int', size: 8, signed: false };
-  if (type.kind === kinds.int) return { kind: 'int', size: type.size, signed: (type.rest.readUInt32LE(0) & 0x0100_0000) !== 0 };
-  if (type.kind === kinds.enum || type.kind === kinds.enum64) return { kind: 'int', size: type.size, signed: type.flag };
+  if (type.kind === kinds.int)
+    return { kind: 'int', size: type.size, signed: (type.rest.readUInt32LE(0) & 0x0100_0000) !== 0 };
+  if (type.kind === kinds.enum || type.kind === kinds.enum64)
+    return { kind: 'int', size: type.size, signed: type.flag };
   throw new Error(`a member of type ${type.name} (BTF kind ${type.kind}) has no layout here`);
 }
 
@@ -136,14 +168,26 @@ function toEnum(types: Types, { kind, rest, count, flag }: Type): ReadonlyMap<st
     const low = flag && step === 8 ? rest.readInt32LE(at) : rest.readUInt32LE(at);
     return step === 8 ? low : low + rest.readInt32LE(at + 4) * 2 ** 32;
   };
-  return new Map(Array.from({ length: count }, (_, index) => [types.text(rest.readUInt32LE(index * step)), value(index * step + 4)]));
+  return new Map(
+    Array.from({ length: count }, (_, index) => [types.text(rest.readUInt32LE(index * step)), value(index * step + 4)]),
+  );
 }
 
 /** Offsets come from the symbols: in the file BTF's own are still 0, libbpf fills them in when it loads. */
-function toVariables(types: Types, elf: Elf, { name: sectionName, rest, count }: Type, objectPath: string): StructLayout {
+function toVariables(
+  types: Types,
+  elf: Elf,
+  { name: sectionName, rest, count }: Type,
+  objectPath: string,
+): StructLayout {
   const section = elf.section(sectionName);
   if (section === undefined) throw new Error(`${objectPath}: no section ${sectionName}`);
-  const offsets = new Map(elf.symbols().filter((symbol) => symbol.section === section.index).map((symbol) => [symbol.name, symbol.offset]));
+  const offsets = new Map(
+    elf
+      .symbols()
+      .filter((symbol) => symbol.section === section.index)
+      .map((symbol) => [symbol.name, symbol.offset]),
+  );
   const fields = Array.from({ length: count }, (_, index): Field => {
     const variable = types.byId(rest.readUInt32LE(index * 12));
     const offset = offsets.get(variable.name);

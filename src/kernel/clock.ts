@@ -1,5 +1,4 @@
-// The kernel's jiffies, which user space can't read, and their length.
-import type { BpfProgram } from './program.ts';
+// How long the kernel's jiffies are, and how maps keep them; a BPF program has to read them: user space can't.
 import { clockResolution } from './libc.ts';
 
 const CLOCK_MONOTONIC_COARSE = 6;
@@ -11,17 +10,7 @@ export function jiffiesPerSecond(): number {
   return hz;
 }
 
-/** Runs a SEC("syscall") program which writes bpf_jiffies64() into its context, one u64. */
-export function readJiffies(program: BpfProgram): bigint {
-  return program.testRun({ context: Buffer.alloc(8) }).context.readBigUInt64LE();
-}
-
 /** The low 32 bits, as maps keep them. */
 export function lowJiffies(jiffies: bigint): number {
   return Number(BigInt.asUintN(32, jiffies));
-}
-
-/** Seconds from `then` to `now`, both the low 32 bits of jiffies; negative when `then` is ahead. */
-export function secondsBetween(then: number, now: number): number {
-  return ((now - then) | 0) / jiffiesPerSecond();
 }

@@ -42,7 +42,9 @@ export function numberMember(layout: StructLayout, path: string): NumberMember {
   return {
     offset,
     get: signed ? (bytes, base) => bytes.readIntLE(base + offset, size) : unsignedReader(offset, size),
-    set: signed ? (bytes, base, value) => void bytes.writeIntLE(value, base + offset, size) : (bytes, base, value) => void bytes.writeUIntLE(value, base + offset, size),
+    set: signed
+      ? (bytes, base, value) => void bytes.writeIntLE(value, base + offset, size)
+      : (bytes, base, value) => void bytes.writeUIntLE(value, base + offset, size),
   };
 }
 
@@ -51,7 +53,9 @@ export function bigintMember(layout: StructLayout, path: string): BigintMember {
   if (member.kind !== 'int' || member.size !== 8) throw new Error(`${layout.tag}.${path} is not 8 bytes wide`);
   return {
     offset,
-    get: member.signed ? (bytes, base) => bytes.readBigInt64LE(base + offset) : (bytes, base) => bytes.readBigUInt64LE(base + offset),
+    get: member.signed
+      ? (bytes, base) => bytes.readBigInt64LE(base + offset)
+      : (bytes, base) => bytes.readBigUInt64LE(base + offset),
     set: (bytes, base, value) => void bytes.writeBigUInt64LE(BigInt.asUintN(64, value), base + offset),
   };
 }
@@ -59,10 +63,6 @@ export function bigintMember(layout: StructLayout, path: string): BigintMember {
 /** Converts a __be16 member's number to the value it stands for, and back. */
 export function be16(value: number): number {
   return ((value & 0xff) << 8) | ((value >>> 8) & 0xff);
-}
-
-export function be32(value: number): number {
-  return ((be16(value & 0xffff) << 16) | be16(value >>> 16)) >>> 0;
 }
 
 function resolve(layout: StructLayout, path: string): { offset: number; member: Layout } {
@@ -111,7 +111,8 @@ function encodeAny(layout: Layout, value: Value, bytes: Buffer, at: number): voi
 }
 
 function encodeInt({ size, signed }: IntLayout, value: Value, bytes: Buffer, at: number): void {
-  if (typeof value !== 'number' && typeof value !== 'bigint') throw new TypeError(`expected a number, got ${typeof value}`);
+  if (typeof value !== 'number' && typeof value !== 'bigint')
+    throw new TypeError(`expected a number, got ${typeof value}`);
   if (size === 8) {
     if (signed) bytes.writeBigInt64LE(BigInt(value), at);
     else bytes.writeBigUInt64LE(BigInt(value), at);
@@ -123,7 +124,8 @@ function encodeArray({ element, length, size }: ArrayLayout, value: Value, bytes
   const values = value as ArrayLike<Value>;
   if (values.length > length) throw new RangeError(`expected at most ${length} elements, got ${values.length}`);
   bytes.fill(0, at, at + size);
-  for (let index = 0; index < values.length; index++) encodeAny(element, values[index] as Value, bytes, at + index * element.size);
+  for (let index = 0; index < values.length; index++)
+    encodeAny(element, values[index] as Value, bytes, at + index * element.size);
 }
 
 function encodeStruct(layout: StructLayout, value: StructValue, bytes: Buffer, at: number): void {

@@ -43,7 +43,9 @@ function readSections(file: Buffer): Section[] {
   const start = Number(file.readBigUInt64LE(40));
   const entrySize = file.readUInt16LE(58);
   const count = file.readUInt16LE(60);
-  const headers = Array.from({ length: count }, (_, index) => file.subarray(start + index * entrySize, start + (index + 1) * entrySize));
+  const headers = Array.from({ length: count }, (_, index) =>
+    file.subarray(start + index * entrySize, start + (index + 1) * entrySize),
+  );
   const contents = headers.map((header) => {
     const offset = Number(header.readBigUInt64LE(sectionHeader.offset));
     const size = header.readUInt32LE(4) === noBits ? 0 : Number(header.readBigUInt64LE(sectionHeader.size));

@@ -10,10 +10,18 @@ export class KernelError extends FairleadError {
   readonly errnoName: string;
   readonly errno: number;
 
-  constructor(call: string, errno: number, options: { subject?: string | undefined; detail?: string | undefined; hint?: string } = {}) {
+  constructor(
+    call: string,
+    errno: number,
+    options: { subject?: string | undefined; detail?: string | undefined; hint?: string } = {},
+  ) {
     const subject = options.subject === undefined ? '' : ` ${options.subject}`;
     const detail = options.detail === undefined ? '' : `\n${options.detail}`;
-    super('kernel', `${call}${subject}: ${describe(errno)}${detail}`, options.hint === undefined ? {} : { hint: options.hint });
+    super(
+      'kernel',
+      `${call}${subject}: ${describe(errno)}${detail}`,
+      options.hint === undefined ? {} : { hint: options.hint },
+    );
     this.name = 'KernelError';
     this.call = call;
     this.errno = errno;
@@ -25,7 +33,21 @@ export class KernelError extends FairleadError {
 export const ENOTSUPP = 524;
 
 export const {
-  E2BIG, EACCES, EAGAIN, EBADF, EBUSY, EEXIST, EINTR, EINVAL, ENODEV, ENOENT, ENOLINK, ENOSPC, ENOSYS, EOPNOTSUPP, EPERM,
+  E2BIG,
+  EACCES,
+  EAGAIN,
+  EBADF,
+  EBUSY,
+  EEXIST,
+  EINTR,
+  EINVAL,
+  ENODEV,
+  ENOENT,
+  ENOLINK,
+  ENOSPC,
+  ENOSYS,
+  EOPNOTSUPP,
+  EPERM,
 } = constants.errno;
 
 /** A refusal as the error that it means to the user: no privilege, no BPF, or just the kernel's own answer. */
@@ -35,10 +57,16 @@ export function kernelError(call: string, errno: number, subject?: string, detai
     return new FairleadError('not-root', cause.message, { cause, hint: 'run it as root' });
   }
   if (errno === EPERM && call.startsWith('bpf_') && detail === undefined) {
-    return new FairleadError('no-bpf', cause.message, { cause, hint: 'a container needs the capabilities BPF, NET_ADMIN and PERFMON, or must be privileged' });
+    return new FairleadError('no-bpf', cause.message, {
+      cause,
+      hint: 'a container needs the capabilities BPF, NET_ADMIN and PERFMON, or must be privileged',
+    });
   }
   if (errno === ENOSYS && call.startsWith('bpf_')) {
-    return new FairleadError('no-bpf', cause.message, { cause, hint: 'the kernel must be built with CONFIG_BPF_SYSCALL' });
+    return new FairleadError('no-bpf', cause.message, {
+      cause,
+      hint: 'the kernel must be built with CONFIG_BPF_SYSCALL',
+    });
   }
   return cause;
 }

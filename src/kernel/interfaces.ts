@@ -1,5 +1,5 @@
 // This network namespace's interfaces, as `ip -d link` and `ethtool -i` tell them.
-import { EOPNOTSUPP, ENODEV, isErrno } from './errno.ts';
+import { ENODEV, EOPNOTSUPP, isErrno } from './errno.ts';
 import { addressOf } from './ffi.ts';
 import { close, ioctl, socket } from './libc.ts';
 import { dump, readAttributes, textAttribute } from './netlink.ts';
@@ -33,7 +33,15 @@ const IFLA_XDP_PROG_ID = 4;
 const IFF_UP = 1;
 const IFF_RUNNING = 0x40;
 const ifinfomsgBytes = 16;
-const linkTypes: Readonly<Record<number, string>> = { 1: 'ether', 768: 'ipip', 769: 'tunnel6', 772: 'loopback', 776: 'sit', 778: 'gre', 65534: 'none' };
+const linkTypes: Readonly<Record<number, string>> = {
+  1: 'ether',
+  768: 'ipip',
+  769: 'tunnel6',
+  772: 'loopback',
+  776: 'sit',
+  778: 'gre',
+  65534: 'none',
+};
 
 export function interfaces(): Interface[] {
   const fd = socket(AF_INET, SOCK_DGRAM, 0);
@@ -54,7 +62,11 @@ function toInterface(message: Buffer, fd: number): Interface {
     name,
     kind: textAttribute(readAttributes(attributes.get(IFLA.info)).get(IFLA_INFO_KIND)),
     linkType: linkTypes[type] ?? String(type),
-    mac: attributes.get(IFLA.address)?.toString('hex').replace(/(..)(?=.)/g, '$1:') ?? '',
+    mac:
+      attributes
+        .get(IFLA.address)
+        ?.toString('hex')
+        .replace(/(..)(?=.)/g, '$1:') ?? '',
     mtu: attributes.get(IFLA.mtu)?.readUInt32LE() ?? 0,
     isUp: (flags & IFF_UP) !== 0,
     isRunning: (flags & IFF_RUNNING) !== 0,

@@ -54,13 +54,17 @@ type Integer = keyof typeof integers;
  * A struct of a fixed kernel or libbpf interface, by its members in their order: C's alignment rules give the offsets.
  * `['name', 'u8', 16]` is an array.
  */
-export function cStruct(tag: string, members: readonly (readonly [name: string, type: Integer, length?: number])[]): StructLayout {
+export function cStruct(
+  tag: string,
+  members: readonly (readonly [name: string, type: Integer, length?: number])[],
+): StructLayout {
   let end = 0;
   let alignment = 1;
   const fields = members.map(([name, type, length]): Field => {
     const element = integers[type];
     const offset = roundUp(end, element.size);
-    const layout: Layout = length === undefined ? element : { kind: 'array', size: element.size * length, length, element };
+    const layout: Layout =
+      length === undefined ? element : { kind: 'array', size: element.size * length, length, element };
     end = offset + layout.size;
     alignment = Math.max(alignment, element.size);
     return { ...layout, name, offset };

@@ -12,22 +12,45 @@ const F_DUPFD_CLOEXEC = 1030;
 const CLONE_NEWNET = 0x4000_0000;
 const SOCK_CLOEXEC = 0o2000000;
 
-const cMmap = native<(at: null, length: number, protection: number, flags: number, fd: number, offset: number) => Pointer>(
-  libc, 'void *mmap(void *addr, size_t length, int prot, int flags, int fd, int64_t offset)');
+const cMmap = native<
+  (at: null, length: number, protection: number, flags: number, fd: number, offset: number) => Pointer
+>(libc, 'void *mmap(void *addr, size_t length, int prot, int flags, int fd, int64_t offset)');
 const cMunmap = native<(at: Pointer, length: number) => number>(libc, 'int munmap(void *addr, size_t length)');
 const cFlock = native<(fd: number, operation: number) => number>(libc, 'int flock(int fd, int operation)');
-const cFcntl = native<(fd: number, command: number, argument: number) => number>(libc, 'int fcntl(int fd, int cmd, int arg)');
+const cFcntl = native<(fd: number, command: number, argument: number) => number>(
+  libc,
+  'int fcntl(int fd, int cmd, int arg)',
+);
 const cClose = native<(fd: number) => number>(libc, 'int close(int fd)');
 const cMount = native<(source: string, target: string, type: string, flags: number, data: string) => number>(
-  libc, 'int mount(const char *source, const char *target, const char *type, uint64_t flags, const char *data)');
-const cSocket = native<(family: number, type: number, protocol: number) => number>(libc, 'int socket(int domain, int type, int protocol)');
+  libc,
+  'int mount(const char *source, const char *target, const char *type, uint64_t flags, const char *data)',
+);
+const cSocket = native<(family: number, type: number, protocol: number) => number>(
+  libc,
+  'int socket(int domain, int type, int protocol)',
+);
 const cGetsockopt = native<(fd: number, level: number, name: number, value: Uint8Array, size: Uint8Array) => number>(
-  libc, 'int getsockopt(int fd, int level, int name, void *value, void *size)');
-const cSend = native<(fd: number, bytes: Uint8Array, length: number, flags: number) => number>(libc, 'int64_t send(int fd, const void *buf, size_t len, int flags)');
-const cRecv = native<(fd: number, bytes: Uint8Array, length: number, flags: number) => number>(libc, 'int64_t recv(int fd, void *buf, size_t len, int flags)');
-const cIoctl = native<(fd: number, request: number, argument: Uint8Array) => number>(libc, 'int ioctl(int fd, uint64_t request, void *arg)');
+  libc,
+  'int getsockopt(int fd, int level, int name, void *value, void *size)',
+);
+const cSend = native<(fd: number, bytes: Uint8Array, length: number, flags: number) => number>(
+  libc,
+  'int64_t send(int fd, const void *buf, size_t len, int flags)',
+);
+const cRecv = native<(fd: number, bytes: Uint8Array, length: number, flags: number) => number>(
+  libc,
+  'int64_t recv(int fd, void *buf, size_t len, int flags)',
+);
+const cIoctl = native<(fd: number, request: number, argument: Uint8Array) => number>(
+  libc,
+  'int ioctl(int fd, uint64_t request, void *arg)',
+);
 const cSetns = native<(fd: number, type: number) => number>(libc, 'int setns(int fd, int nstype)');
-const cClockGetres = native<(clock: number, time: Uint8Array) => number>(libc, 'int clock_getres(int clock, void *time)');
+const cClockGetres = native<(clock: number, time: Uint8Array) => number>(
+  libc,
+  'int clock_getres(int clock, void *time)',
+);
 
 /** Shared, for reading and writing. */
 export function mmap(fd: number, length: number): Pointer {

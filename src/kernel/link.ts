@@ -20,11 +20,26 @@ const BPF_XDP = 37;
 const XDP_FLAGS: Readonly<Record<XdpMode, number>> = { generic: 1 << 1, native: 1 << 2 };
 
 const createLayout = cStruct('bpf_link_create_opts', [
-  ['sz', 'u64'], ['flags', 'u32'], ['iter_info', 'u64'], ['iter_info_len', 'u32'], ['target_btf_id', 'u32'],
+  ['sz', 'u64'],
+  ['flags', 'u32'],
+  ['iter_info', 'u64'],
+  ['iter_info_len', 'u32'],
+  ['target_btf_id', 'u32'],
 ]);
-const infoLayout = cStruct('bpf_link_info', [['type', 'u32'], ['id', 'u32'], ['prog_id', 'u32'], ['padding', 'u32'], ['ifindex', 'u32']]);
+const infoLayout = cStruct('bpf_link_info', [
+  ['type', 'u32'],
+  ['id', 'u32'],
+  ['prog_id', 'u32'],
+  ['padding', 'u32'],
+  ['ifindex', 'u32'],
+]);
 const queryLayout = cStruct('bpf_xdp_query_opts', [
-  ['sz', 'u64'], ['prog_id', 'u32'], ['drv_prog_id', 'u32'], ['hw_prog_id', 'u32'], ['skb_prog_id', 'u32'], ['attach_mode', 'u8'],
+  ['sz', 'u64'],
+  ['prog_id', 'u32'],
+  ['drv_prog_id', 'u32'],
+  ['hw_prog_id', 'u32'],
+  ['skb_prog_id', 'u32'],
+  ['attach_mode', 'u8'],
 ]);
 
 export class BpfLink implements Disposable {
@@ -91,7 +106,10 @@ export function queryXdp(ifindex: number): AttachedXdp | undefined {
   const result = libbpf.xdpQuery(ifindex, 0, options);
   if (result === -ENODEV) throw missing(ifindex);
   check('bpf_xdp_query', result, `interface ${ifindex}`);
-  const raw = decode<Record<'prog_id' | 'drv_prog_id' | 'hw_prog_id' | 'skb_prog_id' | 'attach_mode', number>>(queryLayout, options);
+  const raw = decode<Record<'prog_id' | 'drv_prog_id' | 'hw_prog_id' | 'skb_prog_id' | 'attach_mode', number>>(
+    queryLayout,
+    options,
+  );
   const modes = [undefined, 'native', 'generic', 'offload', 'several'] as const;
   const mode = modes[raw.attach_mode];
   if (mode === undefined) return undefined;
@@ -105,7 +123,10 @@ function attachError(errno: number, ifindex: number): FairleadError {
   if (errno !== EBUSY && errno !== EEXIST) return cause;
   const attached = queryXdp(ifindex);
   const who = attached === undefined ? 'another program' : `program ${programName(attached.programId)}`;
-  return new FairleadError('hook-busy', `interface ${ifindex} has ${who} attached at XDP`, { cause, hint: 'remove it first, or attach to TC instead' });
+  return new FairleadError('hook-busy', `interface ${ifindex} has ${who} attached at XDP`, {
+    cause,
+    hint: 'remove it first, or attach to TC instead',
+  });
 }
 
 function programName(id: number): string {
@@ -114,5 +135,8 @@ function programName(id: number): string {
 }
 
 function missing(ifindex: number): FairleadError {
-  return new FairleadError('interface-missing', `there is no interface with index ${ifindex} in this network namespace`);
+  return new FairleadError(
+    'interface-missing',
+    `there is no interface with index ${ifindex} in this network namespace`,
+  );
 }

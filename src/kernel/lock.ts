@@ -1,23 +1,36 @@
 // A lock between processes: the kernel frees it when its holder dies, however that happens.
-import { closeSync, mkdirSync, openSync } from 'node:fs';
+import { closeSync, fstatSync, mkdirSync, openSync, rmSync, statSync } from 'node:fs';
 import { dirname } from 'node:path';
 import { flockExclusive } from './libc.ts';
 
-/** Waits, blocking the whole process, until the lock on this file is ours; dispose frees it. The file stays. */
+/**
+ * Waits, blocking the whole process, until the lock on this file is ours; dispose frees it. The file stays, unless its
+ * holder unlinks it: who waited for it then locks the new one.
+ */
 export function acquireLock(path: string): Disposable {
   mkdirSync(dirname(path), { recursive: true, mode: 0o755 });
-  const fd = openSync(path, 'a', 0o600);
-  try {
-    flockExclusive(fd, path);
-  } catch (error) {
+  for (;;) {
+    const fd = openSync(path, 'a', 0o600);
+    try {
+      flockExclusive(fd, path);
+      if (statSync(path, { throwIfNoEntry: false })?.ino === fstatSync(fd).ino) {
+        return { [Symbol.dispose]: () => closeSync(fd) };
+      }
+    } catch (error) {
+      closeSync(fd);
+      throw error;
+    }
     closeSync(fd);
-    throw error;
   }
-  return { [Symbol.dispose]: () => closeSync(fd) };
 }
 
 /** `work` must not be asynchronous: the lock is freed when it returns. */
 export function withLock<T>(path: string, work: () => T): T {
   using _lock = acquireLock(path);
   return work();
+}
+
+/** Only while its lock is held. */
+export function removeLockFile(path: string): void {
+  rmSync(path, { force: true });
 }

@@ -1,8 +1,9 @@
 // BPF maps: an fd, the bytes of keys and values, and for mmapable arrays the kernel's own memory.
+
+import { decode, encode } from './codec.ts';
 import { check, EINVAL, ENOENT, ENOSPC, ENOTSUPP, EOPNOTSUPP, kernelError } from './errno.ts';
 import { koffi, type Pointer } from './ffi.ts';
 import { cStruct, roundUp } from './layout.ts';
-import { decode, encode } from './codec.ts';
 import * as libbpf from './libbpf.ts';
 import { close, mmap, munmap } from './libc.ts';
 
@@ -59,11 +60,25 @@ interface RawInfo {
 }
 
 const infoLayout = cStruct('bpf_map_info', [
-  ['type', 'u32'], ['id', 'u32'], ['key_size', 'u32'], ['value_size', 'u32'], ['max_entries', 'u32'], ['map_flags', 'u32'], ['name', 'u8', 16],
+  ['type', 'u32'],
+  ['id', 'u32'],
+  ['key_size', 'u32'],
+  ['value_size', 'u32'],
+  ['max_entries', 'u32'],
+  ['map_flags', 'u32'],
+  ['name', 'u8', 16],
 ]);
 const createLayout = cStruct('bpf_map_create_opts', [
-  ['sz', 'u64'], ['btf_fd', 'u32'], ['btf_key_type_id', 'u32'], ['btf_value_type_id', 'u32'], ['btf_vmlinux_value_type_id', 'u32'],
-  ['inner_map_fd', 'u32'], ['map_flags', 'u32'], ['map_extra', 'u64'], ['numa_node', 'u32'], ['map_ifindex', 'u32'],
+  ['sz', 'u64'],
+  ['btf_fd', 'u32'],
+  ['btf_key_type_id', 'u32'],
+  ['btf_value_type_id', 'u32'],
+  ['btf_vmlinux_value_type_id', 'u32'],
+  ['inner_map_fd', 'u32'],
+  ['map_flags', 'u32'],
+  ['map_extra', 'u64'],
+  ['numa_node', 'u32'],
+  ['map_ifindex', 'u32'],
 ]);
 
 const percpuTypes: readonly number[] = [mapType.percpuHash, mapType.percpuArray, mapType.lruPercpuHash];
@@ -82,7 +97,9 @@ export class BpfMap implements Disposable {
     this.fd = fd;
     this.info = readInfo(fd);
     const { type, valueSize } = this.info;
-    this.valueBytes = percpuTypes.includes(type) ? roundUp(valueSize, 8) * check('libbpf_num_possible_cpus', libbpf.possibleCpus()) : valueSize;
+    this.valueBytes = percpuTypes.includes(type)
+      ? roundUp(valueSize, 8) * check('libbpf_num_possible_cpus', libbpf.possibleCpus())
+      : valueSize;
   }
 
   static fromFd(fd: number): BpfMap {
@@ -140,7 +157,8 @@ export class BpfMap implements Disposable {
   updateBatch(keys: Uint8Array, values: Uint8Array, count: number): void {
     if (count === 0) return;
     this.#expectValues(values, count);
-    if (keys.length < count * this.info.keySize) throw new RangeError(`${this.info.name}: expected ${count} keys, got ${keys.length} bytes`);
+    if (keys.length < count * this.info.keySize)
+      throw new RangeError(`${this.info.name}: expected ${count} keys, got ${keys.length} bytes`);
     const done = u32(count);
     const result = libbpf.mapUpdateBatch(this.fd, keys, values, done, null);
     if (isUnsupported(result)) this.#updateOneByOne(keys, values, count);
@@ -199,7 +217,10 @@ export class BpfMap implements Disposable {
   *#slices(keys: Buffer, values: Buffer, count: number): Generator<[Buffer, Buffer]> {
     const { keySize } = this.info;
     for (let index = 0; index < count; index++) {
-      yield [keys.subarray(index * keySize, (index + 1) * keySize), values.subarray(index * this.valueBytes, (index + 1) * this.valueBytes)];
+      yield [
+        keys.subarray(index * keySize, (index + 1) * keySize),
+        values.subarray(index * this.valueBytes, (index + 1) * this.valueBytes),
+      ];
     }
   }
 
@@ -219,17 +240,23 @@ export class BpfMap implements Disposable {
   #updateOneByOne(keys: Uint8Array, values: Uint8Array, count: number): void {
     const { keySize } = this.info;
     for (let index = 0; index < count; index++) {
-      this.update(keys.subarray(index * keySize, (index + 1) * keySize), values.subarray(index * this.valueBytes, (index + 1) * this.valueBytes));
+      this.update(
+        keys.subarray(index * keySize, (index + 1) * keySize),
+        values.subarray(index * this.valueBytes, (index + 1) * this.valueBytes),
+      );
     }
   }
 
   #expectKey(key: Uint8Array): void {
-    if (key.length !== this.info.keySize) throw new RangeError(`${this.info.name}: expected a key of ${this.info.keySize} bytes, got ${key.length}`);
+    if (key.length !== this.info.keySize)
+      throw new RangeError(`${this.info.name}: expected a key of ${this.info.keySize} bytes, got ${key.length}`);
   }
 
   #expectValues(values: Uint8Array, count: number): void {
     if (values.length < count * this.valueBytes) {
-      throw new RangeError(`${this.info.name}: expected ${count} values of ${this.valueBytes} bytes, got ${values.length} bytes`);
+      throw new RangeError(
+        `${this.info.name}: expected ${count} values of ${this.valueBytes} bytes, got ${values.length} bytes`,
+      );
     }
   }
 }

@@ -1,5 +1,5 @@
 // A compiled BPF object: opened, adjusted, loaded by libbpf, and taken apart into maps and programs.
-import { KernelError, check, kernelError } from './errno.ts';
+import { check, KernelError, kernelError } from './errno.ts';
 import { koffi, lastErrno, type Pointer } from './ffi.ts';
 import * as libbpf from './libbpf.ts';
 import { duplicate } from './libc.ts';
@@ -90,13 +90,15 @@ export class BpfObject implements Disposable {
 
   #map(name: string): Pointer {
     const map = libbpf.objectFindMap(this.#object, name);
-    if (map === null) throw new KernelError('bpf_object__find_map_by_name', lastErrno(), { subject: `${name} in ${this.path}` });
+    if (map === null)
+      throw new KernelError('bpf_object__find_map_by_name', lastErrno(), { subject: `${name} in ${this.path}` });
     return map;
   }
 
   #program(name: string): Pointer {
     const program = libbpf.objectFindProgram(this.#object, name);
-    if (program === null) throw new KernelError('bpf_object__find_program_by_name', lastErrno(), { subject: `${name} in ${this.path}` });
+    if (program === null)
+      throw new KernelError('bpf_object__find_program_by_name', lastErrno(), { subject: `${name} in ${this.path}` });
     return program;
   }
 

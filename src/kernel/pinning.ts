@@ -1,5 +1,4 @@
 // A BPF file system that every process finds and that stays: mounted in the mount namespace of PID 1.
-import { execFileSync } from 'node:child_process';
 import { mkdirSync, readdirSync, readFileSync, readlinkSync, statfsSync, statSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { FairleadError } from '../model/error.ts';
@@ -15,7 +14,10 @@ const self = 'self';
  * process to it. `ip netns exec` runs in a mount namespace of its own, and what is mounted there goes with it.
  */
 export function ensureBpffs(directory: string): string {
-  return findBpffs(directory) ?? withLock(join(dirname(directory), '.bpffs.lock'), () => findBpffs(directory) ?? mountBpffs(directory));
+  return (
+    findBpffs(directory) ??
+    withLock(join(dirname(directory), '.bpffs.lock'), () => findBpffs(directory) ?? mountBpffs(directory))
+  );
 }
 
 /** The path that leads this process to the BPF file system, if there is one. */
@@ -39,18 +41,36 @@ function mountBpffs(directory: string): string {
   } else {
     const pid = firstBesideInit();
     if (pid === undefined) throw unreachable(directory);
-    const script = 'mkdir -p "$1" && mount -t bpf -o mode=0700 bpf "$1"';
-    execFileSync('nsenter', ['--target', pid, '--mount', '--', 'sh', '-c', script, 'sh', directory], { stdio: ['ignore', 'ignore', 'pipe'] });
+    mountBeside(pid, directory);
   }
   const path = findBpffs(directory);
   if (path === undefined) throw unreachable(directory);
   return path;
 }
 
-function unreachable(directory: string): FairleadError {
-  return new FairleadError('no-bpf', `a BPF file system is needed at ${directory}, in the mount namespace of PID 1, which can't be entered from here`, {
-    hint: `mount it there: mkdir -p ${directory} && mount -t bpf bpf ${directory}`,
-  });
+/** By a process of its own: the kernel doesn't let one with several threads change its mount namespace. */
+function mountBeside(pid: string, directory: string): void {
+  const script = 'mkdir -p -m 0700 "$1" && mount -t bpf -o mode=0700 bpf "$1"';
+  const args = ['--target', pid, '--mount', '--', 'sh', '-c', script, 'sh', directory];
+  try {
+    // Imported only here: it takes longer to load than everything else in this file.
+    process
+      .getBuiltinModule('node:child_process')
+      .execFileSync('nsenter', args, { stdio: ['ignore', 'ignore', 'pipe'] });
+  } catch (cause) {
+    throw unreachable(directory, cause);
+  }
+}
+
+function unreachable(directory: string, cause?: unknown): FairleadError {
+  return new FairleadError(
+    'no-bpf',
+    `a BPF file system is needed at ${directory}, in the mount namespace of PID 1, which can't be entered from here`,
+    {
+      cause,
+      hint: `mount it there: mkdir -p ${directory} && mount -t bpf bpf ${directory}`,
+    },
+  );
 }
 
 interface Mount {
@@ -64,10 +84,18 @@ interface Mount {
 /** As /proc/PID/mountinfo tells; undefined when it may not be read or the process is gone. */
 function mounts(pid: string): Mount[] | undefined {
   const text = readOrUndefined(() => readFileSync(`/proc/${pid}/mountinfo`, 'utf8'));
-  return text?.trimEnd().split('\n').map((line) => {
-    const fields = line.split(' ');
-    return { id: fields[0] ?? '', device: fields[2] ?? '', point: fields[4] ?? '', type: fields[fields.indexOf('-') + 1] ?? '' };
-  });
+  return text
+    ?.trimEnd()
+    .split('\n')
+    .map((line) => {
+      const fields = line.split(' ');
+      return {
+        id: fields[0] ?? '',
+        device: fields[2] ?? '',
+        point: fields[4] ?? '',
+        type: fields[fields.indexOf('-') + 1] ?? '',
+      };
+    });
 }
 
 function bpffsDevice(all: readonly Mount[] | undefined, directory: string): string | undefined {
@@ -85,10 +113,14 @@ function isBpffs(path: string): boolean {
   return readOrUndefined(() => statfsSync(path).type) === BPF_FS_MAGIC;
 }
 
-/** Mount ids are unique in the whole system: who has PID 1's is in its mount namespace. */
+/** Names a process's mount namespace: ids of mounts are unique in the whole system, and each namespace has its own. */
+function mountNamespace(pid: string): string | undefined {
+  return mounts(pid)?.[0]?.id;
+}
+
 function isBesideInit(pid: string): boolean {
-  const first = mounts(init)?.[0]?.id;
-  return first === undefined || mounts(pid)?.[0]?.id === first;
+  const home = mountNamespace(init);
+  return home === undefined || mountNamespace(pid) === home;
 }
 
 function firstBesideInit(): string | undefined {
@@ -96,10 +128,13 @@ function firstBesideInit(): string | undefined {
   return undefined;
 }
 
-/** Processes in PID 1's mount namespace through which it can be entered: PID 1 itself may refuse that, its kernel threads and our parents don't. */
+/** Through which PID 1's mount namespace can be entered. PID 1 may refuse that itself; its kernel threads and our parents don't. */
 function* processesBesideInit(): Generator<string> {
+  const home = mountNamespace(init);
+  if (home === undefined) return;
   for (const pid of candidates()) {
-    if (isBesideInit(pid) && readOrUndefined(() => readlinkSync(`/proc/${pid}/ns/mnt`)) !== undefined) yield pid;
+    const isReachable = readOrUndefined(() => readlinkSync(`/proc/${pid}/ns/mnt`)) !== undefined;
+    if (isReachable && mountNamespace(pid) === home) yield pid;
   }
 }
 

@@ -8,7 +8,7 @@ export function readSysctl(name: string): string {
 }
 
 export function writeSysctl(name: string, value: string | number): void {
-  attempt(name, 'write', () => writeFileSync(pathOf(name), `${value}\n`));
+  attempt(name, 'write', () => writeFileSync(pathOf(name), `${value}\n`, { flag: 'r+' }));
 }
 
 function pathOf(name: string): string {

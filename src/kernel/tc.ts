@@ -31,9 +31,19 @@ export interface TcFilter {
 const points: Readonly<Record<TcPoint, number>> = { ingress: 1, egress: 2 };
 const bothPoints = 3;
 const BPF_TC_F_REPLACE = 1;
-const hookLayout = cStruct('bpf_tc_hook', [['sz', 'u64'], ['ifindex', 's32'], ['attach_point', 'u32'], ['parent', 'u32']]);
+const hookLayout = cStruct('bpf_tc_hook', [
+  ['sz', 'u64'],
+  ['ifindex', 's32'],
+  ['attach_point', 'u32'],
+  ['parent', 'u32'],
+]);
 const optionsLayout = cStruct('bpf_tc_opts', [
-  ['sz', 'u64'], ['prog_fd', 's32'], ['flags', 'u32'], ['prog_id', 'u32'], ['handle', 'u32'], ['priority', 'u32'],
+  ['sz', 'u64'],
+  ['prog_fd', 's32'],
+  ['flags', 'u32'],
+  ['prog_id', 'u32'],
+  ['handle', 'u32'],
+  ['priority', 'u32'],
 ]);
 
 const RTM_GETQDISC = 38;
@@ -45,17 +55,31 @@ const TCA_OPTIONS = 2;
 const TCA_BPF_NAME = 7;
 const TCA_BPF_ID = 11;
 const tcmsg = cStruct('tcmsg', [
-  ['family', 'u8'], ['pad1', 'u8'], ['pad2', 'u16'], ['ifindex', 's32'], ['handle', 'u32'], ['parent', 'u32'], ['info', 'u32'],
+  ['family', 'u8'],
+  ['pad1', 'u8'],
+  ['pad2', 'u16'],
+  ['ifindex', 's32'],
+  ['handle', 'u32'],
+  ['parent', 'u32'],
+  ['info', 'u32'],
 ]);
 
 /**
  * Attaches, or with `replace` puts the program in the place of the one in this slot: every packet meets the old or the new.
  * Tells whether the clsact qdisc had to be made; who attached first keeps that, for `detachTc`.
  */
-export function attachTc(slot: TcSlot, program: BpfProgram, { replace = false } = {}): { readonly createdQdisc: boolean } {
+export function attachTc(
+  slot: TcSlot,
+  program: BpfProgram,
+  { replace = false } = {},
+): { readonly createdQdisc: boolean } {
   const createdQdisc = createClsact(slot.ifindex);
   const options = encode(optionsLayout, {
-    sz: optionsLayout.size, prog_fd: program.fd, flags: replace ? BPF_TC_F_REPLACE : 0, handle: slot.handle, priority: slot.priority,
+    sz: optionsLayout.size,
+    prog_fd: program.fd,
+    flags: replace ? BPF_TC_F_REPLACE : 0,
+    handle: slot.handle,
+    priority: slot.priority,
   });
   const result = libbpf.tcAttach(hook(slot), options);
   if (result < 0) {
@@ -67,7 +91,9 @@ export function attachTc(slot: TcSlot, program: BpfProgram, { replace = false } 
 
 /** Id of the program in this slot. */
 export function queryTc(slot: TcSlot): number | undefined {
-  return listTc(slot.ifindex, slot.point).find(({ priority, handle }) => priority === slot.priority && handle === slot.handle)?.programId;
+  return listTc(slot.ifindex, slot.point).find(
+    ({ priority, handle }) => priority === slot.priority && handle === slot.handle,
+  )?.programId;
 }
 
 /** All filters at one point of an interface, be they ours or not. */
@@ -80,12 +106,20 @@ export function listTc(ifindex: number, point: TcPoint): TcFilter[] {
  * Empties the slot. With `removeQdisc` the clsact qdisc goes too, unless somebody else has filters in it. Nothing happens when
  * there is nothing to do.
  */
-export function detachTc(slot: TcSlot, { removeQdisc = false } = {}): { readonly detached: boolean; readonly removedQdisc: boolean } {
+export function detachTc(
+  slot: TcSlot,
+  { removeQdisc = false } = {},
+): { readonly detached: boolean; readonly removedQdisc: boolean } {
   const options = encode(optionsLayout, { sz: optionsLayout.size, handle: slot.handle, priority: slot.priority });
   const occupied = queryTc(slot) !== undefined;
   const result = occupied ? libbpf.tcDetach(hook(slot), options) : -ENOENT;
   if (result !== -ENOENT) check('bpf_tc_detach', result, describe(slot));
   return { detached: result === 0, removedQdisc: removeQdisc && removeUnusedClsact(slot.ifindex) };
+}
+
+/** Whether attachTc finds the qdisc that it needs. */
+export function hasClsact(ifindex: number): boolean {
+  return qdiscAtIngress(ifindex) === 'clsact';
 }
 
 /** The clsact qdisc goes unless a filter is in it. Tells whether it went. */
@@ -101,7 +135,9 @@ function createClsact(ifindex: number): boolean {
   if (present === 'clsact') return false;
   if (present !== undefined) {
     // Filters for egress would silently see ingress there.
-    throw new FairleadError('hook-busy', `interface ${ifindex} has the qdisc ${present} where clsact is needed`, { hint: 'remove it: tc qdisc del dev NAME ingress' });
+    throw new FairleadError('hook-busy', `interface ${ifindex} has the qdisc ${present} where clsact is needed`, {
+      hint: 'remove it: tc qdisc del dev NAME ingress',
+    });
   }
   const result = libbpf.tcHookCreate(encode(hookLayout, { sz: hookLayout.size, ifindex, attach_point: bothPoints }));
   if (result === -EEXIST) return false;
@@ -118,7 +154,9 @@ function destroyClsact(ifindex: number): void {
 /** `clsact` or `ingress`: both take the same place, and only one can be there. */
 function qdiscAtIngress(ifindex: number): string | undefined {
   const found = dump(RTM_GETQDISC, encode(tcmsg, { ifindex })).find(
-    (message) => message.readInt32LE(tcmsg.field('ifindex').offset) === ifindex && message.readUInt32LE(tcmsg.field('parent').offset) === TC_H_CLSACT,
+    (message) =>
+      message.readInt32LE(tcmsg.field('ifindex').offset) === ifindex &&
+      message.readUInt32LE(tcmsg.field('parent').offset) === TC_H_CLSACT,
   );
   return found === undefined ? undefined : textAttribute(readAttributes(found.subarray(tcmsg.size)).get(TCA_KIND));
 }
@@ -146,7 +184,9 @@ function attachError(errno: number, slot: TcSlot): FairleadError {
   const other = listTc(slot.ifindex, slot.point).find(({ priority }) => priority === slot.priority);
   if (other === undefined) return cause;
   const name = other.programName === undefined ? '' : ` ${other.programName}`;
-  return new FairleadError('hook-busy', `${describe(slot)} is taken by a filter of kind ${other.kind}${name}`, { cause });
+  return new FairleadError('hook-busy', `${describe(slot)} is taken by a filter of kind ${other.kind}${name}`, {
+    cause,
+  });
 }
 
 function describe({ ifindex, point, priority, handle }: TcSlot): string {
@@ -154,5 +194,8 @@ function describe({ ifindex, point, priority, handle }: TcSlot): string {
 }
 
 function missing(ifindex: number): FairleadError {
-  return new FairleadError('interface-missing', `there is no interface with index ${ifindex} in this network namespace`);
+  return new FairleadError(
+    'interface-missing',
+    `there is no interface with index ${ifindex} in this network namespace`,
+  );
 }

@@ -1,7 +1,7 @@
 // One request and its reply as they crossed each wire: a table for a person.
 
 import { captureLagMs } from './claims/claim.ts';
-import type { Ip } from './packets.ts';
+import type { Ip, TcpFlags } from './packets.ts';
 import { hostOfMac } from './plan.ts';
 import type { Exchange, Scene } from './scene.ts';
 import { type IpSighting, replyTrip, requestTrip } from './trip.ts';
@@ -35,8 +35,15 @@ function row(scene: Scene, { host, source, destination, body }: IpSighting): str
 function formatIp(ip: Ip): string {
   const { body } = ip;
   if (body?.kind === 'ip') return `${ip.source} > ${ip.destination} ttl ${ip.ttl} IPIP [ ${formatIp(body)} ]`;
-  if (body?.kind === 'tcp' || body?.kind === 'udp') {
-    return `${ip.source}:${body.sourcePort} > ${ip.destination}:${body.destinationPort} ttl ${ip.ttl} ${body.kind.toUpperCase()}`;
-  }
-  return `${ip.source} > ${ip.destination} ttl ${ip.ttl} protocol ${ip.protocol}`;
+  if (body?.kind !== 'tcp' && body?.kind !== 'udp') return `${ip.source} > ${ip.destination} ttl ${ip.ttl}`;
+  const ends = `${ip.source}:${body.sourcePort} > ${ip.destination}:${body.destinationPort}`;
+  const segment = body.kind === 'tcp' ? `TCP ${formatFlags(body.flags)} seq ${body.sequence}` : 'UDP';
+  return `${ends} ttl ${ip.ttl} ${segment}`;
+}
+
+function formatFlags(flags: TcpFlags): string {
+  return Object.entries(flags)
+    .filter(([, set]) => set)
+    .map(([name]) => name)
+    .join(',');
 }

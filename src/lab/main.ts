@@ -41,14 +41,17 @@ async function layAll(options: LabOptions): Promise<number> {
     stoppedBy ??= signal;
     stop.abort(new FairleadError('kernel', `stopped by ${signal}; everything is being removed`));
   };
+  // `npm run lab | head`: nobody listens any more.
+  const onDeaf = (): void => stop.abort(new FairleadError('kernel', 'standard output was closed'));
   for (const signal of signals) process.on(signal, onSignal);
+  process.stdout.on('error', onDeaf);
   try {
     const results = await runAll(options, say, stop.signal);
-    if (stoppedBy !== undefined) return signalStatus[stoppedBy];
+    if (stop.signal.aborted) return stoppedBy === undefined ? 1 : signalStatus[stoppedBy];
     if (options.json) process.stdout.write(`${JSON.stringify({ types: results })}\n`);
     const good = Object.values(results).every(isGood);
     if (!options.json) summarize(results, say);
-    if (options.keep) for (const line of advice(options.types[0] ?? 'nat')) say(line);
+    if (options.keep) await advise(options, say);
     return good ? 0 : 1;
   } finally {
     for (const signal of signals) process.off(signal, onSignal);
@@ -68,6 +71,11 @@ async function runAll(options: LabOptions, say: Say, signal: AbortSignal): Promi
     }
   }
   return results;
+}
+
+/** Also when a claim failed: what stays may show why. Nothing stays when it could not be laid out. */
+async function advise({ types }: LabOptions, say: Say): Promise<void> {
+  if ((await findKept()).length > 0) for (const type of types) for (const line of advice(type)) say(line);
 }
 
 function summarize(results: Readonly<Record<string, TypeResult>>, say: Say): void {

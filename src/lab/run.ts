@@ -82,29 +82,46 @@ export function isGood(result: TypeResult): boolean {
 }
 
 async function carry(scene: Scene, say: Say): Promise<Omit<TypeResult, 'claims'>> {
-  for (const line of (await listServices(scene.namespace('director'), [], scene.signal)).trimEnd().split('\n'))
-    say(`  ${line}`);
+  const listing = await listServices(scene.namespace('director'), [], scene.signal);
+  for (const line of listing.trimEnd().split('\n')) say(`  ${line}`.trimEnd());
   say();
   const exchanges: Exchange[] = [];
   for (let round = 0; round < roundsPerProtocol * realServers.length; round++) {
     exchanges.push(await scene.ask({ port: httpPort }), await scene.ask({ port: udpPort, protocol: 'udp' }));
   }
-  const answeredBy = Object.fromEntries(
-    realServers.map((name) => [name, exchanges.filter(({ answer }) => answer?.realServer === name).length]),
-  );
-  const answered = exchanges.filter(({ answer }) => answer !== undefined).length;
-  const each = Object.entries(answeredBy).map(([name, count]) => `${name} ${count}`);
-  say(`  ${exchanges.length} requests, half HTTP and half UDP, ${answered} answered: ${each.join(', ')}`);
+  const counts = {
+    requests: exchanges.length,
+    answered: exchanges.filter(({ answer }) => answer !== undefined).length,
+    realServers: Object.fromEntries(
+      realServers.map((name) => [name, exchanges.filter(({ answer }) => answer?.realServer === name).length]),
+    ),
+  };
+  await tell(scene, exchanges, counts, say);
+  return counts;
+}
+
+async function tell(
+  scene: Scene,
+  exchanges: readonly Exchange[],
+  counts: Omit<TypeResult, 'claims'>,
+  say: Say,
+): Promise<void> {
+  const each = Object.entries(counts.realServers).map(([name, count]) => `${name} ${count}`);
+  say(`  ${counts.requests} requests, ${counts.answered} answered: ${each.join(', ')}`);
+  for (const protocol of ['tcp', 'udp']) {
+    const answers = exchanges
+      .filter(({ question }) => question.protocol === protocol)
+      .map(({ answer }) => answer?.realServer ?? '-');
+    say(`  ${protocol === 'tcp' ? 'HTTP' : 'UDP '} in order: ${answers.join(' ')}`);
+  }
   for (const { question, failure } of exchanges) {
     if (failure !== undefined) say(`  not answered: ${question.protocol} ${question.to}:${question.port}: ${failure}`);
   }
   say();
   const shown = exchanges.find(({ answer, question }) => answer !== undefined && question.protocol === 'tcp');
-  if (shown) {
-    for (const line of await hopsOf(scene, shown)) say(`  ${line}`);
-    say();
-  }
-  return { requests: exchanges.length, answered, realServers: answeredBy };
+  if (!shown) return;
+  for (const line of await hopsOf(scene, shown)) say(`  ${line}`);
+  say();
 }
 
 async function proveAll(scene: Scene, say: Say): Promise<ClaimResult[]> {

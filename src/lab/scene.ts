@@ -2,9 +2,10 @@
 import { setMaxListeners } from 'node:events';
 import { fileURLToPath } from 'node:url';
 import { FairleadError } from '../model/error.ts';
-import type { Answer, Question, Reply } from './answer.ts';
+import type { Answer, Question } from './answer.ts';
 import { Wire } from './capture.ts';
 import { Child } from './child.ts';
+import { Client } from './client.ts';
 import { type Outcome, run } from './command.ts';
 import { additions, addTunnelEnd, detach, removals, removeTunnelEnd, restore } from './director.ts';
 import type { Host, Plan } from './plan.ts';
@@ -35,12 +36,12 @@ export class Scene implements AsyncDisposable {
   readonly plan: Plan;
   readonly prefix: string;
   readonly wire = new Wire();
+  /** Everything that waits for this scene stops when a part of it is lost. */
+  readonly signal: AbortSignal;
   readonly #stop = new AbortController();
-  readonly #signal: AbortSignal;
   readonly #servers: Child[] = [];
   readonly #tunnelEnds: string[] = [];
-  readonly #waiting = new Map<string, (reply: Reply) => void>();
-  #client: Child | undefined;
+  #client: Client | undefined;
   #attached = false;
   #staying = false;
   #asked = 0;
@@ -48,14 +49,9 @@ export class Scene implements AsyncDisposable {
   constructor(plan: Plan, prefix: string, signal: AbortSignal) {
     this.plan = plan;
     this.prefix = prefix;
-    this.#signal = AbortSignal.any([signal, this.#stop.signal]);
+    this.signal = AbortSignal.any([signal, this.#stop.signal]);
     // Every capture, command and request of the scene waits for it.
-    setMaxListeners(0, this.#signal);
-  }
-
-  /** Everything that waits for this scene stops when a part of it is lost. */
-  get signal(): AbortSignal {
-    return this.#signal;
+    setMaxListeners(0, this.signal);
   }
 
   namespace(host: string): string {
@@ -64,30 +60,30 @@ export class Scene implements AsyncDisposable {
 
   /** Runs a command, its words separated by spaces, on one host. */
   inside(host: string, command: string, input = ''): Promise<Outcome> {
-    return run(command.split(' '), { namespace: this.namespace(host), input }, this.#signal);
+    return run(command.split(' '), { namespace: this.namespace(host), input }, this.signal);
   }
 
   set(host: string, settings: Readonly<Record<string, string>>): Promise<void> {
-    return applySettings(this.namespace(host), settings, this.#signal);
+    return applySettings(this.namespace(host), settings, this.signal);
   }
 
   async start(): Promise<void> {
-    await layOut(this.plan, this.prefix, this.#signal);
+    await layOut(this.plan, this.prefix, this.signal);
     const onLost = (error: FairleadError): void => this.#stop.abort(error);
     const watching = this.plan.hosts.map((host) =>
-      this.wire.watch(host, { namespace: this.namespace(host.name), onLost }, this.#signal),
+      this.wire.watch(host, { namespace: this.namespace(host.name), onLost }, this.signal),
     );
     await Promise.all([...watching, this.#startClient(onLost), this.#startRealServers(onLost)]);
     this.#attached = true;
-    await restore(this.namespace('director'), additions(this.plan, this.plan.services), this.#signal);
+    await restore(this.namespace('director'), additions(this.plan, this.plan.services), this.signal);
   }
 
   addProofServices(): Promise<void> {
-    return restore(this.namespace('director'), additions(this.plan, this.plan.proofServices), this.#signal);
+    return restore(this.namespace('director'), additions(this.plan, this.plan.proofServices), this.signal);
   }
 
   removeProofServices(): Promise<void> {
-    return restore(this.namespace('director'), removals(this.plan, this.plan.proofServices), this.#signal);
+    return restore(this.namespace('director'), removals(this.plan, this.plan.proofServices), this.signal);
   }
 
   async ask(wanted: Wanted): Promise<Exchange> {
@@ -100,26 +96,17 @@ export class Scene implements AsyncDisposable {
       token: `${this.plan.type}-${this.#asked}-`,
       timeoutMs: wanted.timeoutMs ?? answerTimeoutMs,
     };
-    const reply = await new Promise<Reply>((resolve, reject) => {
-      if (this.#signal.aborted) return reject(this.#signal.reason);
-      const onAbort = (): void => reject(this.#signal.reason);
-      this.#signal.addEventListener('abort', onAbort, { once: true });
-      this.#waiting.set(question.token, (arrived) => {
-        this.#signal.removeEventListener('abort', onAbort);
-        resolve(arrived);
-      });
-      this.#client?.send(JSON.stringify(question));
-    });
+    const reply = (await this.#client?.ask(question)) ?? { failure: 'there is no client' };
     return 'answer' in reply ? { question, answer: reply.answer } : { question, failure: reply.failure };
   }
 
   async addTunnelEnd(host: string): Promise<void> {
     this.#tunnelEnds.push(host);
-    await addTunnelEnd(this.namespace(host), this.plan.vip, this.#signal);
+    await addTunnelEnd(this.namespace(host), this.plan.vip, this.signal);
   }
 
   async removeTunnelEnd(host: string): Promise<void> {
-    await removeTunnelEnd(this.namespace(host), this.plan.vip, this.#signal);
+    await removeTunnelEnd(this.namespace(host), this.plan.vip, this.signal);
     this.#tunnelEnds.splice(this.#tunnelEnds.indexOf(host), 1);
   }
 
@@ -129,6 +116,8 @@ export class Scene implements AsyncDisposable {
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
+    // What a failed start left running must not come after what undoes it.
+    this.#stop.abort(new FairleadError('kernel', 'the laboratory is being removed'));
     await Promise.all([this.wire[Symbol.asyncDispose](), this.#client?.[Symbol.asyncDispose]()]);
     if (this.#staying) {
       for (const server of this.#servers) {
@@ -156,24 +145,8 @@ export class Scene implements AsyncDisposable {
   }
 
   async #startClient(onLost: (error: FairleadError) => void): Promise<void> {
-    const client = new Child([process.execPath, built('ask')], {
-      namespace: this.namespace('client'),
-      title: 'the client',
-      onLost,
-    });
-    this.#client = client;
-    let pending = '';
-    await client.saying('ready\n', 'stdout', this.#signal);
-    client.stdout.on('data', (piece: Buffer) => {
-      const lines = (pending + piece.toString()).split('\n');
-      pending = lines.pop() ?? '';
-      for (const line of lines) this.#take(JSON.parse(line));
-    });
-  }
-
-  #take(reply: Reply): void {
-    this.#waiting.get(reply.token)?.(reply);
-    this.#waiting.delete(reply.token);
+    this.#client = new Client(built('ask'), { namespace: this.namespace('client'), onLost }, this.signal);
+    await this.#client.ready();
   }
 
   async #startRealServers(onLost: (error: FairleadError) => void): Promise<void> {
@@ -187,7 +160,7 @@ export class Scene implements AsyncDisposable {
     const command = [process.execPath, built('serve'), host.name, JSON.stringify(host.listens)];
     const server = new Child(command, { namespace: this.namespace(host.name), title: `${host.name}'s server`, onLost });
     this.#servers.push(server);
-    await server.saying('ready\n', 'stdout', this.#signal);
+    await server.saying('ready\n', 'stdout', this.signal);
   }
 }
 

@@ -1,5 +1,6 @@
 // Lays a plan out in network namespaces and removes it: one namespace a host, one with a bridge for each segment.
-import { run } from './command.ts';
+import { FairleadError } from '../model/error.ts';
+import { attempt, run } from './command.ts';
 import { type Host, macOf, type Plan } from './plan.ts';
 
 /**
@@ -43,11 +44,17 @@ export async function layOut(plan: Plan, prefix: string, signal: AbortSignal): P
   ]);
 }
 
-/** Namespaces that are not there (any more) are no failure. */
+/** Namespaces that are not there, or that someone else is just removing, are no failure. */
 export async function removeNamespaces(namespaces: readonly string[]): Promise<void> {
-  const there = new Set(await listNamespaces());
-  const input = namespaces.filter((name) => there.has(name)).map((name) => `netns del ${name}\n`);
-  if (input.length > 0) await run(['ip', '-force', '-batch', '-'], { input: input.join('') });
+  const remaining = async (): Promise<string[]> => {
+    const there = new Set(await listNamespaces());
+    return namespaces.filter((name) => there.has(name));
+  };
+  const lines = (await remaining()).map((name) => `netns del ${name}\n`);
+  if (lines.length === 0) return;
+  const { stderr } = await attempt(['ip', '-force', '-batch', '-'], { input: lines.join('') });
+  const left = await remaining();
+  if (left.length > 0) throw new FairleadError('kernel', `can't remove ${left.join(', ')}: ${stderr.trim()}`);
 }
 
 export async function listNamespaces(): Promise<string[]> {

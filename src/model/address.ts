@@ -64,6 +64,8 @@ export function isUnicast(address: Address): boolean {
  * the remaining bytes (`10.0.0` is 10.0.0.0, `10.1` is 10.0.0.1).
  */
 export function readInetAton(text: string): Address | undefined {
+  const quad = readDottedQuad(text);
+  if (quad !== undefined) return { family: 4, bytes: quad };
   // glibc stops at white space and does not look at what follows it.
   const parts = (text.split(/[ \t\n\v\f\r]/, 1)[0] ?? '').split('.');
   const numbers = parts.map(readCNumber);
@@ -86,10 +88,12 @@ function bracketed(address: Address): string {
   return address.family === 4 ? formatAddress(address) : `[${formatAddress(address)}]`;
 }
 
+const dottedQuad = /^(0|[1-9][0-9]{0,2})\.(0|[1-9][0-9]{0,2})\.(0|[1-9][0-9]{0,2})\.(0|[1-9][0-9]{0,2})$/;
+
 function readDottedQuad(text: string): number[] | undefined {
-  const parts = text.split('.');
-  if (parts.length !== 4 || !parts.every((part) => /^(0|[1-9][0-9]{0,2})$/.test(part))) return undefined;
-  const bytes = parts.map(Number);
+  const match = dottedQuad.exec(text);
+  if (match === null) return undefined;
+  const bytes = [Number(match[1]), Number(match[2]), Number(match[3]), Number(match[4])];
   return bytes.every((byte) => byte <= 255) ? bytes : undefined;
 }
 

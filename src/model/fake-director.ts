@@ -13,7 +13,7 @@ import { destinationKey, serviceKey } from './table.ts';
 
 export interface FakeDirector extends Director {
   table(): Table;
-  /** What traffic would have left behind. */
+  /** What traffic would have left behind; what is not given stays as it was. */
   setTraffic(identity: ServiceIdentity, traffic: Traffic): void;
   setConnections(connections: readonly Connection[]): void;
   readonly changes: number;
@@ -82,7 +82,8 @@ export function openFakeDirector(initial: Table = emptyTable): FakeDirector {
       for (const service of chosen) zeroOne(service.identity);
     },
     table: () => table,
-    setTraffic: (identity, seen) => void traffic.set(serviceKey(identity), seen),
+    setTraffic: (identity, seen) =>
+      void traffic.set(serviceKey(identity), merged(traffic.get(serviceKey(identity)), seen)),
     setConnections: (wanted) => {
       connections = wanted;
     },
@@ -91,4 +92,11 @@ export function openFakeDirector(initial: Table = emptyTable): FakeDirector {
     },
     [Symbol.dispose]: () => {},
   };
+}
+
+function merged(before: Traffic | undefined, seen: Traffic): Traffic {
+  const destinations = { ...before?.destinations };
+  for (const [key, one] of Object.entries(seen.destinations ?? {}))
+    destinations[key] = { ...destinations[key], ...one };
+  return { service: { ...before?.service, ...seen.service }, destinations };
 }

@@ -1,6 +1,9 @@
 // The data plane in real namespaces: changes are whole whatever happens, counters go on, and nothing is left behind.
-import { existsSync } from 'node:fs';
-import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import { execFileSync } from 'node:child_process';
+import { existsSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterEach, beforeEach, describe, expect, onTestFinished, test } from 'vitest';
 import { attach, detach, openDirector } from '../../src/dataplane/director.ts';
 import { openInstance } from '../../src/dataplane/instance.ts';
 import type { Maps } from '../../src/dataplane/maps.ts';
@@ -50,8 +53,16 @@ describe('an instance', () => {
   });
 
   test.each<[string, (table: Table) => Table]>([
-    ['an edit that fails', () => { throw new Error('refused'); }],
-    ['a table that is not supported', () => tableOf({ ...web('rr', 1), identity: { kind: 'mark', mark: 1, family: 4 } })],
+    [
+      'an edit that fails',
+      () => {
+        throw new Error('refused');
+      },
+    ],
+    [
+      'a table that is not supported',
+      () => tableOf({ ...web('rr', 1), identity: { kind: 'mark', mark: 1, family: 4 } }),
+    ],
     ['a table that does not fit', () => tableOf({ ...web('rr'), destinations: many(70_000) })],
   ])('is not left behind by %s as its first change', (_, edit) => {
     const before = traces();
@@ -104,13 +115,72 @@ describe('attaching', () => {
   test('again changes the hook', () => {
     namespace.run(() => attach({ interfaces: ['v0'], hook: 'xdp' }));
     const attached = namespace.run(() => attach({ hook: 'tc' }));
-    expect(attached.map((one) => [one.interface, one.tc, one.xdp])).toEqual([['v1', true, false], ['v0', true, false]]);
+    expect(attached.map((one) => [one.interface, one.tc, one.xdp])).toEqual([
+      ['v1', true, false],
+      ['v0', true, false],
+    ]);
+  });
+
+  test('again puts the programs as they are built now in their place, and keeps the tables', () => {
+    namespace.run(() => attach({ interfaces: ['v0'], hook: 'xdp' }));
+    install(tableOf(web('rr', 1, 2)));
+    count({ 1: 10n });
+    const programs = (): string =>
+      namespace.output('tc', 'filter', 'show', 'dev', 'v0', 'ingress') + namespace.ip('link', 'show', 'v0');
+    const before = programs();
+    namespace.run(() => attach({ interfaces: ['v0'], hook: 'xdp' }));
+    expect(programs()).not.toEqual(before);
+    expect(programs().replaceAll(/ id \d+|tag \S+/g, '')).toEqual(before.replaceAll(/ id \d+|tag \S+/g, ''));
+    expect(connections()).toEqual([10n, { 1: 10n, 2: 0n }]);
+  });
+
+  test('finds another size of the connection table not to be had any more', () => {
+    namespace.run(() => attach({ connections: 2048 }));
+    expect(() => namespace.run(() => attach({ connections: 4096 }))).toThrow('is chosen when it is made');
+    expect(namespace.run(() => attach({ connections: 2048 }))).toHaveLength(2);
+  });
+
+  test('leaves a foreign XDP program where it is: by name it is refused, else TC does it', () => {
+    namespace.output('ip', 'link', 'set', 'dev', 'v0', 'xdp', 'obj', foreignObject(), 'sec', 'xdp');
+    const before = traces();
+    expect(() => namespace.run(() => attach({ interfaces: ['v0', 'v1'], hook: 'xdp' }))).toThrow('foreign');
+    expect(traces()).toEqual(before);
+    expect(namespace.run(() => attach({ interfaces: ['v0'] })).map((one) => [one.tc, one.xdp])).toEqual([
+      [true, false],
+    ]);
+    namespace.run(detach);
+    expect(traces()).toEqual(before);
+  });
+
+  test("is refused where another's filter has the place", () => {
+    const place = ['ingress', 'pref', '64', 'handle', '0xfa1ead', 'bpf', 'da', 'obj', foreignObject(), 'sec', 'tc'];
+    namespace.output('tc', 'qdisc', 'add', 'dev', 'v0', 'clsact');
+    namespace.output('tc', 'filter', 'add', 'dev', 'v0', ...place);
+    const before = traces();
+    expect(() => install(tableOf(web('rr', 1)))).toThrow('is taken by a filter of kind bpf foreign');
+    expect(traces()).toEqual(before);
   });
 
   test('to an interface that is missing leaves nothing behind', () => {
     const before = traces();
     expect(() => namespace.run(() => attach({ interfaces: ['v0', 'none'] }))).toThrow('there is no interface none');
     expect(traces()).toEqual(before);
+  });
+
+  test('takes in interfaces that come later, unless they were named', () => {
+    const names = (): (string | undefined)[] | undefined =>
+      namespace.run(() =>
+        openDirector({ create: false })
+          ?.status()
+          ?.attachments.map((one) => one.interface),
+      );
+    install(tableOf(web('rr', 1)));
+    namespace.ip('link', 'add', 'v2', 'type', 'veth', 'peer', 'name', 'v3');
+    install(tableOf(web('rr', 2)));
+    expect(names()?.sort()).toEqual(['v0', 'v1', 'v2', 'v3']);
+    namespace.run(() => attach({ interfaces: ['v0'] }));
+    install(tableOf(web('rr', 3)));
+    expect(names()).toEqual(['v0']);
   });
 
   test('goes on when an interface has gone', () => {
@@ -137,7 +207,12 @@ describe('a change', () => {
     (_, step, after) => {
       install(before);
       namespace.run(() => {
-        using director = openDirector({ create: true, onStep: (done) => { if (done === step) throw new Error('killed'); } });
+        using director = openDirector({
+          create: true,
+          onStep: (done) => {
+            if (done === step) throw new Error('killed');
+          },
+        });
         expect(() => director?.change(() => after)).toThrow('killed');
       });
       expect(installed()).toEqual(step === 'swapped' || step === 'finished' ? after : before);
@@ -152,7 +227,12 @@ describe('a change', () => {
   test('of thousands of services is one transaction', () => {
     const services = Array.from({ length: 5000 }, (_, index) => ({
       ...web(index % 2 ? 'wlc' : 'sh', (index % 250) + 1, 251),
-      identity: { kind: 'address', protocol: 'tcp', vip: parseAddress(`10.9.${index >> 8}.${index & 255}`), port: 80 } as const,
+      identity: {
+        kind: 'address',
+        protocol: 'tcp',
+        vip: parseAddress(`10.9.${index >> 8}.${index & 255}`),
+        port: 80,
+      } as const,
     }));
     install({ services });
     expect(installed()).toEqual({ services });
@@ -188,7 +268,7 @@ describe('counters', () => {
     expect(connections()).toEqual([115n, { 1: 10n, 2: 105n, 3: 0n }]);
   });
 
-  test('of a service that comes back begin at nothing, its destinations\' go on', () => {
+  test("of a service that comes back begin at nothing, its destinations' go on", () => {
     install(tableOf(web('rr', 1), dns('rr', 9)));
     count({ 1: 10n });
     install(tableOf(dns('rr', 9)));
@@ -249,7 +329,12 @@ function other(scheduler: Service['scheduler'], ...rips: number[]): Service {
 }
 
 function many(count: number): Destination[] {
-  return Array.from({ length: count }, (_, index) => ({ rip: parseAddress(`10.${index >> 16}.${(index >> 8) & 255}.${index & 255}`), port: 80, method: 'masq', weight: 1 }));
+  return Array.from({ length: count }, (_, index) => ({
+    rip: parseAddress(`10.${index >> 16}.${(index >> 8) & 255}.${index & 255}`),
+    port: 80,
+    method: 'masq',
+    weight: 1,
+  }));
 }
 
 function tableOf(...services: Service[]): Table {
@@ -286,7 +371,10 @@ function installed(): Table {
 /** Of a service, and of its destinations by the last number of their address. */
 function connections(index = 0): [bigint | undefined, Record<number, bigint>] {
   const found = installedServices()[index];
-  return [found?.counters.connections, Object.fromEntries(found?.destinations.map(({ rip, counters }) => [rip.bytes[3], counters.connections]) ?? [])];
+  return [
+    found?.counters.connections,
+    Object.fromEntries(found?.destinations.map(({ rip, counters }) => [rip.bytes[3], counters.connections]) ?? []),
+  ];
 }
 
 /** Counts connections as packets on two CPUs would. */
@@ -321,6 +409,24 @@ function withMaps(work: (maps: Maps) => void): void {
     if (maps === undefined) throw new Error('there is no instance');
     work(maps);
   });
+}
+
+/** A compiled program of somebody else, for XDP and for TC. */
+function foreignObject(): string {
+  const directory = mkdtempSync(join(tmpdir(), 'fairlead-'));
+  onTestFinished(() => rmSync(directory, { recursive: true }));
+  const [source, object] = [join(directory, 'foreign.c'), join(directory, 'foreign.o')];
+  writeFileSync(
+    source,
+    ['xdp', 'tc']
+      .map(
+        (hook) =>
+          `__attribute__((section("${hook}"))) int foreign_${hook}(void *c) { return ${hook === 'xdp' ? 2 : -1}; }`,
+      )
+      .join('\n'),
+  );
+  execFileSync('clang-16', ['-O2', '-g', '-target', 'bpf', '-c', source, '-o', object]);
+  return object;
 }
 
 /** Where the namespace's instance is pinned, whole or not. */

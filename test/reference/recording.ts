@@ -19,7 +19,7 @@ export function readRecording(name: string): readonly Recorded[] {
   // A closing mark, so that the last entry ends like all others.
   for (const piece of `${text}=== `.split(/^(?=(?:=== |##### ))/m)) {
     section = /^##### (.*)/.exec(piece)?.[1] ?? section;
-    const match = /^=== (\S+) \$ (.*)\n--- stdout\n([^]*?)--- stderr\n([^]*?)--- exit ([0-9]+)\n/.exec(piece);
+    const match = /^=== (\S+) \$ (.*?)\n--- stdout\n(.*?)--- stderr\n(.*?)--- exit ([0-9]+)\n/s.exec(piece);
     if (match === null) continue;
     const [, number = '', command = '', stdout = '', stderr = '', status] = match;
     if (number === 'P') unnumbered += 1;

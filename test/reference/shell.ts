@@ -1,7 +1,7 @@
 // As much of a shell as the recorded command lines need: lists, pipes, two redirections, printf, cat and diff.
 
-/** Runs one program; resolves to what it printed and its exit status. */
-export type Run = (argv: readonly string[], stdin: string) => Promise<Outcome>;
+/** Runs one ipvsadm; resolves to what it printed and its exit status. */
+export type Run = (argv: readonly string[], stdin: string, isRoot: boolean) => Promise<Outcome>;
 
 export interface Outcome {
   readonly stdout: string;
@@ -63,10 +63,11 @@ export function openShell(ipvsadm: Run): Shell {
     if (program === 'cat') return ok(files.get(argument) ?? '');
     if (program === 'diff') return { ...ok(''), status: stdin === files.get(argv[2] ?? '') ? 0 : 1 };
     // The two scripts that come with ipvsadm.
-    if (program === 'ipvsadm-save') return ipvsadm(['-S', ...argv.slice(1)], stdin);
-    if (program !== 'ipvsadm-restore') return ipvsadm(argv.slice(argv.indexOf('ipvsadm') + 1), stdin);
-    await ipvsadm(['-C'], '');
-    return ipvsadm(['-R'], stdin);
+    if (program === 'ipvsadm-save') return ipvsadm(['-S', ...argv.slice(1)], stdin, true);
+    const isRoot = program !== 'setpriv';
+    if (program !== 'ipvsadm-restore') return ipvsadm(argv.slice(argv.indexOf('ipvsadm') + 1), stdin, isRoot);
+    await ipvsadm(['-C'], '', isRoot);
+    return ipvsadm(['-R'], stdin, isRoot);
   }
 
   return { run };

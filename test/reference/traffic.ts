@@ -6,7 +6,7 @@ import type { ServiceIdentity } from '../../src/model/service.ts';
 
 export interface Seen {
   readonly services: readonly { readonly identity: ServiceIdentity; readonly traffic: Traffic }[];
-  /** undefined: the listing shows none at all. */
+  /** undefined: it is no listing of connections, or one by name. */
   readonly connections: readonly Connection[] | undefined;
 }
 
@@ -14,12 +14,15 @@ export interface Seen {
 export function readTraffic(stdout: string): Seen {
   const services: { identity: ServiceIdentity; traffic: MutableTraffic }[] = [];
   const connections: Connection[] = [];
+  let tables = 0;
   let numbers: 'counters' | 'rates' | undefined;
   for (const line of stdout.split('\n')) {
     if (line.startsWith('Prot')) numbers = titles.find(([title]) => line.endsWith(title))?.[1];
     const words = line.trim().split(/\s+/);
     const connection = readConnection(words);
-    if (connection !== undefined) connections.push(connection);
+    if (line === 'IPVS connection entries') tables += 1;
+    // Of several listings of connections the first counts.
+    if (connection !== undefined && tables === 1) connections.push(connection);
     const endpoint = readEndpoint(words[1]);
     if (endpoint === undefined) continue;
     if (words[0] === 'TCP' || words[0] === 'UDP') {
@@ -33,11 +36,12 @@ export function readTraffic(stdout: string): Seen {
     if (words[0] === '->')
       traffic.destinations[words[1] ?? ''] = numbers ? { [numbers]: readNumbers(words.slice(2)) } : active(words);
   }
-  return { services, connections: stdout.includes('IPVS connection entries') ? connections : undefined };
+  const isNumeric = stdout.includes('IPVS connection entries') && !stdout.includes(':http');
+  return { services, connections: isNumeric ? connections : undefined };
 }
 
 interface MutableTraffic {
-  service?: Traffic['service'];
+  service?: NonNullable<Traffic['service']>;
   destinations: Record<string, NonNullable<Traffic['destinations']>[string]>;
 }
 

@@ -1,7 +1,7 @@
 // fairlead attach and fairlead detach.
-import type { Hook } from '../../dataplane/attach.ts';
+import type { Hook } from '../../dataplane/choose.ts';
 import { attach, detach } from '../../dataplane/director.ts';
-import type { Io } from './main.ts';
+import type { Io } from './io.ts';
 
 export function attachAll(io: Io, interfaces: readonly string[], hook: Hook, connections: number | undefined): void {
   const attachments = attach({

@@ -1,7 +1,9 @@
 // Values as JSON for programs: counters become numbers, exact up to 2^53.
 
 export function toPlain(value: unknown): unknown {
-  return JSON.parse(JSON.stringify(value, (_, member: unknown) => (typeof member === 'bigint' ? Number(member) : member)));
+  return JSON.parse(
+    JSON.stringify(value, (_, member: unknown) => (typeof member === 'bigint' ? Number(member) : member)),
+  );
 }
 
 export function toJson(value: unknown): string {

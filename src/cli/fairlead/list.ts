@@ -2,11 +2,11 @@
 import { formatAddress } from '../../model/address.ts';
 import type { InstalledDestination, InstalledService } from '../../model/director.ts';
 import type { ServiceIdentity } from '../../model/service.ts';
-import { openAttached } from './open.ts';
+import type { Out } from './io.ts';
 import { toJson, toPlain } from './json.ts';
-import type { Io } from './main.ts';
+import { openAttached } from './open.ts';
 
-export async function showList(out: Io['stdout'], output: 'table' | 'json' | 'yaml'): Promise<void> {
+export async function showList(out: Out, output: 'table' | 'json' | 'yaml'): Promise<void> {
   using director = openAttached();
   const services = director.services();
   if (output === 'table') out.write(formatTable(services));
@@ -17,37 +17,90 @@ export async function showList(out: Io['stdout'], output: 'table' | 'json' | 'ya
   }
 }
 
-const columns = ['SERVICE', 'SCHEDULER', 'DESTINATION', 'METHOD', 'WEIGHT', 'ACTIVE', 'INACTIVE', 'CONNS', 'IN PKTS', 'OUT PKTS', 'IN BYTES', 'OUT BYTES'];
+const columns = [
+  'SERVICE',
+  'SCHEDULER',
+  'DESTINATION',
+  'METHOD',
+  'WEIGHT',
+  'ACTIVE',
+  'INACTIVE',
+  'CONNS',
+  'IN PKTS',
+  'OUT PKTS',
+  'IN BYTES',
+  'OUT BYTES',
+];
 const firstNumber = columns.indexOf('WEIGHT');
 
 export function formatTable(services: readonly InstalledService[]): string {
   const rows = [columns, ...services.flatMap(serviceRows)];
   const widths = columns.map((_, index) => Math.max(...rows.map((row) => (row[index] ?? '').length)));
-  const pad = (cell: string, index: number): string => (index < firstNumber ? cell.padEnd(widths[index] ?? 0) : cell.padStart(widths[index] ?? 0));
+  const pad = (cell: string, index: number): string =>
+    index < firstNumber ? cell.padEnd(widths[index] ?? 0) : cell.padStart(widths[index] ?? 0);
   return rows.map((row) => `${row.map(pad).join('  ').trimEnd()}\n`).join('');
 }
 
 function serviceRows(service: InstalledService): readonly (readonly string[])[] {
   const { connections, inPackets, outPackets, inBytes, outBytes } = service.counters;
-  const sum = (pick: (one: InstalledDestination) => number): string => `${service.destinations.reduce((total, one) => total + pick(one), 0)}`;
+  const sum = (pick: (one: InstalledDestination) => number): string =>
+    `${service.destinations.reduce((total, one) => total + pick(one), 0)}`;
   const counts = [connections, inPackets, outPackets, inBytes, outBytes].map(String);
-  const head = [formatIdentity(service.identity), service.scheduler, '', '', '', sum((one) => one.activeConnections), sum((one) => one.inactiveConnections), ...counts];
+  const head = [
+    formatIdentity(service.identity),
+    service.scheduler,
+    '',
+    '',
+    '',
+    sum((one) => one.activeConnections),
+    sum((one) => one.inactiveConnections),
+    ...counts,
+  ];
   return [head, ...service.destinations.map(destinationRow)];
 }
 
-function destinationRow({ rip, port, method, weight, activeConnections, inactiveConnections, counters }: InstalledDestination): readonly string[] {
+function destinationRow({
+  rip,
+  port,
+  method,
+  weight,
+  activeConnections,
+  inactiveConnections,
+  counters,
+}: InstalledDestination): readonly string[] {
   const { connections, inPackets, outPackets, inBytes, outBytes } = counters;
-  const counts = [weight, activeConnections, inactiveConnections, connections, inPackets, outPackets, inBytes, outBytes];
+  const counts = [
+    weight,
+    activeConnections,
+    inactiveConnections,
+    connections,
+    inPackets,
+    outPackets,
+    inBytes,
+    outBytes,
+  ];
   return ['', '', `${formatAddress(rip)}:${port}`, method, ...counts.map(String)];
 }
 
 export function formatIdentity(identity: ServiceIdentity): string {
-  return identity.kind === 'mark' ? `mark ${identity.mark}` : `${identity.protocol} ${formatAddress(identity.vip)}:${identity.port}`;
+  return identity.kind === 'mark'
+    ? `mark ${identity.mark}`
+    : `${identity.protocol} ${formatAddress(identity.vip)}:${identity.port}`;
 }
 
 /** Addresses as text, and no more nesting than a reader needs. */
-function describeService({ identity, scheduler, localAddresses, destinations, counters, rates }: InstalledService): object {
-  const name = identity.kind === 'mark' ? { mark: identity.mark } : { protocol: identity.protocol, vip: formatAddress(identity.vip), port: identity.port };
+function describeService({
+  identity,
+  scheduler,
+  localAddresses,
+  destinations,
+  counters,
+  rates,
+}: InstalledService): object {
+  const name =
+    identity.kind === 'mark'
+      ? { mark: identity.mark }
+      : { protocol: identity.protocol, vip: formatAddress(identity.vip), port: identity.port };
   return {
     ...name,
     scheduler,

@@ -1,12 +1,8 @@
 // The fairlead command: what ipvsadm has no word for.
 import { Command, CommanderError, InvalidArgumentError, Option } from 'commander';
+import type { Hook } from '../../dataplane/choose.ts';
 import { FairleadError } from '../../model/error.ts';
-import type { Hook } from '../../dataplane/attach.ts';
-
-export interface Io {
-  readonly stdout: { write(text: string): unknown };
-  readonly stderr: { write(text: string): unknown };
-}
+import type { Io } from './io.ts';
 
 const usageStatus = 2;
 const failureStatus = 1;
@@ -56,7 +52,11 @@ function describe(io: Io, finish: (status: number) => void): Command {
     .description('take packets from interfaces, before there is a service or from others than by default')
     .argument('[interface...]', 'by default all that are Ethernet-like')
     .addOption(new Option('--hook <hook>', 'where in the kernel').choices(['auto', 'xdp', 'tc']).default('auto'))
-    .option('--connections <number>', 'how many the table is made for; only when nothing is attached yet', parseConnections)
+    .option(
+      '--connections <number>',
+      'how many the table is made for; only when nothing is attached yet',
+      parseConnections,
+    )
     .action(async (interfaces: string[], { hook, connections }: { hook: Hook; connections?: number }) => {
       const { attachAll } = await import('./attach.ts');
       attachAll(io, interfaces, hook, connections);
@@ -98,6 +98,7 @@ function format(choices: readonly string[]): Option {
 
 function parseConnections(text: string): number {
   const number = Number(text);
-  if (!Number.isInteger(number) || number < 1) throw new InvalidArgumentError(`expected a whole number above 0, got ${JSON.stringify(text)}`);
+  if (!Number.isInteger(number) || number < 1)
+    throw new InvalidArgumentError(`expected a whole number above 0, got ${JSON.stringify(text)}`);
   return number;
 }

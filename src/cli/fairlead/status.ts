@@ -1,10 +1,10 @@
 // fairlead status: what is attached where, how full the tables are, why packets were not forwarded.
 import type { Fill, Status } from '../../dataplane/status.ts';
-import { openAttached } from './open.ts';
+import type { Out } from './io.ts';
 import { toJson } from './json.ts';
-import type { Io } from './main.ts';
+import { openAttached } from './open.ts';
 
-export function showStatus(out: Io['stdout'], output: 'table' | 'json'): void {
+export function showStatus(out: Out, output: 'table' | 'json'): void {
   using director = openAttached();
   const status = director.status();
   if (status !== undefined) out.write(output === 'json' ? toJson(status) : formatStatus(status));
@@ -12,11 +12,21 @@ export function showStatus(out: Io['stdout'], output: 'table' | 'json'): void {
 
 export function formatStatus(status: Status): string {
   const sections = [
-    section('attached', status.attachments.map(({ interface: name, xdp, tc }) => [name, [xdp ? 'xdp' : '', tc ? 'tc' : ''].filter(Boolean).join(', ') || 'lost'])),
+    section(
+      'attached',
+      status.attachments.map(({ interface: name, xdp, tc }) => [
+        name,
+        [xdp ? 'xdp' : '', tc ? 'tc' : ''].filter(Boolean).join(', ') || 'lost',
+      ]),
+    ),
     section('tables', [
       ['connections', formatFill(status.connections)],
       ['services', formatFill(status.services)],
-      ['destinations', formatFill(status.destinations) + (status.destinations.deleted === 0 ? '' : `, ${status.destinations.deleted} deleted ones kept`)],
+      [
+        'destinations',
+        formatFill(status.destinations) +
+          (status.destinations.deleted === 0 ? '' : `, ${status.destinations.deleted} deleted ones kept`),
+      ],
     ]),
     section('not forwarded', countRows(status.reasons)),
     section('events', countRows(status.events)),

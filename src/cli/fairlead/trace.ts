@@ -4,12 +4,12 @@ import { interfaces } from '../../kernel/interfaces.ts';
 import { formatAddress, parseAddress } from '../../model/address.ts';
 import type { Endpoint } from '../../model/director.ts';
 import { FairleadError } from '../../model/error.ts';
+import type { Out } from './io.ts';
+import { toJson } from './json.ts';
 import { formatIdentity } from './list.ts';
 import { openAttached } from './open.ts';
-import { toJson } from './json.ts';
-import type { Io } from './main.ts';
 
-export function showTrace(out: Io['stdout'], client: string, service: string, output: 'table' | 'json'): void {
+export function showTrace(out: Out, client: string, service: string, output: 'table' | 'json'): void {
   const question = parseQuestion(client, service);
   using director = openAttached();
   const answer = director.trace(question);
@@ -32,24 +32,48 @@ function parseEndpoint(text: string): Endpoint {
   const address = parseAddress(host);
   const port = Number(digits);
   if (address === undefined || address.family !== 4 || port < 1 || port > 65535) {
-    throw new FairleadError('bad-input', `${JSON.stringify(text)}: expected an IPv4 address and a port from 1 to 65535, as in 10.0.0.1:40000`);
+    throw new FairleadError(
+      'bad-input',
+      `${JSON.stringify(text)}: expected an IPv4 address and a port from 1 to 65535, as in 10.0.0.1:40000`,
+    );
   }
   return { address, port };
 }
 
-export function formatTrace({ protocol, source, target }: TraceQuestion, answer: TraceAnswer, names: ReadonlyMap<number, string>): string {
+export function formatTrace(
+  { protocol, source, target }: TraceQuestion,
+  answer: TraceAnswer,
+  names: ReadonlyMap<number, string>,
+): string {
   const { flow, nextState, service, destination, rewrite, nextHop } = answer;
-  const steps: [string, string][] = [['packet', `${protocol} ${formatEndpoint(source)} -> ${formatEndpoint(target)}${protocol === 'tcp' ? ' SYN' : ''}`]];
+  const steps: [string, string][] = [
+    ['packet', `${protocol} ${formatEndpoint(source)} -> ${formatEndpoint(target)}${protocol === 'tcp' ? ' SYN' : ''}`],
+  ];
   if (flow !== undefined) steps.push(['flow', `entry ${flow.slot}, ${flow.state}${flow.isReply ? ', a reply' : ''}`]);
   else steps.push(['flow', 'none']);
-  if (flow === undefined) steps.push(['service', service === undefined ? 'none' : `${formatIdentity(service.identity)}, scheduler ${service.scheduler}`]);
-  if (destination !== undefined) steps.push(['destination', `${formatEndpoint({ address: destination.rip, port: destination.port })}, ${destination.method}`]);
+  if (flow === undefined)
+    steps.push([
+      'service',
+      service === undefined ? 'none' : `${formatIdentity(service.identity)}, scheduler ${service.scheduler}`,
+    ]);
+  if (destination !== undefined)
+    steps.push([
+      'destination',
+      `${formatEndpoint({ address: destination.rip, port: destination.port })}, ${destination.method}`,
+    ]);
   if (nextState !== undefined && flow === undefined) steps.push(['new flow', nextState]);
-  else if (nextState !== undefined && flow?.state !== nextState) steps.push(['state', `${flow?.state} -> ${nextState}`]);
-  if (rewrite !== undefined) steps.push(['rewrite', `${formatEndpoint(rewrite.source)} -> ${formatEndpoint(rewrite.target)}`]);
-  else if (destination?.method === 'tunnel' && nextHop !== undefined) steps.push(['rewrite', `outer ${formatAddress(nextHop.source)} -> ${formatAddress(destination.rip)}, ipip`]);
+  else if (nextState !== undefined && flow?.state !== nextState)
+    steps.push(['state', `${flow?.state} -> ${nextState}`]);
+  if (rewrite !== undefined)
+    steps.push(['rewrite', `${formatEndpoint(rewrite.source)} -> ${formatEndpoint(rewrite.target)}`]);
+  else if (destination?.method === 'tunnel' && nextHop !== undefined)
+    steps.push(['rewrite', `outer ${formatAddress(nextHop.source)} -> ${formatAddress(destination.rip)}, ipip`]);
   else if (destination?.method === 'gate') steps.push(['rewrite', "none but the destination's MAC"]);
-  if (nextHop !== undefined) steps.push(['next hop', `${formatAddress(nextHop.gateway)} dev ${names.get(nextHop.interfaceIndex) ?? nextHop.interfaceIndex}, mtu ${nextHop.mtu}`]);
+  if (nextHop !== undefined)
+    steps.push([
+      'next hop',
+      `${formatAddress(nextHop.gateway)} dev ${names.get(nextHop.interfaceIndex) ?? nextHop.interfaceIndex}, mtu ${nextHop.mtu}`,
+    ]);
   steps.push(['verdict', verdictText(answer)]);
   return steps.map(([step, text]) => `${step.padEnd(12)} ${text}\n`).join('');
 }
@@ -57,21 +81,37 @@ export function formatTrace({ protocol, source, target }: TraceQuestion, answer:
 function verdictText({ verdict, reason, service, flow }: TraceAnswer): string {
   if (verdict === 'dropped') return `dropped: ${reason}`;
   if (verdict === 'forwarded') return 'forwarded';
-  return service === undefined && flow === undefined ? "passed to this machine's own stack: no service has this address and port" : "passed to this machine's own stack";
+  return service === undefined && flow === undefined
+    ? "passed to this machine's own stack: no service has this address and port"
+    : "passed to this machine's own stack";
 }
 
 function formatEndpoint({ address, port }: Endpoint): string {
   return `${formatAddress(address)}:${port}`;
 }
 
-function describe({ service, destination, rewrite, nextHop, ...rest }: TraceAnswer, names: ReadonlyMap<number, string>): object {
+function describe(
+  { service, destination, rewrite, nextHop, ...rest }: TraceAnswer,
+  names: ReadonlyMap<number, string>,
+): object {
   return {
     ...rest,
     ...(service === undefined ? {} : { service: formatIdentity(service.identity), scheduler: service.scheduler }),
-    ...(destination === undefined ? {} : { destination: { rip: formatAddress(destination.rip), port: destination.port, method: destination.method } }),
-    ...(rewrite === undefined ? {} : { rewrite: { source: formatEndpoint(rewrite.source), target: formatEndpoint(rewrite.target) } }),
+    ...(destination === undefined
+      ? {}
+      : { destination: { rip: formatAddress(destination.rip), port: destination.port, method: destination.method } }),
+    ...(rewrite === undefined
+      ? {}
+      : { rewrite: { source: formatEndpoint(rewrite.source), target: formatEndpoint(rewrite.target) } }),
     ...(nextHop === undefined
       ? {}
-      : { nextHop: { interface: names.get(nextHop.interfaceIndex), gateway: formatAddress(nextHop.gateway), source: formatAddress(nextHop.source), mtu: nextHop.mtu } }),
+      : {
+          nextHop: {
+            interface: names.get(nextHop.interfaceIndex),
+            gateway: formatAddress(nextHop.gateway),
+            source: formatAddress(nextHop.source),
+            mtu: nextHop.mtu,
+          },
+        }),
   };
 }

@@ -2,4 +2,13 @@
 import { openDirector } from '../../dataplane/director.ts';
 import { runIpvsadm } from './main.ts';
 
+/** What a shell makes of SIGPIPE, by which ipvsadm ends when `head` has seen enough. Node ignores the signal. */
+const brokenPipeStatus = 141;
+
+process.stdout.on('error', (error: NodeJS.ErrnoException) => {
+  if (error.code === 'EPIPE') process.exit(brokenPipeStatus);
+  process.stderr.write(`the output can't be written: ${error.message}\n`);
+  process.exit(255);
+});
+
 process.exitCode = await runIpvsadm(process.argv.slice(2), process, openDirector);

@@ -1,17 +1,14 @@
-// The ipvsadm command: one command line to one exit status. Everything it touches is handed to it.
+// The ipvsadm command: one command line to one exit status. Everything it touches is handed to it. What -L and the edits
+// do not need is loaded when it is asked for: scripts run ipvsadm in loops, and loading is most of its time.
 import { type Director, defaultTimeouts, type InstalledService, type OpenDirector } from '../../model/director.ts';
 import { FairleadError } from '../../model/error.ts';
 import { emptyTable, type ServiceIdentity } from '../../model/service.ts';
 import { type Edit, editTable, findService } from '../../model/table.ts';
-import { listConnections } from './connections.ts';
 import { editsOf } from './edits.ts';
-import { helpText, versionText } from './help.ts';
 import { type Host, openHost } from './host.ts';
 import { type Invocation, identityOf, readInvocation } from './invocation.ts';
 import { listServices } from './list.ts';
 import { failureStatus, Refusal, statusOf, textOf } from './refusal.ts';
-import { readAll, readRestoration } from './restore.ts';
-import { listLocalAddresses, saveServices } from './save.ts';
 import { notSupported, refuseUnsupported } from './unsupported.ts';
 
 export interface Sink {
@@ -52,15 +49,15 @@ export async function runIpvsadm(
 async function obey(invocation: Invocation, io: Required<Io>, openDirector: OpenDirector): Promise<void> {
   switch (invocation.command) {
     case 'help':
-      return void io.stdout.write(helpText);
+      return void io.stdout.write((await import('./help.ts')).helpText);
     case 'version':
-      return void io.stdout.write(versionText);
+      return void io.stdout.write((await import('./help.ts')).versionText);
     case 'list':
       return await list(invocation, io, openDirector);
     case 'save':
-      return void io.stdout.write(await saveServices(installed(openDirector), invocation.given, io.host));
+      return await save(invocation, io, openDirector);
     case 'get-laddr':
-      return void io.stdout.write(listLocalAddresses(chosen(invocation, openDirector)));
+      return await listLocalAddresses(invocation, io, openDirector);
     case 'zero':
       return zero(identityOf(invocation), openDirector);
     case 'set':
@@ -78,6 +75,7 @@ async function obey(invocation: Invocation, io: Required<Io>, openDirector: Open
 async function list(invocation: Invocation, io: Required<Io>, openDirector: OpenDirector): Promise<void> {
   const { given } = invocation;
   if (given.has('connection')) {
+    const { listConnections } = await import('./connections.ts');
     using director = openDirector({ create: false });
     writeRows(await listConnections(() => director?.connections() ?? [], given, io.host), io.stdout);
   } else if (given.has('timeout')) {
@@ -90,6 +88,16 @@ async function list(invocation: Invocation, io: Required<Io>, openDirector: Open
     const services = isOne ? listed(invocation, openDirector) : installed(openDirector);
     io.stdout.write(await listServices({ services, given, isOne }, io.host));
   }
+}
+
+async function save({ given }: Invocation, io: Required<Io>, openDirector: OpenDirector): Promise<void> {
+  const { saveServices } = await import('./save.ts');
+  io.stdout.write(await saveServices(installed(openDirector), given, io.host));
+}
+
+async function listLocalAddresses(invocation: Invocation, io: Required<Io>, openDirector: OpenDirector): Promise<void> {
+  const { listLocalAddresses: listOf } = await import('./save.ts');
+  io.stdout.write(listOf(chosen(invocation, openDirector)));
 }
 
 /** Rows go out in pieces of about this many characters. */
@@ -111,6 +119,7 @@ async function restore(
   openDirector: OpenDirector,
   check: (invocation: Invocation) => void,
 ): Promise<void> {
+  const { readAll, readRestoration } = await import('./restore.ts');
   // Without the right to change anything there is no point in reading what to change.
   openDirector({ create: false })?.[Symbol.dispose]();
   const { edits, afterwards } = await readRestoration(await readAll(io.stdin), io.host, check);

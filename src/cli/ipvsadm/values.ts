@@ -43,7 +43,8 @@ export async function readEndpoint(
   const bracketed = /^\[([^\]]*)\]:(.*)$/s.exec(text);
   if (text.startsWith('[') && bracketed === null) return undefined;
   const [, inner = text, portAfterBracket] = bracketed ?? [];
-  const v6 = inner.includes(':') ? readAddress(inner) : undefined;
+  const isLikeIpv6 = inner.indexOf(':') !== inner.lastIndexOf(':');
+  const v6 = isLikeIpv6 ? readAddress(inner) : undefined;
   if (v6 !== undefined) return withPort(v6, portAfterBracket, protocol, host);
   const colon = inner.lastIndexOf(':');
   const address = await readHost(colon < 0 ? inner : inner.slice(0, colon), host);

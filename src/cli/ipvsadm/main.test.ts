@@ -1,0 +1,309 @@
+// The command as a whole, beyond what was recorded: full NAT, transactions, a namespace without a data plane, failures.
+import { Readable } from 'node:stream';
+import fc from 'fast-check';
+import { describe, expect, test } from 'vitest';
+import { compareAddresses, parseAddress } from '../../model/address.ts';
+import type { Director } from '../../model/director.ts';
+import { FairleadError } from '../../model/error.ts';
+import { openFakeDirector } from '../../model/fake-director.ts';
+import { emptyTable, type Service, type ServiceIdentity, schedulers, type Table } from '../../model/service.ts';
+import { destinationKey, serviceKey } from '../../model/table.ts';
+import type { Host } from './host.ts';
+import { runIpvsadm } from './main.ts';
+
+const host: Host = {
+  addressOf: async () => undefined,
+  namesOf: async (addresses) => new Map(Array.from(addresses).length > 0 ? [['10.0.0.100', 'vip.example']] : []),
+  portOf: () => undefined,
+  serviceOf: (port) => (port === 80 ? 'http' : undefined),
+  broadcasts: async () => [],
+};
+const web: ServiceIdentity = { kind: 'address', protocol: 'tcp', vip: parseAddress('10.0.0.100'), port: 80 };
+
+/** A namespace whose director is made by whoever first asks for it, as the real one is. */
+function openNamespace(initial?: Table) {
+  let director = initial && openFakeDirector(initial);
+  let opened = 0;
+  let disposed = 0;
+  const open = ({ create }: { create: boolean }): Director | undefined => {
+    if (create) director ??= openFakeDirector();
+    if (director === undefined) return undefined;
+    opened += 1;
+    const dispose = () => {
+      disposed += 1;
+    };
+    return { ...director, [Symbol.dispose]: dispose };
+  };
+  async function run(line: string, stdin = '') {
+    const [stdout, stderr]: [string[], string[]] = [[], []];
+    const sink = (texts: string[]) => ({ write: (text: string) => texts.push(text) });
+    const io = { stdin: Readable.from([stdin]), stdout: sink(stdout), stderr: sink(stderr), host };
+    const status = await runIpvsadm(line === '' ? [] : line.split(' '), io, open);
+    expect(disposed).toBe(opened);
+    return { stdout: stdout.join(''), stderr: stderr.join(''), status };
+  }
+  return { run, director: () => director, table: () => director?.table() ?? emptyTable };
+}
+
+const silent = { stdout: '', stderr: '', status: 0 };
+
+describe('full NAT', () => {
+  test('is a forwarding method, listed as FullNat and saved with its local addresses', async () => {
+    const { run } = openNamespace();
+    const lines = [
+      '-A -t 10.0.0.100:80 -s wlc',
+      '--add-laddr -z 10.0.0.5 -t 10.0.0.100:80',
+      '--add-laddr -z 10.0.0.6 -t 10.0.0.100:80',
+      '-a -t 10.0.0.100:80 -r 10.2.0.1:8080 --fullnat -w 3',
+    ];
+    for (const line of lines) expect(await run(line)).toEqual(silent);
+    expect((await run('-Sn')).stdout).toBe(lines.map((line) => `${line}\n`).join(''));
+    expect((await run('-Ln')).stdout).toContain(
+      '  -> 10.2.0.1:8080                FullNat 3      0          0         \n',
+    );
+    expect((await run('-Ln --tun-info')).stdout).toContain('FullNat n/a           3      0          0         \n');
+    expect((await run('--get-laddr -t 10.0.0.100:80')).stdout).toBe(
+      [
+        'VIP:VPORT            TOTAL    SNAT_IP',
+        '10.0.0.100:80        2',
+        '                              10.0.0.5',
+        '                              10.0.0.6',
+        '',
+      ].join('\n'),
+    );
+  });
+
+  test('keeps the port that is given, and is one of the methods of which only one can be', async () => {
+    const { run, table } = openNamespace();
+    await run('-A -t 10.0.0.100:80');
+    await run('-a -t 10.0.0.100:80 -r 10.2.0.1:8080 --fullnat');
+    await run('-a -t 10.0.0.100:80 -r 10.2.0.1 --fullnat');
+    expect(table().services[0]?.destinations.map(destinationKey)).toEqual(['10.2.0.1:80', '10.2.0.1:8080']);
+    expect(await run('-a -t 10.0.0.100:80 -r 10.2.0.2 --fullnat -m')).toEqual({
+      stdout: '',
+      stderr: "multiple 'forwarding-method' options specified\n",
+      status: 2,
+    });
+  });
+
+  test("shows the director's own end of a connection", async () => {
+    const { run, director } = openNamespace({ services: [] });
+    const at = (text: string, port: number) => ({ address: parseAddress(text), port });
+    director()?.setConnections([
+      {
+        ...{ protocol: 'tcp', state: 'ESTABLISHED', expiresInS: 6001, method: 'fullnat' },
+        ...{ client: at('10.0.0.1', 30000), virtual: at('10.0.0.100', 80), local: at('10.0.0.5', 1025) },
+        destination: at('10.2.0.1', 8080),
+      },
+    ]);
+    expect((await run('-Lnc')).stdout.split('\n')[2]).toBe(
+      'TCP 100:01 ESTABLISHED 10.0.0.1:30000     10.0.0.100:80      10.2.0.1:8080 local 10.0.0.5:1025',
+    );
+  });
+});
+
+describe('in a namespace without a data plane', () => {
+  test.each([
+    ['', 'IP Virtual Server version 1.2.1 (size=4096)\n'],
+    ['-Ln', 'IP Virtual Server version 1.2.1 (size=4096)\n'],
+    ['-Lnc', 'IPVS connection entries\n'],
+    ['-L --timeout', 'Timeout (tcp tcpfin udp): 900 120 300\n'],
+    ['-S', ''],
+    ['-Z', ''],
+    ['-C', ''],
+    ['-R', ''],
+    ['--get-laddr', 'VIP:VPORT            TOTAL    SNAT_IP\n'],
+  ])('`%s` finds nothing and makes nothing', async (line, beginning) => {
+    const { run, director } = openNamespace();
+    const { stdout, stderr, status } = await run(line);
+    expect(stdout.startsWith(beginning)).toBe(true);
+    expect({ stderr, status }).toEqual({ stderr: '', status: 0 });
+    expect(director()).toBeUndefined();
+  });
+
+  test.each([
+    ['-L -t 10.0.0.100:80', 'No such service', 1],
+    ['-Z -t 10.0.0.100:80', 'No such service', 255],
+    ['-D -t 10.0.0.100:80', 'No such service', 255],
+    ['-a -t 10.0.0.100:80 -r 10.1.0.1', 'Service not defined', 255],
+    ['-A -t 10.0.0.100:80 -s nosuch', 'Scheduler or persistence engine not found', 255],
+    ['--add-laddr -z 10.0.0.5 -t 10.0.0.100:80', 'Service not defined', 255],
+    ['--get-laddr -t 10.0.0.100:80', 'No such service', 255],
+  ])('`%s` fails and makes nothing', async (line, message, status) => {
+    const { run, director } = openNamespace();
+    expect(await run(line)).toEqual({ stdout: '', stderr: `${message}\n`, status });
+    expect(director()).toBeUndefined();
+  });
+
+  test('the first service makes it, and so do timeouts', async () => {
+    const one = openNamespace();
+    expect(await one.run('-A -t 10.0.0.100:80')).toEqual(silent);
+    expect(one.table().services).toHaveLength(1);
+    const other = openNamespace();
+    expect(await other.run('--set 0 10 0')).toEqual(silent);
+    expect(other.director()?.timeouts()).toEqual({ tcp: 900, tcpFin: 10, udp: 300 });
+  });
+});
+
+describe('-R', () => {
+  const good = '-A -t 10.0.0.100:80 -s rr\n';
+
+  test.each([
+    [
+      'a line that is refused',
+      `${good}\n  -a -t 10.0.0.100:80 -r 10.1.0.300\n${good}`,
+      'line 3: -a -t 10.0.0.100:80 -r 10.1.0.300: illegal real server address[:port] specified',
+    ],
+    [
+      'a line that the table does not allow',
+      `${good}-D -t 10.0.0.100:81`,
+      'line 2: -D -t 10.0.0.100:81: No such service',
+    ],
+    [
+      'a line with what is not supported yet',
+      `${good}-A -f 7\n`,
+      "line 2: -A -f 7: The '-f/--fwmark-service' option is not supported by this version yet",
+    ],
+    [
+      'a real server that is no unicast address',
+      `${good}-a -t 10.0.0.100:80 -r 224.0.0.1`,
+      'line 2: -a -t 10.0.0.100:80 -r 224.0.0.1: Invalid operation.  Possibly wrong module version, address not unicast, ...',
+    ],
+    ['a restore within a restore', '-R', "line 1: -R: The 'restore' command can't be part of a restore"],
+    [
+      'zeroing a service that is not there',
+      `${good}-Z -t 10.0.0.100:81`,
+      'line 2: -Z -t 10.0.0.100:81: No such service',
+    ],
+  ])('changes nothing because of %s', async (_what, input, message) => {
+    const before: Table = {
+      services: [{ identity: { ...web, port: 443 }, scheduler: 'sh', localAddresses: [], destinations: [] }],
+    };
+    const { run, director, table } = openNamespace(before);
+    expect(await run('-R', input)).toEqual({
+      stdout: '',
+      stderr: `${message}\nNothing has been changed.\n`,
+      status: 255,
+    });
+    expect(table()).toBe(before);
+    const empty = openNamespace();
+    expect((await empty.run('-R', input)).status).toBe(255);
+    expect(empty.director()).toBeUndefined();
+    expect(director()?.changes).toBe(0);
+  });
+
+  test('makes one change of all its lines, -C included, and then sets and zeroes', async () => {
+    const { run, director, table } = openNamespace();
+    await run('-A -u 10.0.0.100:53');
+    const input = `-C\r\n --set 60 0 30\n${good}\t-a -t 10.0.0.100:80  -r 10.1.0.1 -m\n-Z -t 10.0.0.100:80`;
+    expect(await run('--restore', input)).toEqual(silent);
+    expect(table().services.map((one) => serviceKey(one.identity))).toEqual(['tcp 10.0.0.100:80']);
+    expect(director()?.changes).toBe(2);
+    expect(director()?.timeouts()).toEqual({ tcp: 60, tcpFin: 120, udp: 30 });
+  });
+
+  test('makes again what -S has saved', async () => {
+    await fc.assert(
+      fc.asyncProperty(tables, async (table) => {
+        const saved = (await openNamespace(table).run('-Sn')).stdout;
+        const other = openNamespace();
+        expect(await other.run('-R', saved)).toEqual(silent);
+        expect(sorted(other.table())).toEqual(sorted(table));
+        // ipvsadm's order has cycles, so lines can change places.
+        const lines = (text: string) => text.split('\n').toSorted();
+        expect(lines((await other.run('-Sn')).stdout)).toEqual(lines(saved));
+      }),
+      { numRuns: 50 },
+    );
+  });
+});
+
+test('names stand for addresses and ports where -n is not given, cut to their columns', async () => {
+  const { run } = openNamespace();
+  await run('-A -t 10.0.0.100:80 -s rr');
+  await run('-a -t 10.0.0.100:80 -r 10.1.0.1 -m');
+  expect((await run('-L')).stdout.split('\n').slice(3)).toEqual([
+    'TCP  vip.example:http rr',
+    '  -> 10.1.0.1:http                Masq    1      0          0         ',
+    '',
+  ]);
+  expect((await run('-S')).stdout).toBe(
+    '-A -t vip.example:http -s rr\n-a -t vip.example:http -r 10.1.0.1:http -m -w 1\n',
+  );
+});
+
+describe('when the director can not be opened', () => {
+  const notRoot =
+    "Can't initialize ipvs: Permission denied (you must be root)\n" +
+    'Are you sure that IP Virtual Server is built in the kernel or as module?\n';
+
+  test.each([
+    ['for want of root, as ipvsadm', '-Ln', new FairleadError('not-root', 'x'), notRoot, 2],
+    ['for want of root, before the input of -R is read', '-R', new FairleadError('not-root', 'x'), notRoot, 2],
+    [
+      'for another reason',
+      '-Ln',
+      new FairleadError('no-bpf', 'this kernel has no BPF', { hint: 'use 6.1' }),
+      'this kernel has no BPF\nuse 6.1\n',
+      255,
+    ],
+  ])('says so: %s', async (_why, line, error, stderr, status) => {
+    const written: string[] = [];
+    const sink = { write: (text: string) => written.push(text) };
+    const io = { stdin: Readable.from(['-q']), stdout: sink, stderr: sink, host };
+    const open = () => {
+      throw error;
+    };
+    expect(await runIpvsadm([line], io, open)).toBe(status);
+    expect(written.join('')).toBe(stderr);
+  });
+});
+
+const addresses = fc
+  .tuple(fc.integer({ min: 1, max: 223 }), fc.nat(255), fc.nat(255), fc.nat(254))
+  .map((bytes) => ({ family: 4, bytes }) as const);
+const ports = fc.integer({ min: 1, max: 65535 });
+const services: fc.Arbitrary<Service> = fc
+  .record({
+    protocol: fc.constantFrom('tcp', 'udp'),
+    vip: addresses,
+    port: ports,
+    scheduler: fc.constantFrom(...schedulers),
+    localAddresses: fc.uniqueArray(addresses, {
+      maxLength: 3,
+      comparator: (one, other) => compareAddresses(one, other) === 0,
+    }),
+    destinations: fc.uniqueArray(
+      fc.record({
+        rip: addresses,
+        port: ports,
+        method: fc.constantFrom('masq', 'gate', 'tunnel', 'fullnat'),
+        weight: fc.nat(2147483647),
+      }),
+      // gate and tunnel are given the service's port.
+      { maxLength: 8, selector: ({ rip }) => rip.bytes.join('.') },
+    ),
+  })
+  .map(({ protocol, vip, port, destinations, ...rest }) => ({
+    ...rest,
+    identity: { kind: 'address', protocol, vip, port } as const,
+    destinations: destinations.map((one) =>
+      one.method === 'gate' || one.method === 'tunnel' ? { ...one, port } : one,
+    ),
+  }));
+const tables: fc.Arbitrary<Table> = fc
+  .uniqueArray(services, { maxLength: 6, selector: ({ identity }) => serviceKey(identity) })
+  .map((all) => ({ services: all }));
+
+/** Listings sort, so a saved table has lost the order in which it was made, as with ipvsadm. */
+function sorted({ services: all }: Table): Table {
+  const byKey =
+    <Item>(key: (item: Item) => string) =>
+    (one: Item, other: Item) =>
+      key(one) < key(other) ? -1 : 1;
+  return {
+    services: all
+      .map((one) => ({ ...one, destinations: one.destinations.toSorted(byKey(destinationKey)) }))
+      .toSorted(byKey((one) => serviceKey(one.identity))),
+  };
+}

@@ -1,0 +1,99 @@
+// The slots of the destinations map: whose each is, when it went, and what a new owner finds in it.
+import { be16 } from '../kernel/codec.ts';
+import type { Destination, ServiceIdentity } from '../model/service.ts';
+import { type Ledger, minus, nothing, rawCounters, slotEntry } from './ledger.ts';
+import type { LiveTable } from './live.ts';
+import type { Maps } from './maps.ts';
+import type { PlannedDestination, PlannedService } from './plan.ts';
+import type { Slots } from './slots.ts';
+import { encodeAddress, encodeKey } from './wire.ts';
+
+/** DESTINATION_AVAILABLE of bpf/fairlead.h. */
+const available = 1;
+
+export function isAvailable(maps: Maps, slot: number): boolean {
+  return (maps.rows('destinations').number('flags').get(slot) & available) !== 0;
+}
+
+/** No slot at or above this was ever used. */
+export function everUsed(maps: Maps): number {
+  return maps.rows('settings').number('destinations_used').get(0);
+}
+
+export function readSlots(maps: Maps): Slots {
+  const destinations = maps.rows('destinations');
+  const deleted = destinations.number('deleted');
+  const counts = ['active', 'inactive', 'persistent'].map((member) => destinations.number(member));
+  const identity = ['key', 'rip', 'port'].map((member) => destinations.bytes(member));
+  return {
+    capacity: maps.instance.destination_slots,
+    everUsed: everUsed(maps),
+    isDeleted: (slot) => !isAvailable(maps, slot),
+    isBusy: (slot) => counts.some((count) => count.get(slot) !== 0),
+    deletedAtS: (slot) => deleted.get(slot),
+    owner: (slot) => ownerName(identity.map((member) => member.get(slot))),
+  };
+}
+
+/** The owner that readSlots would tell for a slot of this destination. */
+export function ownerOf({ layouts }: Maps, service: ServiceIdentity, { rip, port }: Destination): string {
+  const portBytes = Buffer.alloc(2);
+  portBytes.writeUInt16BE(port);
+  return ownerName([encodeKey(layouts.struct('service_key'), service), encodeAddress(rip), portBytes]);
+}
+
+function ownerName(parts: readonly Uint8Array[]): string {
+  return Buffer.concat(parts).toString('latin1');
+}
+
+/** Makes the slots agree with the table in force, whatever a process that died in the middle of a change left of it. */
+export function repairSlots(maps: Maps, { services }: LiveTable, nowS: number): void {
+  const rows = maps.rows('destinations');
+  const [service, weight] = [rows.number('service'), rows.number('weight')];
+  const isInForce = new Uint8Array(everUsed(maps));
+  for (const { record, destinations } of services) {
+    for (const { slot, weight: right } of destinations) {
+      isInForce[slot] = 1;
+      if (!isAvailable(maps, slot) || service.get(slot) !== record.id || weight.get(slot) !== right) {
+        rows.patch(slot, { service: record.id, weight: right, flags: available });
+      }
+    }
+  }
+  for (let slot = 0; slot < isInForce.length; slot++) {
+    if (!isInForce[slot] && isAvailable(maps, slot)) retireSlot(maps, slot, nowS);
+  }
+}
+
+/** Packets of its connections are dropped from here on. */
+export function retireSlot(maps: Maps, slot: number, nowS: number): void {
+  const rows = maps.rows('destinations');
+  rows.number('deleted').set(slot, nowS);
+  rows.number('flags').set(slot, 0);
+}
+
+/** Before the service is in force: no packet comes to a new destination yet, but to a resurrected one's old connections. */
+export function prepareDestinations(maps: Maps, ledger: Ledger, service: PlannedService): void {
+  const key = encodeKey(maps.layouts.struct('service_key'), service.identity);
+  const rows = maps.rows('destinations');
+  for (const destination of service.destinations) {
+    const { slot, origin, weight } = destination;
+    if (origin === 'new') initialise(maps, ledger, destination, key);
+    if (origin === 'kept') continue;
+    rows.number('service').set(slot, service.record.id);
+    rows.number('weight').set(slot, weight);
+    rows.number('flags').set(slot, available);
+  }
+}
+
+function initialise(maps: Maps, ledger: Ledger, { slot, rip, port }: PlannedDestination, key: Uint8Array): void {
+  const rows = maps.rows('destinations');
+  const used = maps.rows('settings').number('destinations_used');
+  ledger.setOffset(slotEntry(slot), minus(nothing, rawCounters(maps, slot)));
+  for (const average of ['cps', 'inpps', 'outpps', 'inbps', 'outbps']) maps.rows('rates').bigint(average).set(slot, 0n);
+  rows.clear(slot);
+  rows.bytes('rip').set(slot, encodeAddress(rip));
+  rows.bytes('key').set(slot, key);
+  rows.number('port').set(slot, be16(port));
+  rows.number('family').set(slot, rip.family);
+  if (slot >= used.get(0)) used.set(0, slot + 1);
+}

@@ -1,0 +1,79 @@
+// What was attached where, and how: kept beside the maps, so that later processes can take it away again.
+import { BpfMap, mapFlag, mapType } from '../kernel/map.ts';
+import { type Hook, hooks } from './choose.ts';
+import type { Maps } from './maps.ts';
+
+/** What we did to an interface. */
+export interface Facts {
+  readonly tc: boolean;
+  readonly xdp: boolean;
+  /** The clsact qdisc was not there before. */
+  readonly ownQdisc: boolean;
+}
+
+/** How interfaces are chosen: those that come later as well, unless they were named. */
+export interface Choice {
+  readonly hook: Hook;
+  readonly isByName: boolean;
+}
+
+const untouched: Facts = { tc: false, xdp: false, ownQdisc: false };
+const bits = { tc: 1, xdp: 2, ownQdisc: 4 } as const;
+const byName = 4;
+/** No interface has this index. */
+const choiceKey = 0;
+const mostInterfaces = 65536;
+
+export function createMemory(): BpfMap {
+  return BpfMap.create({
+    type: mapType.hash,
+    name: 'attachments',
+    keySize: 4,
+    valueSize: 4,
+    maxEntries: mostInterfaces,
+    flags: mapFlag.noPrealloc,
+  });
+}
+
+/** By interface index. */
+export function recall(maps: Maps): ReadonlyMap<number, Facts> {
+  const entries = [...maps.map('attachments').entries()].map(([key, value]): [number, Facts] => [
+    key.readUInt32LE(0),
+    toFacts(value.readUInt32LE(0)),
+  ]);
+  return new Map(entries.filter(([index]) => index !== choiceKey));
+}
+
+/** Adds to what is known of the interface. */
+export function remember(maps: Maps, index: number, facts: Partial<Facts>): void {
+  const known = maps.map('attachments').lookup(word(index));
+  const { tc, xdp, ownQdisc } = { ...(known === undefined ? untouched : toFacts(known.readUInt32LE(0))), ...facts };
+  put(maps, index, (tc ? bits.tc : 0) | (xdp ? bits.xdp : 0) | (ownQdisc ? bits.ownQdisc : 0));
+}
+
+export function forget(maps: Maps, index: number): void {
+  maps.map('attachments').delete(word(index));
+}
+
+export function recallChoice(maps: Maps): Choice {
+  const value = maps.map('attachments').lookup(word(choiceKey))?.readUInt32LE(0) ?? 0;
+  return { hook: hooks[value & ~byName] ?? 'auto', isByName: (value & byName) !== 0 };
+}
+
+export function rememberChoice(maps: Maps, { hook, isByName }: Choice): void {
+  put(maps, choiceKey, hooks.indexOf(hook) | (isByName ? byName : 0));
+}
+
+function toFacts(value: number): Facts {
+  return { tc: (value & bits.tc) !== 0, xdp: (value & bits.xdp) !== 0, ownQdisc: (value & bits.ownQdisc) !== 0 };
+}
+
+function put(maps: Maps, index: number, value: number): void {
+  maps.map('attachments').update(word(index), word(value));
+}
+
+function word(value: number): Buffer {
+  const bytes = Buffer.alloc(4);
+  bytes.writeUInt32LE(value);
+  return bytes;
+}

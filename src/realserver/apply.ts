@@ -1,0 +1,81 @@
+// Makes one change and undoes one. Undoing leaves alone what somebody else changed meanwhile, and what is gone already.
+import { interfaces } from '../kernel/interfaces.ts';
+import { writeSysctl } from '../kernel/sysctl.ts';
+import { removeUnusedClsact } from '../kernel/tc.ts';
+import { FairleadError } from '../model/error.ts';
+import type { Change, InterfaceRef, SettingChange } from './change.ts';
+import { run } from './command.ts';
+import { type Decapsulator, detachFrom } from './decapsulator.ts';
+import { readAddresses, readSetting, settingPath } from './system.ts';
+
+/** `gone`: there was nothing to undo. `left`: it is not as it was made, so it is somebody else's by now. */
+export type Undone = 'undone' | 'gone' | 'left';
+
+export function make(change: Change, decapsulator: Decapsulator): void {
+  switch (change.kind) {
+    case 'setting':
+      writeSetting(change, change.after);
+      break;
+    case 'address':
+      run(['ip', 'address', 'add', `${change.vip}/32`, 'dev', 'lo', 'scope', 'host']);
+      break;
+    case 'qdisc':
+      break; // attaching, which is next, makes it
+    case 'filter':
+      decapsulator.attach(change.interface.index);
+      break;
+    case 'decapsulation':
+      decapsulator.take(change.vip);
+  }
+}
+
+/** May be repeated. Without a decapsulator what only it knows is gone. */
+export function undo(change: Change, decapsulator: Decapsulator | undefined): Undone {
+  switch (change.kind) {
+    case 'setting':
+      return undoSetting(change);
+    case 'address':
+      return undoAddress(change.vip);
+    case 'qdisc':
+      if (!isThere(change.interface)) return 'gone';
+      return removeUnusedClsact(change.interface.index) ? 'undone' : 'left';
+    case 'filter':
+      return isThere(change.interface) && detachFrom(change.interface.index) ? 'undone' : 'gone';
+    case 'decapsulation':
+      if (decapsulator?.takes(change.vip) !== true) return 'gone';
+      decapsulator.leave(change.vip);
+      return 'undone';
+  }
+}
+
+function undoSetting(change: SettingChange): Undone {
+  const name = currentName(change.interface);
+  if (name === undefined) return 'gone';
+  const now = readSetting(name, change.name);
+  if (now === change.before) return 'gone';
+  if (now !== change.after) return 'left';
+  writeSetting(change, change.before);
+  return 'undone';
+}
+
+function undoAddress(vip: string): Undone {
+  if (!readAddresses().some((one) => one.interface === 'lo' && one.address === vip)) return 'gone';
+  run(['ip', 'address', 'del', `${vip}/32`, 'dev', 'lo']);
+  return 'undone';
+}
+
+function writeSetting({ interface: where, name }: SettingChange, value: string): void {
+  const known = currentName(where);
+  if (known === undefined)
+    throw new FairleadError('interface-missing', `interface ${where === 'all' ? where : where.name} is gone`);
+  writeSysctl(settingPath(known, name), value);
+}
+
+/** It may have been renamed. undefined when it is gone. */
+function currentName(where: InterfaceRef | 'all'): string | undefined {
+  return where === 'all' ? 'all' : interfaces().find(({ index }) => index === where.index)?.name;
+}
+
+function isThere(where: InterfaceRef): boolean {
+  return currentName(where) !== undefined;
+}

@@ -1,0 +1,152 @@
+// The decapsulating program and its maps: loaded, found again by id, put on interfaces and taken off.
+import { createHash } from 'node:crypto';
+import { existsSync, readFileSync } from 'node:fs';
+import { fileURLToPath } from 'node:url';
+import { type Layouts, readLayouts } from '../kernel/btf.ts';
+import { bigintMember } from '../kernel/codec.ts';
+import { roundUp } from '../kernel/layout.ts';
+import { BpfMap } from '../kernel/map.ts';
+import { BpfObject } from '../kernel/object.ts';
+import { BpfProgram } from '../kernel/program.ts';
+import { attachTc, detachTc, listTc, type TcFilter, type TcSlot } from '../kernel/tc.ts';
+import { parseAddress } from '../model/address.ts';
+import { FairleadError } from '../model/error.ts';
+import type { LoadedProgram } from './record.ts';
+
+export interface Traffic {
+  readonly packets: number;
+  readonly bytes: number;
+}
+
+const objectPath = fileURLToPath(new URL('../../build/bpf/realserver.bpf.o', import.meta.url));
+const programName = 'realserver_tc';
+/** Before a director's own program on the same interface (64): what came out of a tunnel has been scheduled already. */
+const priority = 63;
+/** "fairlead", as far as hexadecimal digits spell it. */
+const handle = 0xfa1ead;
+
+export class Decapsulator implements Disposable {
+  readonly loaded: LoadedProgram;
+  readonly #program: BpfProgram;
+  readonly #vips: BpfMap;
+  readonly #refusals: BpfMap;
+
+  private constructor(program: BpfProgram, vips: BpfMap, refusals: BpfMap, digest: string) {
+    this.#program = program;
+    this.#vips = vips;
+    this.#refusals = refusals;
+    this.loaded = { id: program.info().id, vips: vips.info.id, refusals: refusals.info.id, digest };
+  }
+
+  /** A new one, on no interface yet: it goes with this process unless it is attached. */
+  static load(): Decapsulator {
+    const digest = digestOfObject();
+    using object = BpfObject.open(objectPath);
+    object.load();
+    return new Decapsulator(object.program(programName), object.map('vips'), object.map('refusals'), digest);
+  }
+
+  /** undefined when the kernel has it no more: no interface held it. */
+  static open(loaded: LoadedProgram): Decapsulator | undefined {
+    const program = BpfProgram.openById(loaded.id);
+    const vips = BpfMap.openById(loaded.vips);
+    const refusals = BpfMap.openById(loaded.refusals);
+    if (program?.info().name === programName && vips?.info.name === 'vips' && refusals?.info.name === 'refusals')
+      return new Decapsulator(program, vips, refusals, loaded.digest);
+    for (const one of [program, vips, refusals]) one?.[Symbol.dispose]();
+    return undefined;
+  }
+
+  /** False after an upgrade, until a new one takes its place. */
+  get isCurrent(): boolean {
+    return this.loaded.digest === digestOfObject();
+  }
+
+  takes(vip: string): boolean {
+    return this.#vips.lookup(keyFor(vip)) !== undefined;
+  }
+
+  take(vip: string): void {
+    if (!this.takes(vip)) this.#vips.update(keyFor(vip), Buffer.alloc(this.#vips.valueBytes));
+  }
+
+  leave(vip: string): void {
+    this.#vips.delete(keyFor(vip));
+  }
+
+  isOn(ifindex: number): boolean {
+    return ownFilter(ifindex)?.programId === this.loaded.id;
+  }
+
+  /** In the place of an older one of ours, if there is one. Throws hook-busy when somebody else's is in its slot. */
+  attach(ifindex: number): void {
+    attachTc(slotOf(ifindex), this.#program, { replace: ownFilter(ifindex) !== undefined });
+  }
+
+  /** What came for one VIP, over all CPUs. */
+  traffic(vip: string): Traffic {
+    const layout = readLayouts(objectPath).struct('traffic');
+    const [packets, bytes] = [bigintMember(layout, 'packets'), bigintMember(layout, 'bytes')];
+    const values = this.#vips.lookup(keyFor(vip)) ?? Buffer.alloc(0);
+    const stride = roundUp(layout.size, 8);
+    let sum = { packets: 0n, bytes: 0n };
+    for (let at = 0; at < values.length; at += stride)
+      sum = { packets: sum.packets + packets.get(values, at), bytes: sum.bytes + bytes.get(values, at) };
+    return { packets: Number(sum.packets), bytes: Number(sum.bytes) };
+  }
+
+  /** `vip-unknown` for REFUSAL_VIP_UNKNOWN: how many packets were not decapsulated for each reason. */
+  refusals(): Readonly<Record<string, number>> {
+    const counts: Record<string, number> = {};
+    for (const [name, number] of refusalNames(readLayouts(objectPath))) {
+      const values = this.#refusals.lookup(Buffer.from(Uint32Array.of(number).buffer)) ?? Buffer.alloc(0);
+      let sum = 0n;
+      for (let at = 0; at < values.length; at += 8) sum += values.readBigUInt64LE(at);
+      counts[name] = Number(sum);
+    }
+    return counts;
+  }
+
+  [Symbol.dispose](): void {
+    for (const one of [this.#program, this.#vips, this.#refusals]) one[Symbol.dispose]();
+  }
+}
+
+/** Whichever of our programs is there. False when there was none. */
+export function detachFrom(ifindex: number): boolean {
+  return ownFilter(ifindex) !== undefined && detachTc(slotOf(ifindex)).detached;
+}
+
+function ownFilter(ifindex: number): TcFilter | undefined {
+  return listTc(ifindex, 'ingress').find(
+    (filter) =>
+      filter.priority === priority && filter.handle === handle && filter.programName?.startsWith(programName) === true,
+  );
+}
+
+function slotOf(ifindex: number): TcSlot {
+  return { ifindex, point: 'ingress', priority, handle };
+}
+
+/** struct address: network order, of which IPv4 takes the first word. */
+function keyFor(vip: string): Buffer {
+  const key = Buffer.alloc(16);
+  key.set(parseAddress(vip).bytes);
+  return key;
+}
+
+/** Without the count that ends the enum, whose name is the plural. */
+function refusalNames(layouts: Layouts): readonly (readonly [string, number])[] {
+  return [...layouts.enum('refusal')].flatMap(([name, number]) =>
+    name.startsWith('REFUSAL_') ? [[name.slice('REFUSAL_'.length).toLowerCase().replaceAll('_', '-'), number]] : [],
+  );
+}
+
+function digestOfObject(): string {
+  if (!existsSync(objectPath)) {
+    throw new FairleadError('no-bpf', `the decapsulating program is not built: ${objectPath} is missing`, {
+      hint: 'run npm run build',
+    });
+  }
+  return createHash('sha256').update(readFileSync(objectPath)).digest('hex');
+}

@@ -1,0 +1,35 @@
+// Which VIP needs which recorded change: what a new VIP adds to a record, and what it leaves behind when it goes. Pure.
+import { type Change, keyOf } from './change.ts';
+import type { Need, RealServerMethod } from './plan.ts';
+import type { Record, RecordedChange } from './record.ts';
+
+/** With the VIP, and with all that it needs and that somebody has to undo. */
+export function withVip(record: Record, vip: string, method: RealServerMethod, needs: readonly Need[]): Record {
+  const keys = new Set(needs.map(({ key }) => key));
+  const fresh = new Map(needs.flatMap(({ key, change }) => (change === undefined ? [] : [[key, change] as const])));
+  const kept = record.changes.map((recorded): RecordedChange => {
+    const key = keyOf(recorded);
+    if (!keys.has(key)) return recorded;
+    // Changed again since by somebody else: what is restored one day is what they left.
+    const change: Change = fresh.get(key) ?? recorded;
+    fresh.delete(key);
+    return { ...change, vips: [...new Set([...recorded.vips, vip])] };
+  });
+  const added = [...fresh.values()].map((change): RecordedChange => ({ ...change, vips: [vip] }));
+  const others = record.vips.filter((one) => one.vip !== vip);
+  return { ...record, vips: [...others, { vip, method }], changes: [...kept, ...added] };
+}
+
+/** `doomed`: what only this VIP needed, last change first. */
+export function withoutVip(record: Record, vip: string): { doomed: readonly Change[]; rest: Record } {
+  const doomed = record.changes.filter(({ vips }) => vips.every((one) => one === vip));
+  const changes = record.changes
+    .filter((change) => !doomed.includes(change))
+    .map((change) => ({ ...change, vips: change.vips.filter((one) => one !== vip) }));
+  const vips = record.vips.filter((one) => one.vip !== vip);
+  return { doomed: doomed.map(withoutOwners).reverse(), rest: { ...record, vips, changes } };
+}
+
+function withoutOwners({ vips: _, ...change }: RecordedChange): Change {
+  return change;
+}

@@ -1,0 +1,101 @@
+// What was made of this network namespace, whether it still is so, and what has come for the VIPs.
+import { type Change, formatChange } from './change.ts';
+import { Decapsulator, type Traffic } from './decapsulator.ts';
+import { takesPackets } from './plan.ts';
+import { type Record, type RecordedChange, type RecordedVip, readRecord } from './record.ts';
+import { readSystem, type System } from './system.ts';
+
+export interface Status {
+  /** With what was decapsulated for each; 0 unless `program` is `on`. */
+  readonly vips: readonly (RecordedVip & Traffic)[];
+  /** `old`: left by another version of fairlead, whose counters this one can't read; `add` renews it. */
+  readonly program: 'on' | 'old' | 'off';
+  readonly interfaces: readonly { readonly interface: string; readonly attached: boolean }[];
+  /** In the order in which they were made. */
+  readonly changes: readonly (RecordedChange & { readonly inEffect: boolean })[];
+  /** IP-in-IP packets that came to this machine, by the reason why they were left alone. */
+  readonly notDecapsulated: Readonly<{ [reason: string]: number }>;
+}
+
+export function readStatus(): Status {
+  const record = readRecord();
+  const system = readSystem();
+  using decapsulator = record.program && Decapsulator.open(record.program);
+  const counting = decapsulator?.isCurrent ? decapsulator : undefined;
+  return {
+    vips: record.vips.map((one) => ({ ...one, ...(counting?.traffic(one.vip) ?? { packets: 0, bytes: 0 }) })),
+    program: stateOf(decapsulator),
+    interfaces: interfacesOf(record, system, decapsulator),
+    changes: record.changes.map((change) => ({ ...change, inEffect: isInEffect(change, system, decapsulator) })),
+    notDecapsulated: counting?.refusals() ?? {},
+  };
+}
+
+export function formatStatus(status: Status): string {
+  if (status.vips.length === 0) return 'this network namespace is no real server of any VIP\n';
+  const rows = status.vips.map((one) => [one.vip, one.method, `${one.packets}`, `${one.bytes}`]);
+  return [
+    table([['VIP', 'method', 'packets', 'bytes'], ...rows]),
+    programLine(status.program),
+    section('interfaces', status.interfaces, (one) =>
+      one.attached ? one.interface : `${one.interface}: NOT ATTACHED: repeat add`,
+    ),
+    section('changed', status.changes, (one) =>
+      one.inEffect ? formatChange(one) : `${formatChange(one)}: NOT SO ANY MORE`,
+    ),
+    section('not decapsulated', Object.entries(status.notDecapsulated).filter(nonZero), ([reason, count]) => {
+      return `${reason}: ${count}`;
+    }),
+  ].join('');
+}
+
+function interfacesOf(record: Record, system: System, decapsulator: Decapsulator | undefined): Status['interfaces'] {
+  if (record.vips.length === 0) return [];
+  return system.interfaces
+    .filter((one) => takesPackets(one, system.interfaces))
+    .map(({ name, index }) => ({ interface: name, attached: decapsulator?.isOn(index) === true }));
+}
+
+function stateOf(decapsulator: Decapsulator | undefined): Status['program'] {
+  if (decapsulator === undefined) return 'off';
+  return decapsulator.isCurrent ? 'on' : 'old';
+}
+
+function isInEffect(change: Change, system: System, decapsulator: Decapsulator | undefined): boolean {
+  const nameOf = (wanted: number): string => system.interfaces.find(({ index }) => index === wanted)?.name ?? '';
+  switch (change.kind) {
+    case 'setting': {
+      const where = change.interface === 'all' ? 'all' : nameOf(change.interface.index);
+      return where !== '' && system.setting(where, change.name) === change.after;
+    }
+    case 'address':
+      return system.addresses.some((one) => one.address === change.vip && one.interface === 'lo');
+    case 'qdisc':
+      return system.clsact.includes(nameOf(change.interface.index));
+    case 'filter':
+      return decapsulator?.isOn(change.interface.index) === true;
+    case 'decapsulation':
+      return decapsulator?.takes(change.vip) === true;
+  }
+}
+
+function programLine(program: Status['program']): string {
+  if (program === 'on') return '';
+  if (program === 'old') return 'another version of fairlead attached the program: repeat add to renew it\n';
+  return 'THE PROGRAM IS GONE, nothing is decapsulated: repeat add\n';
+}
+
+function nonZero([, count]: readonly [string, number]): boolean {
+  return count > 0;
+}
+
+function section<T>(title: string, rows: readonly T[], format: (row: T) => string): string {
+  const lines = rows.length === 0 ? ['none'] : rows.map(format);
+  return `${title}\n${lines.map((line) => `  ${line}\n`).join('')}`;
+}
+
+function table(rows: readonly (readonly string[])[]): string {
+  const widths = (rows[0] ?? []).map((_, column) => Math.max(...rows.map((row) => row[column]?.length ?? 0)));
+  const lines = rows.map((row) => row.map((cell, column) => cell.padEnd(widths[column] ?? 0)).join('  '));
+  return lines.map((line) => `${line.trimEnd()}\n`).join('');
+}
