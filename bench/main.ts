@@ -10,10 +10,10 @@ setPriority(-10);
 const report = measureAll((text) => process.stderr.write(`bench: ${text}\n`));
 process.stdout.write(values.json ? `${JSON.stringify(toDocument(report))}\n` : formatTable(report));
 
-function toDocument({ rows, floor }: Report): object {
+function toDocument({ rows, floorNs }: Report): object {
   const round = (ns: number): number => Math.round(ns * 10) / 10;
   return {
     rows: rows.map(({ name, flows, ns }) => ({ name, family: 4, flows, ns: round(ns) })),
-    floorNs: round(floor.ns),
+    floorNs: round(floorNs),
   };
 }

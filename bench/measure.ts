@@ -1,39 +1,48 @@
 // One figure out of several runs: what a program costs a packet beyond what the generator does by itself.
 import type { BpfProgram } from '../src/kernel/program.ts';
-import type { Generator, Hook, Run, Traffic } from './generator.ts';
+import type { Generator, Hook, Traffic } from './generator.ts';
 
 export interface Sample {
-  /** Net of the generator, in ns. */
-  readonly net: number;
-  /** The generator alone. */
+  /** ns a packet of the generator alone, and with the program. */
   readonly floor: number;
-  readonly verdict: number;
+  readonly whole: number;
 }
 
+/** ns a packet, net of the generator. */
 export interface Figure {
+  /** From the quietest runs: whatever else the machine does only ever adds. */
   readonly ns: number;
-  readonly least: number;
-  readonly most: number;
+  readonly median: number;
 }
 
-/** The generator alone and then with the program, on the same packets: what slows the machine down for a while slows both. */
-export function sample(generator: Generator, hook: Hook, program: BpfProgram, traffic: Traffic, packets: number): Sample {
+/** The generator alone and then with the program, on the same packets: a slow while of the machine is in both. */
+export function sample(
+  generator: Generator,
+  hook: Hook,
+  program: BpfProgram,
+  traffic: Traffic,
+  packets: number,
+): Sample {
   const floor = run(generator, hook, generator.program(`empty_${hook}`), traffic, packets);
   const whole = run(generator, hook, program, traffic, packets);
-  return { net: whole.ns - floor.ns, floor: floor.ns, verdict: whole.verdict };
+  return { floor, whole };
 }
 
-export function run(generator: Generator, hook: Hook, program: BpfProgram, traffic: Traffic, packets: number): Run {
+export function run(generator: Generator, hook: Hook, program: BpfProgram, traffic: Traffic, packets: number): number {
   generator.aim(hook, program);
   generator.plan(traffic);
   return generator.run(hook, packets);
 }
 
-/** The median, and how far the runs were apart. */
-export function figure(values: readonly number[]): Figure {
+export function toFigure(samples: readonly Sample[]): Figure {
+  const floors = samples.map(({ floor }) => floor);
+  const wholes = samples.map(({ whole }) => whole);
+  return { ns: Math.min(...wholes) - Math.min(...floors), median: median(wholes) - median(floors) };
+}
+
+function median(values: readonly number[]): number {
   const sorted = [...values].sort((a, b) => a - b);
-  const [least = 0, most = 0] = [sorted[0], sorted.at(-1)];
   const middle = sorted.length >> 1;
   const upper = sorted[middle] ?? 0;
-  return { ns: sorted.length % 2 ? upper : (upper + (sorted[middle - 1] ?? 0)) / 2, least, most };
+  return sorted.length % 2 ? upper : (upper + (sorted[middle - 1] ?? 0)) / 2;
 }

@@ -41,13 +41,25 @@ export function withScene<T>(table: readonly Service[], work: (maps: Maps) => T)
         const place = findPlace(false);
         using maps = place && openInstance(place);
         if (maps === undefined) throw new Error('the director has no instance');
-        return work(maps);
+        const result = work(maps);
+        expectNoDrops(maps);
+        return result;
       } finally {
         detach();
       }
     });
   } finally {
     ip('netns', 'del', name);
+  }
+}
+
+/** A packet that is dropped costs little: its figure would be a lie. */
+function expectNoDrops(maps: Maps): void {
+  for (const [key, value] of maps.map('reasons').entries()) {
+    const counts = new BigUint64Array(new Uint8Array(value).buffer);
+    if (counts.some((count) => count > 0n)) {
+      throw new Error(`the director dropped packets: ${maps.vocabulary.reasons[key.readUInt32LE(0)]}`);
+    }
   }
 }
 

@@ -24,13 +24,17 @@ static __always_inline __u64 address_difference(__u64 old, __u64 new)
 	return difference(old, new) + difference(old >> 32, new >> 32);
 }
 
-static __always_inline __u16 corrected(__u16 check, __u64 added)
+/* `added`: folded, or a sum of a few such. */
+static __always_inline __u16 corrected(__u16 check, __u32 added)
 {
-	return ~fold((__u16)~check + added);
+	__u32 sum = (__u16)~check + added;
+
+	sum = (sum & 0xffff) + (sum >> 16);
+	return ~(sum + (sum >> 16));
 }
 
 /* UDP's 0 means that there is no checksum: it stays, and a computed 0 is sent as 0xffff (RFC 768). */
-static __always_inline __u16 corrected_udp(__u16 check, __u64 added)
+static __always_inline __u16 corrected_udp(__u16 check, __u32 added)
 {
 	__u16 result;
 
@@ -40,11 +44,9 @@ static __always_inline __u16 corrected_udp(__u16 check, __u64 added)
 	return result ? result : 0xffff;
 }
 
-/* include/net/ip.h: ip_decrease_ttl. */
-static __always_inline void decrease_ttl(struct iphdr *ip)
+/* One off the TTL, and what else was done to the header's addresses, in one correction. On the wire TTL is a word's first byte. */
+static __always_inline void decrease_ttl(struct iphdr *ip, __u32 added)
 {
-	__u32 check = ip->check + bpf_htons(0x0100);
-
-	ip->check = check + (check >= 0xffff);
+	ip->check = corrected(ip->check, added + (__u16)~bpf_htons(0x0100));
 	ip->ttl--;
 }

@@ -43,6 +43,22 @@ static __always_inline __u32 answer_source(const struct walk *walk, const struct
 	return walk->is_reply ? destination->next_hop.source.word[0] : walk->packet.addresses >> 32;
 }
 
+/* Why a packet can't take its way. XDP, which leaves all of these to TC, knows a way by its MAC. */
+static __always_inline enum reason obstacle(enum hook hook, struct walk *walk)
+{
+	const struct packet *packet = &walk->packet;
+
+	if (hook != HOOK_XDP && !(__u32)walk->way.via)
+		return REASON_NO_ROUTE;
+	if (packet->ttl <= 1)
+		return REASON_TTL_EXCEEDED;
+	if (walk->method == METHOD_TUNNEL && walk->way.mtu)
+		walk->way.mtu -= TUNNEL_HEADER;
+	if (walk->way.mtu && packet->segment > walk->way.mtu)
+		return packet->dont_fragment ? REASON_TOO_BIG : REASON_MUST_FRAGMENT;
+	return REASON_NONE;
+}
+
 static __always_inline enum verdict refuse(void *ctx, enum hook hook, struct walk *walk, __u32 source,
 					   enum reason reason)
 {
@@ -121,14 +137,7 @@ static __always_inline enum verdict walk_packet(void *ctx, enum hook hook)
 		way_to_client(ctx, hook, walk.new_addresses >> 32, walk.now, &walk.way);
 	else
 		way_to_destination(ctx, hook, destination, walk.now, &walk.way);
-	if (walk.method == METHOD_TUNNEL && walk.way.mtu)
-		walk.way.mtu -= TUNNEL_HEADER;
-	if (walk.way.mtu && packet->segment > walk.way.mtu)
-		reason = packet->dont_fragment ? REASON_TOO_BIG : REASON_MUST_FRAGMENT;
-	if (packet->ttl <= 1)
-		reason = REASON_TTL_EXCEEDED;
-	if (!(__u32)walk.way.via)
-		reason = REASON_NO_ROUTE;
+	reason = obstacle(hook, &walk);
 
 	/* The packet that looked up goes by TC too, whose neighbour code probes: XDP alone would keep a stale MAC for ever. */
 	if (hook == HOOK_XDP && (!walk.way.l2 || walk.way.fib != NO_LOOKUP || reason != REASON_NONE)) {
@@ -156,6 +165,8 @@ int director_xdp(struct xdp_md *ctx)
 	switch (walk_packet(ctx, HOOK_XDP)) {
 	case VERDICT_SENT:
 		return XDP_REDIRECT;
+	case VERDICT_SENT_BACK:
+		return XDP_TX;
 	case VERDICT_DROP:
 		return XDP_DROP;
 	default:

@@ -209,7 +209,10 @@ struct flow {
 	__u32 partner; /* the slot of the other direction; NO_PARTNER if there is none */
 	__u64 new_addresses; /* masq, fullnat: what the packet's become; layout as above */
 	__u64 new_ports; /* the same; ports only */
-	__u64 reserved;
+	__u16 address_difference; /* what the rewrite adds to checksums: its addresses, */
+	__u16 port_difference; /* its ports, */
+	__u16 whole_difference; /* both */
+	__u16 reserved;
 };
 
 #define NO_PARTNER 0xffffffff
@@ -310,6 +313,7 @@ enum verdict {
 	VERDICT_TC, /* XDP: the TC program finishes it */
 	VERDICT_DROP,
 	VERDICT_SENT,
+	VERDICT_SENT_BACK, /* XDP: by the interface that it came in by */
 };
 
 #define NO_SLOT 0xffffffff

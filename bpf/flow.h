@@ -46,14 +46,16 @@ static __always_inline __u32 flow_method(__u32 control)
 	return control >> FLOW_METHOD_SHIFT & FLOW_METHOD_MASK;
 }
 
+/* FLOW_LIVE or FLOW_REPLY. */
+static __always_inline bool is_linked(__u32 control)
+{
+	_Static_assert((FLOW_LIVE ^ FLOW_REPLY) == 1 && !(FLOW_LIVE & 1), "the two differ in the lowest bit");
+	return (control & (FLOW_KIND_MASK & ~1)) == FLOW_LIVE;
+}
+
 static __always_inline bool flow_is(struct flow *flow, __u64 addresses, __u64 ports)
 {
-	__u32 kind;
-
-	if (flow->addresses != addresses || flow->ports != ports)
-		return false;
-	kind = flow_kind(READ_ONCE(flow->control));
-	return kind == FLOW_LIVE || kind == FLOW_REPLY;
+	return flow->addresses == addresses && flow->ports == ports && is_linked(READ_ONCE(flow->control));
 }
 
 /* The slot of the entry with this key among those that `window` (a home's bits) names, or NO_SLOT. */

@@ -16,6 +16,7 @@
  */
 #pragma once
 
+#include "checksum.h"
 #include "flow.h"
 #include "state.h"
 
@@ -202,6 +203,7 @@ static __always_inline void fill(const struct place *place, const struct new_flo
 {
 	struct flow *flow = flow_at(place->slot);
 	bool is_reply = kind == FLOW_REPLY;
+	__u64 addresses, ports;
 	__u32 control;
 
 	if (!flow)
@@ -210,6 +212,11 @@ static __always_inline void fill(const struct place *place, const struct new_flo
 	flow->ports = is_reply ? new->reply_ports : new->ports;
 	flow->new_addresses = is_reply ? swap_words(new->addresses) : new->new_addresses;
 	flow->new_ports = is_reply ? swap_ports(new->ports) : new->new_ports;
+	addresses = address_difference(flow->addresses, flow->new_addresses);
+	ports = difference(flow->ports, flow->new_ports);
+	flow->address_difference = fold(addresses);
+	flow->port_difference = fold(ports);
+	flow->whole_difference = fold(addresses + ports);
 	flow->destination = new->destination;
 	flow->partner = partner;
 	control = (flow->control & ~FLOW_BELOW_GENERATION) | place->j << FLOW_OFFSET_SHIFT | kind |

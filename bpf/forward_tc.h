@@ -39,22 +39,21 @@ static __always_inline enum verdict translate_tc(struct __sk_buff *skb, enum hoo
 	const struct packet *packet = &walk->packet;
 	void *start = packet_start(skb, hook), *end = packet_end(skb, hook);
 	bool is_tcp = packet->protocol == IPPROTO_TCP;
-	__u64 added = address_difference(packet->addresses, walk->new_addresses);
+	const struct flow *flow = walk->flow;
 	__u32 l4 = packet->l4 & 0x7f;
 	__u32 check = l4 + (is_tcp ? offsetof(struct tcphdr, check) : offsetof(struct udphdr, check));
 	__u64 flags = is_tcp ? 0 : BPF_F_MARK_MANGLED_0;
 	struct iphdr *ip = start + L3;
 	void *ports = start + l4;
 
-	if ((void *)(ip + 1) > end || ports + sizeof(__u32) > end)
+	if (!flow || (void *)(ip + 1) > end || ports + sizeof(__u32) > end)
 		return drop(hook, REASON_MALFORMED);
 	ip->saddr = walk->new_addresses;
 	ip->daddr = walk->new_addresses >> 32;
-	ip->check = corrected(ip->check, added);
-	decrease_ttl(ip);
+	decrease_ttl(ip, flow->address_difference);
 	*(__u32 *)ports = walk->new_ports;
-	if (bpf_l4_csum_replace(skb, check, 0, fold(added), flags | BPF_F_PSEUDO_HDR) ||
-	    bpf_l4_csum_replace(skb, check, 0, fold(difference(packet->ports, walk->new_ports)), flags))
+	if (bpf_l4_csum_replace(skb, check, 0, flow->address_difference, flags | BPF_F_PSEUDO_HDR) ||
+	    bpf_l4_csum_replace(skb, check, 0, flow->port_difference, flags))
 		return drop(hook, REASON_MALFORMED);
 	return send_tc(hook, walk->way.via);
 }
@@ -66,7 +65,7 @@ static __always_inline enum verdict route_tc(struct __sk_buff *skb, enum hook ho
 
 	if ((void *)(ip + 1) > packet_end(skb, hook))
 		return drop(hook, REASON_MALFORMED);
-	decrease_ttl(ip);
+	decrease_ttl(ip, 0);
 	return send_tc(hook, walk->way.via);
 }
 
@@ -78,7 +77,7 @@ static __always_inline enum verdict tunnel_tc(struct __sk_buff *skb, enum hook h
 
 	if ((void *)(ip + 1) > packet_end(skb, hook))
 		return drop(hook, REASON_MALFORMED);
-	decrease_ttl(ip);
+	decrease_ttl(ip, 0);
 	make_tunnel_header(&outer, walk, rip);
 	if (bpf_skb_adjust_room(skb, TUNNEL_HEADER, BPF_ADJ_ROOM_MAC,
 				BPF_F_ADJ_ROOM_ENCAP_L3_IPV4 | BPF_F_ADJ_ROOM_FIXED_GSO) ||

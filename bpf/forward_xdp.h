@@ -8,11 +8,19 @@
 
 #define TUNNEL_HEADER sizeof(struct iphdr)
 
-static __always_inline enum verdict send_xdp(enum hook hook, struct ethhdr *eth, __u64 l2)
+/* Out by the interface that it came in by, if that is the way: its MAC is then the one that the frame was sent to. */
+static __always_inline enum verdict send_xdp(struct xdp_md *ctx, enum hook hook, struct ethhdr *eth, __u64 l2)
 {
 	__u32 oif = l2 >> 48;
-	__u64 *interface = bpf_map_lookup_elem(&interfaces, &oif);
+	__u64 *interface;
 
+	if (oif == ctx->ingress_ifindex) {
+		__builtin_memcpy(eth->h_source, eth->h_dest, ETH_ALEN);
+		*(__u32 *)eth->h_dest = l2;
+		*(__u16 *)(eth->h_dest + 4) = l2 >> 32;
+		return VERDICT_SENT_BACK;
+	}
+	interface = bpf_map_lookup_elem(&interfaces, &oif);
 	if (!interface)
 		return drop(hook, REASON_REDIRECT_FAILED);
 	*(__u32 *)eth->h_dest = l2;
@@ -28,33 +36,31 @@ static __always_inline enum verdict send_xdp(enum hook hook, struct ethhdr *eth,
 static __always_inline enum verdict translate_xdp(struct xdp_md *ctx, enum hook hook, const struct walk *walk)
 {
 	const struct packet *packet = &walk->packet;
+	const struct flow *flow = walk->flow;
 	void *start = packet_start(ctx, hook), *end = packet_end(ctx, hook);
 	struct iphdr *ip = start + L3;
 	void *l4 = start + (packet->l4 & 0x7f);
-	__u64 added = address_difference(packet->addresses, walk->new_addresses);
 
-	if ((void *)(ip + 1) > end)
+	if (!flow || (void *)(ip + 1) > end)
 		return drop(hook, REASON_MALFORMED);
 	if (packet->protocol == IPPROTO_TCP) {
 		struct tcphdr *tcp = l4;
 
 		if ((void *)(tcp + 1) > end)
 			return drop(hook, REASON_MALFORMED);
-		*(__u32 *)tcp = walk->new_ports;
-		tcp->check = corrected(tcp->check, added + difference(packet->ports, walk->new_ports));
+		tcp->check = corrected(tcp->check, flow->whole_difference);
 	} else {
 		struct udphdr *udp = l4;
 
 		if ((void *)(udp + 1) > end)
 			return drop(hook, REASON_MALFORMED);
-		*(__u32 *)udp = walk->new_ports;
-		udp->check = corrected_udp(udp->check, added + difference(packet->ports, walk->new_ports));
+		udp->check = corrected_udp(udp->check, flow->whole_difference);
 	}
+	*(__u32 *)l4 = walk->new_ports;
 	ip->saddr = walk->new_addresses;
 	ip->daddr = walk->new_addresses >> 32;
-	ip->check = corrected(ip->check, added);
-	decrease_ttl(ip);
-	return send_xdp(hook, start, walk->way.l2);
+	decrease_ttl(ip, flow->address_difference);
+	return send_xdp(ctx, hook, start, walk->way.l2);
 }
 
 /* gate: only the MACs change, and the TTL. */
@@ -65,20 +71,21 @@ static __always_inline enum verdict route_xdp(struct xdp_md *ctx, enum hook hook
 
 	if ((void *)(ip + 1) > end)
 		return drop(hook, REASON_MALFORMED);
-	decrease_ttl(ip);
-	return send_xdp(hook, start, walk->way.l2);
+	decrease_ttl(ip, 0);
+	return send_xdp(ctx, hook, start, walk->way.l2);
 }
 
 /* The outer header as ip_vs_tunnel_xmit makes it: TTL, TOS and DF are the inner one's. */
 static __always_inline void make_tunnel_header(struct iphdr *outer, const struct walk *walk, __u32 rip)
 {
 	const struct packet *packet = &walk->packet;
+	__u32 length = packet->length + TUNNEL_HEADER;
 	__u64 sum;
 
-	outer->version = 4;
-	outer->ihl = sizeof(*outer) / 4;
+	*(__u8 *)outer = 0x45;
 	outer->tos = packet->tos;
-	outer->tot_len = bpf_htons(packet->segment + TUNNEL_HEADER);
+	/* The whole packet's, also where it will be cut: a receiver on the same machine trims to it. Beyond 64 kB there is none. */
+	outer->tot_len = length > 0xffff ? 0 : bpf_htons(length);
 	outer->id = packet->dont_fragment ? 0 : bpf_get_prandom_u32();
 	outer->frag_off = packet->dont_fragment ? bpf_htons(IP_DONT_FRAGMENT) : 0;
 	outer->ttl = packet->ttl - 1;
@@ -102,8 +109,10 @@ static __always_inline enum verdict tunnel_xdp(struct xdp_md *ctx, enum hook hoo
 	inner = outer + 1;
 	if ((void *)(inner + 1) > packet_end(ctx, hook))
 		return drop(hook, REASON_MALFORMED);
+	__builtin_memcpy(eth->h_dest, (void *)eth + TUNNEL_HEADER,
+			 ETH_ALEN); /* from where it was, before that is the outer header */
 	eth->h_proto = bpf_htons(ETH_P_IP);
-	decrease_ttl(inner);
+	decrease_ttl(inner, 0);
 	make_tunnel_header(outer, walk, rip);
-	return send_xdp(hook, eth, walk->way.l2);
+	return send_xdp(ctx, hook, eth, walk->way.l2);
 }

@@ -80,17 +80,17 @@ static __always_inline bool is_for_us(void *ctx, enum hook hook, const struct et
 static __always_inline enum verdict parse(void *ctx, enum hook hook, struct packet *packet)
 {
 	void *start = packet_start(ctx, hook), *end = packet_end(ctx, hook);
-	__u32 l3 = L3, header, available;
-	struct ethhdr *eth = start;
-	struct tcphdr *tcp;
+	__u32 l3 = L3, header, least = sizeof(struct udphdr);
 	struct iphdr *ip;
+	void *l4;
 	__be16 type;
+	__u8 first;
 
-	if (start + L3 + sizeof(*ip) > end)
+	if (start + L3 + sizeof(*ip) + sizeof(struct udphdr) > end)
 		return VERDICT_PASS;
-	if (!is_for_us(ctx, hook, eth))
+	if (!is_for_us(ctx, hook, start))
 		return VERDICT_PASS;
-	type = eth->h_proto;
+	type = *(__be16 *)(start + offsetof(struct ethhdr, h_proto));
 	packet->tagged = 0;
 	if (hook == HOOK_TC) {
 		packet->tagged = ((struct __sk_buff *)ctx)->vlan_present;
@@ -99,23 +99,21 @@ static __always_inline enum verdict parse(void *ctx, enum hook hook, struct pack
 			type = *(__be16 *)(start + L3 + 2);
 			packet->tagged = 1;
 		}
-	} else if (type == bpf_htons(ETH_P_8021Q) || type == bpf_htons(ETH_P_8021AD)) {
-		return VERDICT_PASS; /* TC, which can take tags off and put others on, has it next */
 	}
+	/* XDP leaves tagged frames to TC, which can take tags off and put others on. */
 	if (type != bpf_htons(ETH_P_IP))
 		return VERDICT_PASS;
 
 	ip = start + l3;
 	if ((void *)(ip + 1) > end)
 		return VERDICT_PASS;
-	header = ip->ihl * 4;
-	if (ip->version != 4 || header < sizeof(*ip))
+	first = *(__u8 *)ip;
+	if ((__u8)(first - 0x45) > 0xf - 5) /* version 4, and a header of 5 words to 15 */
 		return VERDICT_PASS;
-	packet->protocol = ip->protocol;
-	if (packet->protocol != IPPROTO_TCP && packet->protocol != IPPROTO_UDP)
-		return VERDICT_PASS;
+	header = (first & 0xf) * 4;
 	if (ip->frag_off & bpf_htons(IP_FRAGMENT))
 		return VERDICT_PASS;
+	packet->protocol = ip->protocol;
 	packet->length = bpf_ntohs(ip->tot_len);
 	packet->addresses = ip->saddr | (__u64)ip->daddr << 32;
 	packet->ttl = ip->ttl;
@@ -123,18 +121,18 @@ static __always_inline enum verdict parse(void *ctx, enum hook hook, struct pack
 	packet->dont_fragment = !!(ip->frag_off & bpf_htons(IP_DONT_FRAGMENT));
 	packet->l4 = L3 + header;
 
-	tcp = (void *)ip + (header & 0x3c);
-	if ((void *)tcp + sizeof(struct udphdr) > end)
-		return VERDICT_PASS;
-	packet->ports = *(__u32 *)tcp | (__u64)packet->protocol << 32;
-	packet->tcp_flags = 0;
-	available = sizeof(struct udphdr);
+	l4 = (void *)ip + header;
 	if (packet->protocol == IPPROTO_TCP) {
-		if ((void *)(tcp + 1) > end)
+		if (l4 + sizeof(struct tcphdr) > end)
 			return VERDICT_PASS;
-		packet->tcp_flags = ((__u8 *)tcp)[13];
-		available = sizeof(*tcp);
+		packet->tcp_flags = ((__u8 *)l4)[13];
+		least = sizeof(struct tcphdr);
+	} else {
+		if (packet->protocol != IPPROTO_UDP || l4 + sizeof(struct udphdr) > end)
+			return VERDICT_PASS;
+		packet->tcp_flags = 0;
 	}
+	packet->ports = *(__u32 *)l4 | (__u64)packet->protocol << 32;
 
 	packet->segment = packet->length;
 	if (hook == HOOK_TC) {
@@ -143,14 +141,12 @@ static __always_inline enum verdict parse(void *ctx, enum hook hook, struct pack
 		if (skb->gso_size) {
 			packet->length = skb->len - l3; /* a packet beyond 64 kB has no length of its own */
 			packet->segment = skb->gso_size + header +
-					  (packet->protocol == IPPROTO_TCP ? tcp->doff * 4 : sizeof(struct udphdr));
+					  (packet->protocol == IPPROTO_TCP ? ((struct tcphdr *)l4)->doff * 4 : least);
 		} else if (packet->length + l3 > skb->len) {
 			return VERDICT_PASS;
 		}
 	} else if (start + l3 + packet->length > end) {
 		return VERDICT_PASS;
 	}
-	if (packet->length < header + available)
-		return VERDICT_PASS;
-	return VERDICT_NEXT;
+	return packet->length < header + least ? VERDICT_PASS : VERDICT_NEXT;
 }

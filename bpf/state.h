@@ -171,11 +171,15 @@ __noinline __u32 change_state(__u32 slot, __u32 event, __u32 direction, __u32 no
 static __always_inline void track(struct flow *flow, __u32 slot, const struct packet *packet, bool is_reply, __u32 now)
 {
 	__u32 control = READ_ONCE(flow->control), state = flow_state(control), next;
-	enum direction direction = direction_of(is_reply, flow_method(control));
+	enum direction direction;
 
 	/* Only on change: storing it for every packet makes the line travel between CPUs (measured: 38 ns against 9). */
 	if (READ_ONCE(flow->seen) != now)
 		WRITE_ONCE(flow->seen, now);
+	/* What most packets are. */
+	if (state == STATE_ESTABLISHED && (packet->tcp_flags & (TCP_FIN | TCP_SYN | TCP_RST | TCP_ACK)) == TCP_ACK)
+		return;
+	direction = direction_of(is_reply, flow_method(control));
 	if (next_state(packet, direction, state) == state)
 		return;
 	next = change_state(is_reply ? flow->partner : slot, tcp_event_of(packet->tcp_flags), direction, now);

@@ -1,15 +1,14 @@
 // Loading the programs for one instance, with its maps made new or taken over, and pinning what comes of it.
 import { existsSync, renameSync } from 'node:fs';
 import { join } from 'node:path';
-import { fileURLToPath } from 'node:url';
 import { type Layouts, readLayouts } from '../kernel/btf.ts';
 import { encodeInto } from '../kernel/codec.ts';
 import { BpfObject } from '../kernel/object.ts';
 import { BpfProgram } from '../kernel/program.ts';
 import { FairleadError } from '../model/error.ts';
 import type { Maps } from './maps.ts';
+import { objectPath } from './place.ts';
 
-const objectPath = fileURLToPath(new URL('../../build/bpf/director.bpf.o', import.meta.url));
 const vmlinux = '/sys/kernel/btf/vmlinux';
 
 export function readObjectLayouts(): Layouts {

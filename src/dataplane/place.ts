@@ -1,11 +1,14 @@
 // Where things are: the compiled programs, the BPF file system, and each network namespace's own directory and lock.
 import { readdirSync } from 'node:fs';
 import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
 import { netnsCookie } from '../kernel/namespace.ts';
 import { ensureBpffs, findBpffs } from '../kernel/pinning.ts';
 
 const runtimeDirectory = '/run/fairlead';
 const bpffs = join(runtimeDirectory, 'bpf');
+
+export const objectPath = fileURLToPath(new URL('../../build/bpf/director.bpf.o', import.meta.url));
 
 /** One network namespace's. */
 export interface Place {

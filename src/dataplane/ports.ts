@@ -20,9 +20,12 @@ export function readLocalPorts(): LocalPorts {
 }
 
 export function localPorts(first: number, last: number): LocalPorts {
-  const reserved_low = Math.max(first, low);
-  const reserved_high = Math.min(last, high);
-  const left = high - low + 1 - (reserved_high - reserved_low + 1);
-  if (left >= enough) return { port_low: low, port_high: high, reserved_low, reserved_high };
-  return { port_low: low, port_high: high, reserved_low: high + 1, reserved_high: high };
+  const reserved = { reserved_low: Math.max(first, low), reserved_high: Math.min(last, high) };
+  const left = high - low - (reserved.reserved_high - reserved.reserved_low);
+  const isReserved = reserved.reserved_low <= reserved.reserved_high && left >= enough;
+  return {
+    port_low: low,
+    port_high: high,
+    ...(isReserved ? reserved : { reserved_low: high + 1, reserved_high: high }),
+  };
 }

@@ -23,14 +23,15 @@ export interface Status {
   readonly events: Readonly<Record<string, bigint>>;
 }
 
-const entriesPerConnection = 2;
+/** Two entries each at a load of two thirds: what the table is made for. It holds more, at the price of speed. */
+const slotsPerConnection = 3;
 
 export function readStatus(maps: Maps): Status {
   const live = readLive(maps);
   return {
     netnsCookie: maps.instance.netns_cookie,
     attachments: attachments(maps),
-    connections: { used: countConnections(maps), size: Math.floor(maps.instance.flow_slots / entriesPerConnection) },
+    connections: { used: countConnections(maps), size: Math.floor(maps.instance.flow_slots / slotsPerConnection) },
     services: { used: live.services.length, size: maps.map('cursors').info.maxEntries },
     destinations: readDestinations(maps, live),
     reasons: readCounts(maps, 'reasons', maps.vocabulary.reasons),

@@ -53,7 +53,7 @@ export const {
 /** A refusal as the error that it means to the user: no privilege, no BPF, or just the kernel's own answer. */
 export function kernelError(call: string, errno: number, subject?: string, detail?: string): FairleadError {
   const cause = new KernelError(call, errno, { subject, detail });
-  if (errno === EPERM && process.geteuid?.() !== 0) {
+  if ((errno === EPERM || errno === EACCES) && process.geteuid?.() !== 0) {
     return new FairleadError('not-root', cause.message, { cause, hint: 'run it as root' });
   }
   if (errno === EPERM && call.startsWith('bpf_') && detail === undefined) {
@@ -75,6 +75,16 @@ export function kernelError(call: string, errno: number, subject?: string, detai
 export function check(call: string, result: number, subject?: string): number {
   if (result < 0) throw kernelError(call, -result, subject);
   return result;
+}
+
+/** Runs a function of node:fs, whose failure becomes the same error as a refused call of ours. */
+export function attempt<T>(call: string, subject: string, work: () => T): T {
+  try {
+    return work();
+  } catch (error) {
+    const { errno } = error as NodeJS.ErrnoException;
+    throw errno === undefined ? error : kernelError(call, -errno, subject);
+  }
 }
 
 export function isErrno(error: unknown, ...errnos: readonly number[]): boolean {

@@ -1,7 +1,8 @@
 // This network namespace's interfaces, as `ip -d link` and `ethtool -i` tell them.
+import { FairleadError } from '../model/error.ts';
 import { ENODEV, EOPNOTSUPP, isErrno } from './errno.ts';
 import { addressOf } from './ffi.ts';
-import { close, ioctl, socket } from './libc.ts';
+import { close, indexToName, ioctl, socket } from './libc.ts';
 import { dump, readAttributes, textAttribute } from './netlink.ts';
 
 export interface Interface {
@@ -50,6 +51,17 @@ export function interfaces(): Interface[] {
   } finally {
     close(fd);
   }
+}
+
+/** Its index when there is none (any more). */
+export function interfaceName(ifindex: number): string {
+  return indexToName(ifindex) ?? String(ifindex);
+}
+
+/** Throws interface-missing: the kernel's own answers to a wrong index differ from call to call. */
+export function requireInterface(ifindex: number): void {
+  if (indexToName(ifindex) !== undefined) return;
+  throw new FairleadError('interface-missing', `there is no interface with index ${ifindex} in this network namespace`);
 }
 
 function toInterface(message: Buffer, fd: number): Interface {

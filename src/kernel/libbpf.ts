@@ -45,10 +45,6 @@ export const mapReuseFd = native<(map: Pointer, fd: number) => number>(
   libbpf,
   'int bpf_map__reuse_fd(void *map, int fd)',
 );
-export const mapSetInnerFd = native<(map: Pointer, fd: number) => number>(
-  libbpf,
-  'int bpf_map__set_inner_map_fd(void *map, int fd)',
-);
 
 export const programName = native<(program: Pointer) => string>(
   libbpf,

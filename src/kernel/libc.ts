@@ -10,6 +10,7 @@ const MAP_SHARED = 1;
 const LOCK_EX = 2;
 const F_DUPFD_CLOEXEC = 1030;
 const CLONE_NEWNET = 0x4000_0000;
+const IF_NAMESIZE = 16;
 const SOCK_CLOEXEC = 0o2000000;
 
 const cMmap = native<
@@ -45,6 +46,10 @@ const cRecv = native<(fd: number, bytes: Uint8Array, length: number, flags: numb
 const cIoctl = native<(fd: number, request: number, argument: Uint8Array) => number>(
   libc,
   'int ioctl(int fd, uint64_t request, void *arg)',
+);
+const cIfIndexToName = native<(index: number, name: Uint8Array) => Pointer | null>(
+  libc,
+  'void *if_indextoname(unsigned int ifindex, void *ifname)',
 );
 const cSetns = native<(fd: number, type: number) => number>(libc, 'int setns(int fd, int nstype)');
 const cClockGetres = native<(clock: number, time: Uint8Array) => number>(
@@ -103,6 +108,12 @@ export function receive(fd: number, bytes: Uint8Array): number {
 
 export function ioctl(fd: number, request: number, argument: Uint8Array, subject: string): void {
   retry('ioctl', subject, () => cIoctl(fd, request, argument));
+}
+
+/** An interface of this network namespace. */
+export function indexToName(ifindex: number): string | undefined {
+  const name = Buffer.alloc(IF_NAMESIZE);
+  return cIfIndexToName(ifindex, name) === null ? undefined : name.toString('utf8', 0, name.indexOf(0));
 }
 
 /** For the calling thread only. */

@@ -1,7 +1,8 @@
 // XDP attachments as BPF links: pinned they outlive their process, and they change program without a gap.
 import { FairleadError } from '../model/error.ts';
 import { decode, encode } from './codec.ts';
-import { check, EBUSY, EEXIST, ENODEV, ENOENT, kernelError } from './errno.ts';
+import { check, EBUSY, EEXIST, ENOENT, kernelError } from './errno.ts';
+import { interfaceName, requireInterface } from './interfaces.ts';
 import { cStruct } from './layout.ts';
 import * as libbpf from './libbpf.ts';
 import { close } from './libc.ts';
@@ -102,10 +103,10 @@ export interface AttachedXdp {
 
 /** What is attached to an interface at XDP, be it ours or not. */
 export function queryXdp(ifindex: number): AttachedXdp | undefined {
+  requireInterface(ifindex);
   const options = encode(queryLayout, { sz: queryLayout.size });
   const result = libbpf.xdpQuery(ifindex, 0, options);
-  if (result === -ENODEV) throw missing(ifindex);
-  check('bpf_xdp_query', result, `interface ${ifindex}`);
+  check('bpf_xdp_query', result, `interface ${interfaceName(ifindex)}`);
   const raw = decode<Record<'prog_id' | 'drv_prog_id' | 'hw_prog_id' | 'skb_prog_id' | 'attach_mode', number>>(
     queryLayout,
     options,
@@ -118,12 +119,12 @@ export function queryXdp(ifindex: number): AttachedXdp | undefined {
 }
 
 function attachError(errno: number, ifindex: number): FairleadError {
-  if (errno === ENODEV) return missing(ifindex);
-  const cause = kernelError('bpf_link_create', errno, `XDP on interface ${ifindex}`);
+  requireInterface(ifindex);
+  const cause = kernelError('bpf_link_create', errno, `XDP on interface ${interfaceName(ifindex)}`);
   if (errno !== EBUSY && errno !== EEXIST) return cause;
   const attached = queryXdp(ifindex);
   const who = attached === undefined ? 'another program' : `program ${programName(attached.programId)}`;
-  return new FairleadError('hook-busy', `interface ${ifindex} has ${who} attached at XDP`, {
+  return new FairleadError('hook-busy', `interface ${interfaceName(ifindex)} has ${who} attached at XDP`, {
     cause,
     hint: 'remove it first, or attach to TC instead',
   });
@@ -132,11 +133,4 @@ function attachError(errno: number, ifindex: number): FairleadError {
 function programName(id: number): string {
   using program = BpfProgram.openById(id);
   return program === undefined ? String(id) : `${id} (${program.info().name})`;
-}
-
-function missing(ifindex: number): FairleadError {
-  return new FairleadError(
-    'interface-missing',
-    `there is no interface with index ${ifindex} in this network namespace`,
-  );
 }

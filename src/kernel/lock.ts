@@ -1,6 +1,7 @@
 // A lock between processes: the kernel frees it when its holder dies, however that happens.
 import { closeSync, fstatSync, mkdirSync, openSync, rmSync, statSync } from 'node:fs';
 import { dirname } from 'node:path';
+import { attempt } from './errno.ts';
 import { flockExclusive } from './libc.ts';
 
 /**
@@ -8,9 +9,9 @@ import { flockExclusive } from './libc.ts';
  * holder unlinks it: who waited for it then locks the new one.
  */
 export function acquireLock(path: string): Disposable {
-  mkdirSync(dirname(path), { recursive: true, mode: 0o755 });
+  attempt('mkdir', dirname(path), () => mkdirSync(dirname(path), { recursive: true, mode: 0o755 }));
   for (;;) {
-    const fd = openSync(path, 'a', 0o600);
+    const fd = attempt('open', path, () => openSync(path, 'a', 0o600));
     try {
       flockExclusive(fd, path);
       if (statSync(path, { throwIfNoEntry: false })?.ino === fstatSync(fd).ino) {

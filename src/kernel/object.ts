@@ -56,11 +56,6 @@ export class BpfObject implements Disposable {
     check('bpf_map__reuse_fd', libbpf.mapReuseFd(this.#map(name), map.fd), name);
   }
 
-  /** Before load: the template of what a map of maps may hold, when the object itself doesn't tell. */
-  setInnerMap(name: string, inner: BpfMap): void {
-    check('bpf_map__set_inner_map_fd', libbpf.mapSetInnerFd(this.#map(name), inner.fd), name);
-  }
-
   setAutoload(program: string, autoload: boolean): void {
     check('bpf_program__set_autoload', libbpf.programSetAutoload(this.#program(program), autoload), program);
   }

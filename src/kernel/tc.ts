@@ -1,7 +1,8 @@
 // TC attachments: direct-action programs in a clsact qdisc, with a fixed priority and handle each.
 import { FairleadError } from '../model/error.ts';
 import { encode } from './codec.ts';
-import { check, EEXIST, EINVAL, ENODEV, ENOENT, kernelError } from './errno.ts';
+import { check, EEXIST, EINVAL, ENOENT, kernelError } from './errno.ts';
+import { interfaceName, requireInterface } from './interfaces.ts';
 import { cStruct } from './layout.ts';
 import * as libbpf from './libbpf.ts';
 import { dump, readAttributes, textAttribute } from './netlink.ts';
@@ -19,7 +20,6 @@ export interface TcSlot {
 
 export interface TcFilter {
   readonly priority: number;
-  /** 0: the classifier exists, but has no filter in it. */
   readonly handle: number;
   /** bpf, flower, u32, ... */
   readonly kind: string;
@@ -73,6 +73,7 @@ export function attachTc(
   program: BpfProgram,
   { replace = false } = {},
 ): { readonly createdQdisc: boolean } {
+  requireInterface(slot.ifindex);
   const createdQdisc = createClsact(slot.ifindex);
   const options = encode(optionsLayout, {
     sz: optionsLayout.size,
@@ -98,8 +99,9 @@ export function queryTc(slot: TcSlot): number | undefined {
 
 /** All filters at one point of an interface, be they ours or not. */
 export function listTc(ifindex: number, point: TcPoint): TcFilter[] {
-  const request = encode(tcmsg, { ifindex, parent: parents[point] });
-  return dump(RTM_GETTFILTER, request).map(toFilter);
+  return dumpFilters(ifindex, point)
+    .map(toFilter)
+    .filter(({ handle }) => handle !== 0);
 }
 
 /**
@@ -125,7 +127,7 @@ export function hasClsact(ifindex: number): boolean {
 /** The clsact qdisc goes unless a filter is in it. Tells whether it went. */
 export function removeUnusedClsact(ifindex: number): boolean {
   if (qdiscAtIngress(ifindex) !== 'clsact') return false;
-  if (listTc(ifindex, 'ingress').length + listTc(ifindex, 'egress').length > 0) return false;
+  if (dumpFilters(ifindex, 'ingress').length + dumpFilters(ifindex, 'egress').length > 0) return false;
   destroyClsact(ifindex);
   return true;
 }
@@ -135,20 +137,24 @@ function createClsact(ifindex: number): boolean {
   if (present === 'clsact') return false;
   if (present !== undefined) {
     // Filters for egress would silently see ingress there.
-    throw new FairleadError('hook-busy', `interface ${ifindex} has the qdisc ${present} where clsact is needed`, {
-      hint: 'remove it: tc qdisc del dev NAME ingress',
-    });
+    throw new FairleadError(
+      'hook-busy',
+      `interface ${interfaceName(ifindex)} has the qdisc ${present} where clsact is needed`,
+      {
+        hint: `remove it: tc qdisc del dev ${interfaceName(ifindex)} ingress`,
+      },
+    );
   }
   const result = libbpf.tcHookCreate(encode(hookLayout, { sz: hookLayout.size, ifindex, attach_point: bothPoints }));
   if (result === -EEXIST) return false;
-  if (result === -ENODEV) throw missing(ifindex);
-  check('bpf_tc_hook_create', result, `interface ${ifindex}`);
+  check('bpf_tc_hook_create', result, `interface ${interfaceName(ifindex)}`);
   return true;
 }
 
 function destroyClsact(ifindex: number): void {
   const result = libbpf.tcHookDestroy(encode(hookLayout, { sz: hookLayout.size, ifindex, attach_point: bothPoints }));
-  if (result !== -ENOENT && result !== -EINVAL) check('bpf_tc_hook_destroy', result, `interface ${ifindex}`);
+  if (result !== -ENOENT && result !== -EINVAL)
+    check('bpf_tc_hook_destroy', result, `interface ${interfaceName(ifindex)}`);
 }
 
 /** `clsact` or `ingress`: both take the same place, and only one can be there. */
@@ -159,6 +165,11 @@ function qdiscAtIngress(ifindex: number): string | undefined {
       message.readUInt32LE(tcmsg.field('parent').offset) === TC_H_CLSACT,
   );
   return found === undefined ? undefined : textAttribute(readAttributes(found.subarray(tcmsg.size)).get(TCA_KIND));
+}
+
+/** Beside each filter also, with handle 0, each classifier that holds filters or is one itself. */
+function dumpFilters(ifindex: number, point: TcPoint): Buffer[] {
+  return dump(RTM_GETTFILTER, encode(tcmsg, { ifindex, parent: parents[point] }));
 }
 
 function toFilter(message: Buffer): TcFilter {
@@ -178,10 +189,11 @@ function hook({ ifindex, point }: TcSlot): Buffer {
 }
 
 function attachError(errno: number, slot: TcSlot): FairleadError {
-  if (errno === ENODEV) return missing(slot.ifindex);
   const cause = kernelError('bpf_tc_attach', errno, describe(slot));
   if (errno !== EEXIST && errno !== EINVAL) return cause;
-  const other = listTc(slot.ifindex, slot.point).find(({ priority }) => priority === slot.priority);
+  const other = listTc(slot.ifindex, slot.point).find(
+    ({ priority, handle, kind }) => priority === slot.priority && (handle === slot.handle || kind !== 'bpf'),
+  );
   if (other === undefined) return cause;
   const name = other.programName === undefined ? '' : ` ${other.programName}`;
   return new FairleadError('hook-busy', `${describe(slot)} is taken by a filter of kind ${other.kind}${name}`, {
@@ -190,12 +202,5 @@ function attachError(errno: number, slot: TcSlot): FairleadError {
 }
 
 function describe({ ifindex, point, priority, handle }: TcSlot): string {
-  return `interface ${ifindex} ${point} priority ${priority} handle ${handle}`;
-}
-
-function missing(ifindex: number): FairleadError {
-  return new FairleadError(
-    'interface-missing',
-    `there is no interface with index ${ifindex} in this network namespace`,
-  );
+  return `interface ${interfaceName(ifindex)} ${point} priority ${priority} handle ${handle}`;
 }

@@ -3,9 +3,9 @@ import { FairleadError } from '../model/error.ts';
 import { make, type Undone, undo } from './apply.ts';
 import { type Change, formatChange, keyOf } from './change.ts';
 import { Decapsulator } from './decapsulator.ts';
-import { withoutVip, withVip } from './ledger.ts';
+import { type Journal, readJournal, writeJournal } from './journal.ts';
+import { withoutVip, withVip } from './owners.ts';
 import { plan, type RealServerMethod } from './plan.ts';
-import { type Record, readRecord, writeRecord } from './record.ts';
 import { readSystem } from './system.ts';
 
 export interface Undoing {
@@ -15,21 +15,21 @@ export interface Undoing {
 
 /**
  * Yields what has just been done, and returns what was changed: nothing where all is as it should be. Whoever dies at any
- * step leaves a record with which both `add` and `remove` go on. A failure is undone before it is thrown.
+ * step leaves a journal with which both `add` and `remove` go on. A failure is undone before it is thrown.
  */
 export function* add(vip: string, method: RealServerMethod): Generator<string, readonly Change[]> {
-  const before = readRecord();
+  const before = readJournal();
   using decapsulator = openDecapsulator(before);
   const needs = plan(vip, method, readSystem(), decapsulator);
-  const record = { ...withVip(before, vip, method, needs), program: decapsulator.loaded };
+  const journal = { ...withVip(before, vip, method, needs), program: decapsulator.loaded };
   const changes = needs.flatMap(({ change }) => change ?? []);
-  if (JSON.stringify(record) !== JSON.stringify(before)) writeRecord(record);
+  if (JSON.stringify(journal) !== JSON.stringify(before)) writeJournal(journal);
   yield 'recorded';
   const made: Change[] = [];
   try {
     for (const change of changes) {
-      made.push(change);
       make(change, decapsulator);
+      made.push(change);
       yield keyOf(change);
     }
   } catch (error) {
@@ -40,25 +40,25 @@ export function* add(vip: string, method: RealServerMethod): Generator<string, r
 
 /** Yields what has just been undone. What another VIP needs as well stays. */
 export function* remove(vip: string): Generator<string, readonly Undoing[]> {
-  const record = readRecord();
-  if (!record.vips.some((one) => one.vip === vip))
+  const journal = readJournal();
+  if (!journal.vips.some((one) => one.vip === vip))
     throw new FairleadError('not-attached', `${vip} is not a VIP that was added in this network namespace`, {
       hint: "'fairlead realserver status' lists those that were",
     });
-  using decapsulator = record.program && Decapsulator.open(record.program);
-  const { doomed, rest } = withoutVip(record, vip);
+  using decapsulator = journal.program && Decapsulator.open(journal.program);
+  const { doomed, rest } = withoutVip(journal, vip);
   const undone: Undoing[] = [];
   for (const change of doomed) {
     undone.push({ change, outcome: undo(change, decapsulator) });
     yield keyOf(change);
   }
-  writeRecord(rest);
+  writeJournal(rest);
   yield 'forgotten';
   return undone;
 }
 
 /** The one in use, or after an upgrade or where there is none a new one that knows the VIPs already. */
-function openDecapsulator({ program, changes }: Record): Decapsulator {
+function openDecapsulator({ program, changes }: Journal): Decapsulator {
   const used = program && Decapsulator.open(program);
   if (used?.isCurrent) return used;
   used?.[Symbol.dispose]();
@@ -69,7 +69,7 @@ function openDecapsulator({ program, changes }: Record): Decapsulator {
 
 function rollBack(
   made: readonly Change[],
-  before: Record,
+  before: Journal,
   decapsulator: Decapsulator,
   vip: string,
   cause: unknown,
@@ -78,7 +78,7 @@ function rollBack(
   const known = new Set(before.changes.filter(({ kind }) => kind === 'filter').map(keyOf));
   try {
     for (const change of made.toReversed()) if (!known.has(keyOf(change))) undo(change, decapsulator);
-    writeRecord({ ...before, program: decapsulator.loaded });
+    writeJournal({ ...before, program: decapsulator.loaded });
   } catch (error) {
     const [why, then] = [cause, error].map((one) => (one instanceof Error ? one.message : String(one)));
     throw new FairleadError('kernel', `${why}; and undoing it failed: ${then}`, {

@@ -11,7 +11,7 @@ import { BpfProgram } from '../kernel/program.ts';
 import { attachTc, detachTc, listTc, type TcFilter, type TcSlot } from '../kernel/tc.ts';
 import { parseAddress } from '../model/address.ts';
 import { FairleadError } from '../model/error.ts';
-import type { LoadedProgram } from './record.ts';
+import type { LoadedProgram } from './journal.ts';
 
 export interface Traffic {
   readonly packets: number;
@@ -30,6 +30,7 @@ export class Decapsulator implements Disposable {
   readonly #program: BpfProgram;
   readonly #vips: BpfMap;
   readonly #refusals: BpfMap;
+  #layouts: Layouts | undefined;
 
   private constructor(program: BpfProgram, vips: BpfMap, refusals: BpfMap, digest: string) {
     this.#program = program;
@@ -85,7 +86,7 @@ export class Decapsulator implements Disposable {
 
   /** What came for one VIP, over all CPUs. */
   traffic(vip: string): Traffic {
-    const layout = readLayouts(objectPath).struct('traffic');
+    const layout = this.#readLayouts().struct('traffic');
     const [packets, bytes] = [bigintMember(layout, 'packets'), bigintMember(layout, 'bytes')];
     const values = this.#vips.lookup(keyFor(vip)) ?? Buffer.alloc(0);
     const stride = roundUp(layout.size, 8);
@@ -98,13 +99,18 @@ export class Decapsulator implements Disposable {
   /** `vip-unknown` for REFUSAL_VIP_UNKNOWN: how many packets were not decapsulated for each reason. */
   refusals(): Readonly<Record<string, number>> {
     const counts: Record<string, number> = {};
-    for (const [name, number] of refusalNames(readLayouts(objectPath))) {
+    for (const [name, number] of refusalNames(this.#readLayouts())) {
       const values = this.#refusals.lookup(Buffer.from(Uint32Array.of(number).buffer)) ?? Buffer.alloc(0);
       let sum = 0n;
       for (let at = 0; at < values.length; at += 8) sum += values.readBigUInt64LE(at);
       counts[name] = Number(sum);
     }
     return counts;
+  }
+
+  #readLayouts(): Layouts {
+    this.#layouts ??= readLayouts(objectPath);
+    return this.#layouts;
   }
 
   [Symbol.dispose](): void {

@@ -6,8 +6,8 @@ import { FairleadError } from '../model/error.ts';
 import type { Undoing } from './agent.ts';
 import { add, remove } from './agent.ts';
 import { formatChange, formatSetting } from './change.ts';
+import { lockPath } from './journal.ts';
 import { methods, type RealServerMethod } from './plan.ts';
-import { lockPath } from './record.ts';
 import { formatStatus, readStatus } from './status.ts';
 
 export interface Io {

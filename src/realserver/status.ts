@@ -1,8 +1,8 @@
 // What was made of this network namespace, whether it still is so, and what has come for the VIPs.
 import { type Change, formatChange } from './change.ts';
 import { Decapsulator, type Traffic } from './decapsulator.ts';
+import { type Journal, type RecordedChange, type RecordedVip, readJournal } from './journal.ts';
 import { takesPackets } from './plan.ts';
-import { type Record, type RecordedChange, type RecordedVip, readRecord } from './record.ts';
 import { readSystem, type System } from './system.ts';
 
 export interface Status {
@@ -18,15 +18,15 @@ export interface Status {
 }
 
 export function readStatus(): Status {
-  const record = readRecord();
+  const journal = readJournal();
   const system = readSystem();
-  using decapsulator = record.program && Decapsulator.open(record.program);
+  using decapsulator = journal.program && Decapsulator.open(journal.program);
   const counting = decapsulator?.isCurrent ? decapsulator : undefined;
   return {
-    vips: record.vips.map((one) => ({ ...one, ...(counting?.traffic(one.vip) ?? { packets: 0, bytes: 0 }) })),
+    vips: journal.vips.map((one) => ({ ...one, ...(counting?.traffic(one.vip) ?? { packets: 0, bytes: 0 }) })),
     program: stateOf(decapsulator),
-    interfaces: interfacesOf(record, system, decapsulator),
-    changes: record.changes.map((change) => ({ ...change, inEffect: isInEffect(change, system, decapsulator) })),
+    interfaces: interfacesOf(journal, system, decapsulator),
+    changes: journal.changes.map((change) => ({ ...change, inEffect: isInEffect(change, system, decapsulator) })),
     notDecapsulated: counting?.refusals() ?? {},
   };
 }
@@ -49,8 +49,8 @@ export function formatStatus(status: Status): string {
   ].join('');
 }
 
-function interfacesOf(record: Record, system: System, decapsulator: Decapsulator | undefined): Status['interfaces'] {
-  if (record.vips.length === 0) return [];
+function interfacesOf(journal: Journal, system: System, decapsulator: Decapsulator | undefined): Status['interfaces'] {
+  if (journal.vips.length === 0) return [];
   return system.interfaces
     .filter((one) => takesPackets(one, system.interfaces))
     .map(({ name, index }) => ({ interface: name, attached: decapsulator?.isOn(index) === true }));

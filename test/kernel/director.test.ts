@@ -130,7 +130,8 @@ describe('attaching', () => {
     const before = programs();
     namespace.run(() => attach({ interfaces: ['v0'], hook: 'xdp' }));
     expect(programs()).not.toEqual(before);
-    expect(programs().replaceAll(/ id \d+|tag \S+/g, '')).toEqual(before.replaceAll(/ id \d+|tag \S+/g, ''));
+    const withoutIds = (text: string): string => text.replaceAll(/:\[\d+\]| id \d+|tag \S+/g, '');
+    expect(withoutIds(programs())).toEqual(withoutIds(before));
     expect(connections()).toEqual([10n, { 1: 10n, 2: 0n }]);
   });
 
@@ -157,7 +158,7 @@ describe('attaching', () => {
     namespace.output('tc', 'qdisc', 'add', 'dev', 'v0', 'clsact');
     namespace.output('tc', 'filter', 'add', 'dev', 'v0', ...place);
     const before = traces();
-    expect(() => install(tableOf(web('rr', 1)))).toThrow('is taken by a filter of kind bpf foreign');
+    expect(() => install(tableOf(web('rr', 1)))).toThrow('is taken by a filter of kind bpf');
     expect(traces()).toEqual(before);
   });
 

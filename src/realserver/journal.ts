@@ -23,14 +23,14 @@ export interface LoadedProgram {
   readonly digest: string;
 }
 
-export interface Record {
+export interface Journal {
   readonly vips: readonly RecordedVip[];
   /** In the order in which they were made. */
   readonly changes: readonly RecordedChange[];
   readonly program: LoadedProgram | undefined;
 }
 
-export const emptyRecord: Record = { vips: [], changes: [], program: undefined };
+export const emptyJournal: Journal = { vips: [], changes: [], program: undefined };
 
 const directory = '/run/fairlead/realserver';
 const version = 1;
@@ -39,36 +39,36 @@ const version = 1;
 export const lockPath = join(directory, 'lock');
 
 /** The cookie is never given to another namespace until the next boot, when all that was changed is gone as well. */
-export function recordPath(): string {
+export function journalPath(): string {
   return join(directory, `${netnsCookie()}.json`);
 }
 
-export function readRecord(path = recordPath()): Record {
+export function readJournal(path = journalPath()): Journal {
   const text = readText(path);
-  if (text === undefined) return emptyRecord;
+  if (text === undefined) return emptyJournal;
   const stored = parse(text, path);
   if (stored.version !== version)
     throw new FairleadError('not-supported', `${path} was written by another version of fairlead`, {
       hint: 'undo with that version what it did: fairlead realserver remove VIP',
     });
-  if (stored.bootId !== bootId()) return emptyRecord;
+  if (stored.bootId !== bootId()) return emptyJournal;
   return { vips: stored.vips, changes: stored.changes, program: stored.program };
 }
 
-/** Readers see the old record or the new one. An empty one leaves no file. */
-export function writeRecord(record: Record, path = recordPath()): void {
-  if (record.vips.length === 0 && record.changes.length === 0) {
+/** Readers see the old journal or the new one. An empty one leaves no file. */
+export function writeJournal(journal: Journal, path = journalPath()): void {
+  if (journal.vips.length === 0 && journal.changes.length === 0) {
     rmSync(path, { force: true });
     return;
   }
   mkdirSync(dirname(path), { recursive: true, mode: 0o755 });
-  writeFileSync(`${path}.new`, `${JSON.stringify({ version, bootId: bootId(), ...record }, undefined, 2)}\n`, {
+  writeFileSync(`${path}.new`, `${JSON.stringify({ version, bootId: bootId(), ...journal }, undefined, 2)}\n`, {
     mode: 0o600,
   });
   renameSync(`${path}.new`, path);
 }
 
-interface Stored extends Record {
+interface Stored extends Journal {
   readonly version: number;
   readonly bootId: string;
 }

@@ -1,13 +1,13 @@
-// Which VIP needs which recorded change: what a new VIP adds to a record, and what it leaves behind when it goes. Pure.
+// Which VIP needs which recorded change: what a new VIP adds to a journal, and what it leaves behind when it goes. Pure.
 import { type Change, keyOf } from './change.ts';
+import type { Journal, RecordedChange } from './journal.ts';
 import type { Need, RealServerMethod } from './plan.ts';
-import type { Record, RecordedChange } from './record.ts';
 
 /** With the VIP, and with all that it needs and that somebody has to undo. */
-export function withVip(record: Record, vip: string, method: RealServerMethod, needs: readonly Need[]): Record {
+export function withVip(journal: Journal, vip: string, method: RealServerMethod, needs: readonly Need[]): Journal {
   const keys = new Set(needs.map(({ key }) => key));
   const fresh = new Map(needs.flatMap(({ key, change }) => (change === undefined ? [] : [[key, change] as const])));
-  const kept = record.changes.map((recorded): RecordedChange => {
+  const kept = journal.changes.map((recorded): RecordedChange => {
     const key = keyOf(recorded);
     if (!keys.has(key)) return recorded;
     // Changed again since by somebody else: what is restored one day is what they left.
@@ -16,18 +16,19 @@ export function withVip(record: Record, vip: string, method: RealServerMethod, n
     return { ...change, vips: [...new Set([...recorded.vips, vip])] };
   });
   const added = [...fresh.values()].map((change): RecordedChange => ({ ...change, vips: [vip] }));
-  const others = record.vips.filter((one) => one.vip !== vip);
-  return { ...record, vips: [...others, { vip, method }], changes: [...kept, ...added] };
+  const isKnown = journal.vips.some((one) => one.vip === vip);
+  const vips = isKnown ? journal.vips : [...journal.vips, { vip, method }];
+  return { ...journal, vips, changes: [...kept, ...added] };
 }
 
 /** `doomed`: what only this VIP needed, last change first. */
-export function withoutVip(record: Record, vip: string): { doomed: readonly Change[]; rest: Record } {
-  const doomed = record.changes.filter(({ vips }) => vips.every((one) => one === vip));
-  const changes = record.changes
+export function withoutVip(journal: Journal, vip: string): { doomed: readonly Change[]; rest: Journal } {
+  const doomed = journal.changes.filter(({ vips }) => vips.every((one) => one === vip));
+  const changes = journal.changes
     .filter((change) => !doomed.includes(change))
     .map((change) => ({ ...change, vips: change.vips.filter((one) => one !== vip) }));
-  const vips = record.vips.filter((one) => one.vip !== vip);
-  return { doomed: doomed.map(withoutOwners).reverse(), rest: { ...record, vips, changes } };
+  const vips = journal.vips.filter((one) => one.vip !== vip);
+  return { doomed: doomed.map(withoutOwners).reverse(), rest: { ...journal, vips, changes } };
 }
 
 function withoutOwners({ vips: _, ...change }: RecordedChange): Change {

@@ -1,0 +1,37 @@
+// Command lines that are wrong in themselves: a clear message, the right exit status, and nothing is looked at.
+import { expect, test } from 'vitest';
+import { runRealserver } from './main.ts';
+
+test.each<[string, string, number, string]>([
+  ['nothing', '', 2, 'Usage: fairlead realserver'],
+  ['an unknown command', 'join 10.0.0.1', 2, "unknown command 'join'"],
+  ['add without a VIP', 'add --method tunnel', 2, "missing required argument 'vip'"],
+  ['add without a method', 'add 10.0.0.1', 2, "required option '--method <method>' not specified"],
+  ['a method that is not supported', 'add 10.0.0.1 --method gate', 2, 'Allowed choices are tunnel'],
+  ['two VIPs', 'add 10.0.0.1 10.0.0.2 --method tunnel', 2, 'too many arguments'],
+  ['what is no address', 'add 10.0.0 --method tunnel', 1, 'expected the VIP\'s IPv4 address, got "10.0.0"'],
+  ['an address with a port', 'add 10.0.0.1:80 --method tunnel', 1, 'got "10.0.0.1:80"'],
+  ['a network', 'remove 10.0.0.1/32', 1, 'got "10.0.0.1/32"'],
+  ['an IPv6 VIP', 'add fd00::1 --method tunnel', 1, 'IPv6 VIPs are not supported'],
+  ['a loopback address', 'add 127.0.0.1 --method tunnel', 1, "can't be a VIP"],
+  ['a multicast address', 'add 224.0.0.1 --method tunnel', 1, "can't be a VIP"],
+  ['another output format', 'status -o yaml', 2, 'Allowed choices are table, json'],
+])('%s is refused', async (_, line, status, message) => {
+  const outcome = await run(line);
+  expect(outcome).toEqual({ status, stdout: '', stderr: expect.stringContaining(message) });
+});
+
+test.each(['--help', 'add --help', 'remove --help', 'status --help'])('%s is answered', async (line) => {
+  const { status, stdout, stderr } = await run(line);
+  expect({ status, stderr }).toEqual({ status: 0, stderr: '' });
+  expect(stdout).toContain('Usage: fairlead realserver');
+});
+
+async function run(line: string): Promise<{ status: number; stdout: string; stderr: string }> {
+  let [stdout, stderr] = ['', ''];
+  const status = await runRealserver(line.split(' ').filter(Boolean), {
+    stdout: { write: (text) => (stdout += text) },
+    stderr: { write: (text) => (stderr += text) },
+  });
+  return { status, stdout, stderr };
+}

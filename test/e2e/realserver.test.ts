@@ -1,0 +1,194 @@
+// A real server of LVS-TUN as a person makes one: it carries traffic, survives being killed half-way, and leaves no trace.
+import { createHash } from 'node:crypto';
+import { fileURLToPath } from 'node:url';
+import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
+import { addServices, fairlead, type Host, type Network, openNetwork, vip } from './network.ts';
+import { bytes } from './programs/bytes.mjs';
+
+const bytesProgram = fileURLToPath(new URL('programs/bytes.mjs', import.meta.url));
+const [add, remove] = [
+  ['realserver', 'add', vip, '--method', 'tunnel'],
+  ['realserver', 'remove', vip],
+];
+const sizeOfUpload = 1_000_000;
+const mtu = 1500;
+
+let network: Network;
+let realServer: Network['realServers'][0];
+
+beforeAll(async () => {
+  network = await openNetwork('tunnel');
+  [realServer] = network.realServers;
+  await addServices(network, [{ protocol: 'tcp', port: 80, realServers: [realServer] }]);
+});
+
+afterAll(() => network[Symbol.asyncDispose]());
+
+describe('an upload through the tunnel arrives whole', () => {
+  const everywhere = { client: 'outer', director: 'inner', realServer: 'inner' } as const;
+  test.each<[string, readonly (keyof typeof everywhere)[]]>([
+    ['with offloads on', []],
+    ['with the client computing its checksums', ['client']],
+    ['with the director computing checksums', ['director']],
+    ['with offloads off everywhere', ['client', 'director', 'realServer']],
+  ])('%s', async (_, off) => {
+    const hosts: Readonly<Record<keyof typeof everywhere, Host>> = { ...network, realServer };
+    const switchOffload = async (state: 'on' | 'off'): Promise<void> => {
+      for (const name of off) {
+        await hosts[name].run(
+          'ethtool',
+          '-K',
+          everywhere[name],
+          ...['tx', 'sg', 'tso', 'gso', 'gro'].flatMap((one) => [one, state]),
+        );
+      }
+    };
+    const before = (await status()).vips[0];
+    await switchOffload('off');
+    try {
+      expect(await upload()).toBe(digest());
+    } finally {
+      await switchOffload('on');
+    }
+    const after = (await status()).vips[0];
+    const [packets, size] = (['packets', 'bytes'] as const).map((what) => (after?.[what] ?? 0) - (before?.[what] ?? 0));
+    expect(size).toBeGreaterThan(sizeOfUpload);
+    // Many segments at once, which are cut only where a wire needs it.
+    if (off.length === 0) expect((size ?? 0) / (packets ?? 1)).toBeGreaterThan(mtu);
+  });
+});
+
+describe('with strict reverse path filtering', () => {
+  beforeAll(async () => {
+    await realServer.run(fairlead, ...remove);
+    await setStrict(1);
+    await realServer.run('ip', 'route', 'add', 'default', 'via', '10.0.0.1', 'dev', 'outer');
+  });
+
+  afterAll(async () => {
+    await realServer.run('ip', 'route', 'del', 'default');
+    await setStrict(0);
+    await realServer.run(fairlead, ...add);
+  });
+
+  test('replies may leave by another interface than the tunnel came by, and all is as before afterwards', async () => {
+    const before = await traces();
+    expect(await realServer.run(fairlead, ...add)).toContain('net.ipv4.conf.inner.rp_filter: 1 -> 2');
+    expect(await upload()).toBe(digest());
+    await realServer.run(fairlead, ...remove);
+    expect(await traces()).toEqual(before);
+  });
+});
+
+describe('commands', () => {
+  beforeEach(async () => {
+    await realServer.attempt([fairlead, ...remove]);
+  });
+
+  afterAll(async () => {
+    await realServer.run(fairlead, ...add);
+  });
+
+  test('that add and remove decide whether a request is answered', async () => {
+    expect((await request()).status).not.toBe(0);
+    await realServer.run(fairlead, ...add);
+    expect(await request()).toMatchObject({ status: 0, stdout: realServer.name });
+    await realServer.run(fairlead, ...remove);
+    expect((await request()).status).not.toBe(0);
+  });
+
+  test('that are killed at any moment leave what removing restores', async () => {
+    const before = await traces();
+    const begunMs = performance.now();
+    await realServer.run(fairlead, ...add);
+    const wholeMs = performance.now() - begunMs;
+    const kills = 12;
+    for (let kill = 0; kill < kills; kill++) {
+      // Most of the time is taken by the start, when nothing is changed yet.
+      const afterMs = wholeMs * (0.4 + (0.6 * kill) / kills);
+      for (const words of [remove, add]) {
+        await realServer.attempt(['timeout', '--signal=KILL', String(afterMs / 1000), fairlead, ...words]);
+      }
+      if ((await status()).vips.length > 0) await realServer.run(fairlead, ...remove);
+      expect(await traces(), `killed after ${afterMs} ms`).toEqual(before);
+      await realServer.run(fairlead, ...add);
+      expect(await request()).toMatchObject({ status: 0, stdout: realServer.name });
+    }
+    await realServer.run(fairlead, ...remove);
+  });
+
+  test('that run at once do all that they were asked', async () => {
+    const before = await traces();
+    const vips = [1, 2, 3].map((last) => `203.0.113.${last}`);
+    const all = (...words: readonly string[]): Promise<readonly string[]> =>
+      Promise.all(vips.map((each) => realServer.run(fairlead, 'realserver', words[0] ?? '', each, ...words.slice(1))));
+    await all('add', '--method', 'tunnel');
+    expect((await status()).vips.map((one) => one.vip).sort()).toEqual(vips);
+    await all('remove');
+    expect(await traces()).toEqual(before);
+  });
+
+  test.each([
+    ['without root', ['setpriv', '--reuid', '65534', '--clear-groups', fairlead, ...add], 'only root may do this'],
+    ['for a VIP that is not there', [fairlead, ...remove], `${vip} is not a VIP that was added`],
+    [
+      'where an interface has the address',
+      [fairlead, ...add.with(2, '10.1.0.1')],
+      'inner has 10.1.0.1 and answers ARP',
+    ],
+  ])('are refused %s, and change nothing', async (_, command, message) => {
+    const before = await traces();
+    expect(await realServer.attempt(command)).toEqual({
+      status: 1,
+      stdout: '',
+      stderr: expect.stringContaining(message),
+    });
+    expect(await traces()).toEqual(before);
+  });
+});
+
+interface Status {
+  readonly vips: readonly { readonly vip: string; readonly packets: number; readonly bytes: number }[];
+}
+
+async function status(): Promise<Status> {
+  return JSON.parse(await realServer.run(fairlead, 'realserver', 'status', '-o', 'json'));
+}
+
+function request(): ReturnType<Host['attempt']> {
+  return network.client.attempt(['curl', '-sS', '--max-time', '1', `http://${vip}/`]);
+}
+
+/** What the real server makes of what it got. */
+function upload(): Promise<string> {
+  const script = `"$0" "$1" ${sizeOfUpload} | curl -sS --max-time 20 --upload-file - http://${vip}/digest`;
+  return network.client.run('sh', '-c', script, process.execPath, bytesProgram);
+}
+
+function digest(): string {
+  const hash = createHash('sha256');
+  for (const chunk of bytes(sizeOfUpload)) hash.update(chunk);
+  return hash.digest('hex');
+}
+
+async function setStrict(value: 0 | 1): Promise<void> {
+  await realServer.run(
+    'sysctl',
+    '-q',
+    `net.ipv4.conf.all.rp_filter=${value}`,
+    `net.ipv4.conf.inner.rp_filter=${value}`,
+  );
+}
+
+async function traces(): Promise<readonly string[]> {
+  const addresses = await realServer.run('ip', 'addr');
+  const routes = await realServer.run('ip', 'route', 'show', 'table', 'all');
+  const settings = await realServer.run('sysctl', '-a', '-r', '^net');
+  const qdiscs = await realServer.run('tc', 'qdisc', 'show');
+  const filters = await realServer.run(
+    'sh',
+    '-c',
+    'for each in inner outer; do tc filter show dev $each ingress; done',
+  );
+  return [addresses, routes, settings, qdiscs, filters];
+}

@@ -1,0 +1,126 @@
+// Each method carries what people run: HTTP, many connections at once, bulk TCP and UDP, DNS, and large files whole.
+import { createHash } from 'node:crypto';
+import { fileURLToPath } from 'node:url';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { addServices, type Network, openNetwork, vip } from './network.ts';
+import { bytes } from './programs/bytes.mjs';
+import { runWrk } from './wrk.ts';
+
+const bytesProgram = fileURLToPath(new URL('programs/bytes.mjs', import.meta.url));
+const fileSize = 300_000_000;
+const digestOfFile = digest(fileSize);
+
+describe.each(['masq', 'gate', 'tunnel', 'fullnat'] as const)('%s carries', (method) => {
+  let network: Network;
+
+  beforeAll(async () => {
+    network = await openNetwork(method);
+    const one = network.realServers.slice(0, 1);
+    await Promise.all([...network.realServers.map(startDns), startIperf(one[0])]);
+    await addServices(network, [
+      { protocol: 'tcp', port: 80 },
+      { protocol: 'tcp', port: 53 },
+      { protocol: 'udp', port: 53 },
+      // What iperf3 measures runs beside a connection that says what: both must come to the same real server.
+      { protocol: 'tcp', port: 5201, realServers: one },
+      { protocol: 'udp', port: 5201, realServers: one },
+    ]);
+  });
+
+  afterAll(() => network[Symbol.asyncDispose]());
+
+  test('curl, to each real server in turn', async () => {
+    const answers: string[] = [];
+    for (let request = 0; request < 6; request++) answers.push(await curl());
+    expect(answers).toEqual(['rs3', 'rs2', 'rs1', 'rs3', 'rs2', 'rs1']);
+  });
+
+  test('64 connections of wrk without one failed request', async () => {
+    expect(await runWrk(network)).toMatchObject({ failures: '', requests: expect.toSatisfy((count) => count > 100) });
+  });
+
+  test('64 connections of wrk that are made anew for each request', async () => {
+    const result = await runWrk(network, { isClosing: true, seconds: 1 });
+    expect(result).toMatchObject({ failures: '', requests: expect.toSatisfy((count) => count > 100) });
+  });
+
+  test.each([
+    ['to the real server', []],
+    ['to the client', ['--reverse']],
+  ])('bulk TCP %s', async (_, options) => {
+    const { sum_received: received } = await iperf('--time', '1', ...options);
+    expect(received?.bits_per_second).toBeGreaterThan(100_000_000);
+  });
+
+  // Datagrams that fit into a tunnel: those that don't are another test's.
+  test.each([
+    ['to the real server', []],
+    ['to the client', ['--reverse']],
+  ])('UDP %s', async (_, options) => {
+    const { sum } = await iperf('--udp', '--bitrate', '40M', '--length', '1400', '--time', '1', ...options);
+    expect(sum?.packets).toBeGreaterThan(3_000);
+    expect(sum?.lost_percent).toBeLessThan(2); // what comes while the receiver does not run
+  });
+
+  test.each([
+    ['UDP', '+notcp'],
+    ['TCP', '+tcp'],
+  ])('DNS by %s, to each real server in turn', async (_, transport) => {
+    const answers: string[] = [];
+    for (let query = 0; query < 3; query++) answers.push(await dig(transport));
+    expect(answers.sort()).toEqual(['"rs1"', '"rs2"', '"rs3"']);
+  });
+
+  test('a large file to the client, whole', async () => {
+    const download = `curl -sS --max-time 60 http://${vip}/bytes/${fileSize} | sha256sum`;
+    expect((await network.client.run('sh', '-c', download)).split(' ')[0]).toBe(digestOfFile);
+  });
+
+  test('a large file from the client, whole', async () => {
+    const upload = `"$0" "$1" ${fileSize} | curl -sS --max-time 60 --upload-file - http://${vip}/digest`;
+    expect(await network.client.run('sh', '-c', upload, process.execPath, bytesProgram)).toBe(digestOfFile);
+  });
+
+  async function startDns(realServer: Network['realServers'][number]): Promise<void> {
+    const server = realServer.start(
+      ...['dnsmasq', '--keep-in-foreground', '--conf-file=/dev/null', '--log-facility=-', '--user=root', '--pid-file='],
+      ...['--no-resolv', '--no-hosts', '--bind-interfaces', `--listen-address=${network.realAddress(realServer)}`],
+      ...[`--port=${network.realPort(53)}`, `--txt-record=who.test,${realServer.name}`],
+    );
+    await server.saying('started', 'stderr', AbortSignal.timeout(10_000));
+  }
+
+  async function startIperf(realServer: Network['realServers'][number] | undefined): Promise<void> {
+    if (realServer === undefined) return;
+    const port = String(network.realPort(5201));
+    const bind = ['--bind', network.realAddress(realServer)];
+    const server = realServer.start('iperf3', '--server', '--forceflush', '--port', port, ...bind);
+    await server.saying('Server listening', 'stdout', AbortSignal.timeout(10_000));
+  }
+
+  function curl(): Promise<string> {
+    return network.client.run('curl', '-sS', '--max-time', '5', `http://${vip}/`);
+  }
+
+  async function dig(transport: string): Promise<string> {
+    const query = ['who.test', 'TXT', '+short', '+tries=1', '+time=5', transport];
+    return (await network.client.run('dig', `@${vip}`, ...query)).trim();
+  }
+
+  async function iperf(...options: readonly string[]): Promise<IperfEnd> {
+    const report = await network.client.run('iperf3', '--client', vip, '--json', ...options);
+    return (JSON.parse(report) as { readonly end: IperfEnd }).end;
+  }
+});
+
+interface IperfEnd {
+  readonly sum_received?: { readonly bits_per_second: number };
+  /** Of UDP. */
+  readonly sum?: { readonly packets: number; readonly lost_percent: number };
+}
+
+function digest(size: number): string {
+  const hash = createHash('sha256');
+  for (const chunk of bytes(size)) hash.update(chunk);
+  return hash.digest('hex');
+}

@@ -1,0 +1,80 @@
+// The checker of the connection table sees each kind of damage, and none where there is none.
+import { afterAll, beforeAll, beforeEach, expect, test } from 'vitest';
+import type { Maps } from '../../src/dataplane/maps.ts';
+import { takeCensus } from '../invariants.ts';
+import { build, flag } from '../packets.ts';
+import { client, destination, openStage, type Stage, service, vip } from './stage.ts';
+
+let stage: Stage;
+
+beforeAll(() => {
+  stage = openStage();
+  stage.install(
+    service({ destinations: [destination(1, 'masq')] }),
+    service({ port: 81, destinations: [destination(2, 'gate')] }),
+  );
+});
+
+beforeEach(() => {
+  stage.settle();
+  for (let port = 2000; port < 2100; port++) {
+    for (const destinationPort of [80, 81]) {
+      const ends = { source: client, destination: vip, sourcePort: port, destinationPort };
+      stage.walk(build({ ...ends, flags: flag.syn }));
+    }
+  }
+});
+
+afterAll(() => stage[Symbol.dispose]());
+
+test('a table that packets made is sound', () => {
+  expect(takeCensus(stage.maps)).toEqual({ connections: 200, replies: 100, violations: [] });
+});
+
+/** Of a connection by masq, or by gate. */
+function slotOf(maps: Maps, isTranslated: boolean): number {
+  const flows = maps.rows('flows');
+  for (let slot = 0; slot < flows.length; slot++) {
+    const isLive = (flows.number('control').get(slot) & 7) === maps.vocabulary.flowKinds.get('FLOW_LIVE');
+    if (isLive && (flows.number('partner').get(slot) !== 0xffff_ffff) === isTranslated) return slot;
+  }
+  throw new Error('there is no such connection');
+}
+
+test.each<[string, RegExp, (maps: Maps) => void]>([
+  ['an entry that is not linked', /not linked/, (maps) => maps.rows('flows').bigint('home').set(homeOf(maps), 0n)],
+  ['an entry that is half made', /rests in FLOW_BUSY/, (maps) => setKind(maps, 1)],
+  ['an entry that went without being unlinked', /where no entry of it is/, (maps) => setKind(maps, 0)],
+  ['a key that two entries have', /the same key/, duplicate],
+  ['a reply without its connection', /whose partner/, (maps) => setKind(maps, 0)],
+  ['a destination that counts too many', /there are/, (maps) => maps.rows('destinations').number('active').set(0, 999)],
+  ['a connection that counts as what it is not', /counts as inactive/, (maps) => change(maps, (word) => word | 0x8000)],
+  ['a page that a sweep would pass over', /has no bit/, (maps) => void maps.map('flow_pages').mmap().fill(0)],
+])('%s is seen', (_, message, damage) => {
+  damage(stage.maps);
+  expect(takeCensus(stage.maps).violations.join('\n')).toMatch(message);
+});
+
+function change(maps: Maps, edit: (control: number) => number): void {
+  const control = maps.rows('flows').number('control');
+  const slot = slotOf(maps, true);
+  control.set(slot, edit(control.get(slot)) >>> 0);
+}
+
+function setKind(maps: Maps, kind: number): void {
+  change(maps, (word) => (word & ~7) | kind);
+}
+
+/** The home of a connection: its slot less what its offset says. */
+function homeOf(maps: Maps): number {
+  const flows = maps.rows('flows');
+  const slot = slotOf(maps, true);
+  const offset = (flows.number('control').get(slot) >>> 3) & 0x1f;
+  return (slot - (offset * (offset + 1)) / 2 + flows.length) % flows.length;
+}
+
+function duplicate(maps: Maps): void {
+  const flows = maps.rows('flows');
+  const [one, other] = [slotOf(maps, true), slotOf(maps, false)];
+  for (const member of ['addresses', 'ports']) flows.bigint(member).set(other, flows.bigint(member).get(one));
+}

@@ -1,0 +1,194 @@
+// A director in a network namespace where every neighbour is known, and single packets run through its programs there.
+import { join } from 'node:path';
+import { readJiffies } from '../../src/dataplane/connections.ts';
+import { type DataplaneDirector, detach, openDirector } from '../../src/dataplane/director.ts';
+import { openInstance } from '../../src/dataplane/instance.ts';
+import type { Maps } from '../../src/dataplane/maps.ts';
+import { findPlace } from '../../src/dataplane/place.ts';
+import { type Rows, rows } from '../../src/dataplane/rows.ts';
+import { readStatus } from '../../src/dataplane/status.ts';
+import { BpfProgram } from '../../src/kernel/program.ts';
+import { parseAddress } from '../../src/model/address.ts';
+import type { Connection, InstalledService } from '../../src/model/director.ts';
+import type { Destination, Method, Protocol, Scheduler, Service } from '../../src/model/service.ts';
+import { type TestNamespace, testNamespace } from './namespace.ts';
+
+export const vip = '198.51.100.10';
+export const client = '203.0.113.5';
+export const dip = '192.0.2.1';
+/** Real servers 1 to 4 are on the director's own network, 9 is behind a link of 1400 bytes. */
+export const rip = (number: number): string => (number === 9 ? '192.0.3.9' : `192.0.2.${10 + number}`);
+export const ripMac = (number: number): string => `02:00:00:00:01:0${number}`;
+export const routerMac = '02:00:00:00:01:00';
+const router = '192.0.2.254';
+
+export type Verdict = 'pass' | 'drop' | 'redirect' | 'aborted';
+const xdpVerdicts: readonly Verdict[] = ['aborted', 'drop', 'pass', 'pass', 'redirect'];
+const tcVerdicts: Readonly<Record<number, Verdict>> = { 4294967295: 'pass', 2: 'drop', 7: 'redirect' };
+
+export interface Answer {
+  readonly verdict: Verdict;
+  readonly packet: Buffer;
+}
+
+export interface Stage extends Disposable {
+  readonly namespace: TestNamespace;
+  readonly maps: Maps;
+  /** Not for asynchronous work. */
+  run<T>(work: () => T): T;
+  xdp(frame: Buffer): Answer;
+  tc(frame: Buffer, run?: { readonly context?: Buffer; readonly flags?: number }): Answer;
+  /** As on an interface with both hooks: TC has what XDP leaves. */
+  walk(frame: Buffer): Answer & { readonly hook: 'xdp' | 'tc' };
+  install(...services: readonly Service[]): void;
+  services(): readonly InstalledService[];
+  connections(): readonly Connection[];
+  /** How often each reason and event was counted since the last call, without those that were not. */
+  news(): Readonly<Record<string, number>>;
+  /** Empties the connection table, and has ways that are known stay so: from then on XDP does all it can. */
+  settle(): void;
+  setTimeouts(seconds: number): void;
+  program(name: string): BpfProgram;
+}
+
+export interface StageOptions {
+  readonly connections?: number;
+  /** net.ipv4.ip_local_port_range: fullnat has the ports around it. */
+  readonly hostPorts?: readonly [number, number];
+}
+
+export function openStage({ connections = 1024, hostPorts }: StageOptions = {}): Stage {
+  const namespace = testNamespace();
+  try {
+    lay(namespace, hostPorts);
+    return namespace.run(() => {
+      const director = openDirector({ create: true, attach: { interfaces: ['v0'], hook: 'xdp', connections } });
+      director?.change(() => ({ services: [service({})] }));
+      const place = findPlace(false);
+      const maps = place && openInstance(place);
+      if (director === undefined || maps === undefined) throw new Error('the director has no instance');
+      return stageOf(namespace, director, maps);
+    });
+  } catch (error) {
+    namespace.run(detach);
+    namespace[Symbol.dispose]();
+    throw error;
+  }
+}
+
+/** A service at the VIP, and what it is unless told otherwise. Destinations: the newest first. */
+export function service(facts: {
+  readonly protocol?: Protocol;
+  readonly vip?: string;
+  readonly port?: number;
+  readonly scheduler?: Scheduler;
+  readonly localAddresses?: readonly string[];
+  readonly destinations?: readonly Destination[];
+}): Service {
+  return {
+    identity: {
+      kind: 'address',
+      protocol: facts.protocol ?? 'tcp',
+      vip: parseAddress(facts.vip ?? vip),
+      port: facts.port ?? 80,
+    },
+    scheduler: facts.scheduler ?? 'rr',
+    localAddresses: (facts.localAddresses ?? []).map(parseAddress),
+    destinations: facts.destinations ?? [],
+  };
+}
+
+export function destination(number: number, method: Method, facts: Partial<Destination> = {}): Destination {
+  return { rip: parseAddress(rip(number)), port: 80, method, weight: 1, ...facts };
+}
+
+function lay(namespace: TestNamespace, hostPorts: readonly [number, number] | undefined): void {
+  const { ip } = namespace;
+  for (const device of ['lo', 'v0', 'v1']) ip('link', 'set', device, 'up');
+  ip('address', 'add', `${dip}/24`, 'dev', 'v0');
+  const known = [[router, routerMac], ...[1, 2, 3, 4].map((number) => [rip(number), ripMac(number)])] as const;
+  for (const [address = '', mac = ''] of known) {
+    ip('neighbour', 'add', address, 'lladdr', mac, 'nud', 'permanent', 'dev', 'v0');
+  }
+  ip('route', 'add', 'default', 'via', router);
+  ip('route', 'add', '192.0.3.0/24', 'via', router, 'mtu', 'lock', '1400');
+  if (hostPorts !== undefined) {
+    namespace.output('sysctl', '-q', '-w', `net.ipv4.ip_local_port_range=${hostPorts.join(' ')}`);
+  }
+}
+
+function stageOf(namespace: TestNamespace, director: DataplaneDirector, maps: Maps): Stage {
+  const programs = new Map<string, BpfProgram>();
+  const program = (name: string): BpfProgram => {
+    const known = programs.get(name) ?? BpfProgram.openPinned(join(maps.directory, name));
+    if (known === undefined) throw new Error(`there is no program ${name}`);
+    programs.set(name, known);
+    return known;
+  };
+  const { run } = namespace;
+  const xdp = (frame: Buffer): Answer => {
+    const { returnValue, packet } = run(() => program('director_xdp').testRun({ packet: frame, repeat: 1 }));
+    return { verdict: xdpVerdicts[returnValue] ?? 'aborted', packet };
+  };
+  const tc: Stage['tc'] = (frame, options = {}) => {
+    const { returnValue, packet } = run(() => program('director_tc').testRun({ packet: frame, repeat: 1, ...options }));
+    return { verdict: tcVerdicts[returnValue] ?? 'aborted', packet };
+  };
+  let seen = counts(maps);
+  return {
+    namespace,
+    maps,
+    run,
+    xdp,
+    tc,
+    program,
+    walk(frame) {
+      const first = xdp(frame);
+      return first.verdict === 'pass' ? { hook: 'tc', ...tc(first.packet) } : { hook: 'xdp', ...first };
+    },
+    install: (...services) => run(() => director.change(() => ({ services }))),
+    services: () => run(() => director.services()),
+    connections: () => run(() => [...director.connections()]),
+    news() {
+      const now = counts(maps);
+      const grown = Object.entries(now).map(([name, count]): [string, number] => [name, count - (seen[name] ?? 0)]);
+      seen = now;
+      return Object.fromEntries(grown.filter(([, count]) => count !== 0));
+    },
+    settle() {
+      empty(maps);
+      const later = readJiffies(maps) + 1_000_000;
+      keepWays(maps.rows('destinations'), 'next_hop.', later);
+      keepWays(rows(maps.layouts.struct('next_hop'), maps.map('routes').mmap()), '', later);
+    },
+    setTimeouts: (seconds) => maps.rows('settings').patch(0, { timeout_s: Array<number>(16).fill(seconds) }),
+    [Symbol.dispose]() {
+      for (const one of [...programs.values(), maps, director]) one[Symbol.dispose]();
+      try {
+        run(detach);
+      } finally {
+        namespace[Symbol.dispose]();
+      }
+    },
+  };
+}
+
+function counts(maps: Maps): Record<string, number> {
+  const { reasons, events } = readStatus(maps);
+  return Object.fromEntries(Object.entries({ ...reasons, ...events }).map(([name, count]) => [name, Number(count)]));
+}
+
+/** Nothing else may be running. */
+function empty(maps: Maps): void {
+  for (const name of ['flows', 'flow_pages', 'counters']) maps.map(name).mmap().fill(0);
+  const destinations = maps.rows('destinations');
+  for (let slot = 0; slot < destinations.length; slot++) {
+    destinations.number('active').set(slot, 0);
+    destinations.number('inactive').set(slot, 0);
+  }
+}
+
+function keepWays(hops: Rows, prefix: '' | 'next_hop.', until: number): void {
+  const [refresh, oif] = [hops.number(`${prefix}refresh`), hops.number(`${prefix}oif`)];
+  for (let index = 0; index < hops.length; index++) if (oif.get(index) !== 0) refresh.set(index, until);
+}

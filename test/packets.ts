@@ -1,0 +1,233 @@
+// Frames for the tests: built from what they say, taken apart again, and every checksum in them verified.
+import { parseAddress } from '../src/model/address.ts';
+
+export const protocol = { icmp: 1, ipip: 4, tcp: 6, udp: 17 } as const;
+export const flag = { fin: 0x01, syn: 0x02, rst: 0x04, psh: 0x08, ack: 0x10, urg: 0x20 } as const;
+const type = { ipv4: 0x0800, vlan: 0x8100 } as const;
+
+/** What is not given is as an ordinary packet has it. */
+export interface Description {
+  readonly destinationMac?: string;
+  readonly sourceMac?: string;
+  /** VLAN numbers, the outermost first. */
+  readonly tags?: readonly number[];
+  readonly etherType?: number;
+  readonly source: string;
+  readonly destination: string;
+  readonly version?: number;
+  /** In words. */
+  readonly headerLength?: number;
+  readonly options?: Uint8Array;
+  readonly ttl?: number;
+  readonly tos?: number;
+  readonly id?: number;
+  readonly dontFragment?: boolean;
+  readonly moreFragments?: boolean;
+  /** In units of 8 bytes. */
+  readonly fragmentOffset?: number;
+  readonly totalLength?: number;
+  readonly protocol?: number;
+  readonly sourcePort?: number;
+  readonly destinationPort?: number;
+  /** Its presence makes it TCP. */
+  readonly flags?: number;
+  readonly sequence?: number;
+  readonly tcpOptions?: Uint8Array;
+  readonly withoutChecksum?: boolean;
+  readonly payload?: Uint8Array;
+  /** Bytes after the IP packet's end. */
+  readonly padding?: number;
+}
+
+export interface Parsed {
+  readonly destinationMac: string;
+  readonly sourceMac: string;
+  readonly tags: readonly number[];
+  readonly etherType: number;
+  readonly ip: IpPacket;
+}
+
+export interface IpPacket {
+  readonly source: string;
+  readonly destination: string;
+  readonly protocol: number;
+  readonly ttl: number;
+  readonly tos: number;
+  readonly id: number;
+  readonly dontFragment: boolean;
+  readonly totalLength: number;
+  readonly options: Buffer;
+  /** TCP and UDP. */
+  readonly sourcePort?: number;
+  readonly destinationPort?: number;
+  readonly flags?: number;
+  readonly sequence?: number;
+  readonly checksum?: number;
+  /** ICMP. */
+  readonly icmp?: { readonly type: number; readonly code: number; readonly mtu: number };
+  /** After the TCP, UDP or ICMP header. */
+  readonly payload: Buffer;
+  /** Of IPIP: the packet inside; of an ICMP error: the packet quoted, perhaps cut. */
+  readonly inner?: IpPacket;
+}
+
+export function build(description: Description): Buffer {
+  const { destinationMac = '00:00:00:00:00:00', sourceMac = '02:00:00:00:00:99', tags = [], padding = 0 } = description;
+  const types = [...tags.flatMap((tag) => [type.vlan, tag]), description.etherType ?? type.ipv4];
+  const words = Buffer.alloc(types.length * 2);
+  for (const [index, word] of types.entries()) words.writeUInt16BE(word, index * 2);
+  return Buffer.concat([
+    macBytes(destinationMac),
+    macBytes(sourceMac),
+    words,
+    buildIp(description),
+    Buffer.alloc(padding),
+  ]);
+}
+
+function buildIp(description: Description): Buffer {
+  const { source, destination, options = Buffer.alloc(0) } = description;
+  const body = description.flags === undefined ? buildUdp(description) : buildTcp(description);
+  const header = Buffer.alloc(20 + options.length);
+  header.writeUInt8(((description.version ?? 4) << 4) | (description.headerLength ?? header.length / 4), 0);
+  header.writeUInt8(description.tos ?? 0, 1);
+  header.writeUInt16BE(description.totalLength ?? header.length + body.length, 2);
+  header.writeUInt16BE(description.id ?? 0x1234, 4);
+  const fragment = (description.dontFragment ? 0x4000 : 0) | (description.moreFragments ? 0x2000 : 0);
+  header.writeUInt16BE(fragment | (description.fragmentOffset ?? 0), 6);
+  header.writeUInt8(description.ttl ?? 64, 8);
+  header.writeUInt8(protocolOf(description), 9);
+  header.set(parseAddress(source).bytes, 12);
+  header.set(parseAddress(destination).bytes, 16);
+  header.set(options, 20);
+  header.writeUInt16BE(checksumOf(header), 10);
+  return Buffer.concat([header, body]);
+}
+
+function protocolOf(description: Description): number {
+  return description.protocol ?? (description.flags === undefined ? protocol.udp : protocol.tcp);
+}
+
+function buildTcp(description: Description): Buffer {
+  const { tcpOptions = Buffer.alloc(0), payload = Buffer.alloc(0) } = description;
+  const segment = Buffer.concat([Buffer.alloc(20), tcpOptions, payload]);
+  segment.writeUInt16BE(description.sourcePort ?? 0, 0);
+  segment.writeUInt16BE(description.destinationPort ?? 0, 2);
+  segment.writeUInt32BE(description.sequence ?? 0x01020304, 4);
+  segment.writeUInt8((5 + tcpOptions.length / 4) << 4, 12);
+  segment.writeUInt8(description.flags ?? 0, 13);
+  segment.writeUInt16BE(0xfaf0, 14);
+  segment.writeUInt16BE(checksumOf(Buffer.concat([pseudoHeader(description, segment.length), segment])), 16);
+  return segment;
+}
+
+function buildUdp(description: Description): Buffer {
+  const datagram = Buffer.concat([Buffer.alloc(8), description.payload ?? Buffer.alloc(0)]);
+  datagram.writeUInt16BE(description.sourcePort ?? 0, 0);
+  datagram.writeUInt16BE(description.destinationPort ?? 0, 2);
+  datagram.writeUInt16BE(datagram.length, 4);
+  if (description.withoutChecksum) return datagram;
+  const sum = checksumOf(Buffer.concat([pseudoHeader(description, datagram.length), datagram]));
+  datagram.writeUInt16BE(sum === 0 ? 0xffff : sum, 6);
+  return datagram;
+}
+
+function pseudoHeader(description: Description, length: number): Buffer {
+  const { source, destination } = description;
+  return pseudoBytes(parseAddress(source).bytes, parseAddress(destination).bytes, protocolOf(description), length);
+}
+
+function pseudoBytes(
+  source: readonly number[],
+  destination: readonly number[],
+  number: number,
+  length: number,
+): Buffer {
+  return Buffer.from([...source, ...destination, 0, number, length >> 8, length & 0xff]);
+}
+
+/** Throws when it is not IPv4. */
+export function parse(frame: Buffer): Parsed {
+  const tags: number[] = [];
+  let at = 12;
+  for (; frame.readUInt16BE(at) === type.vlan; at += 4) tags.push(frame.readUInt16BE(at + 2));
+  const etherType = frame.readUInt16BE(at);
+  if (etherType !== type.ipv4) throw new Error(`expected IPv4, got type ${etherType.toString(16)}`);
+  const [destinationMac, sourceMac] = [macText(frame.subarray(0, 6)), macText(frame.subarray(6, 12))];
+  return { destinationMac, sourceMac, tags, etherType, ip: parseIp(frame.subarray(at + 2)) };
+}
+
+function parseIp(bytes: Buffer): IpPacket {
+  const header = (bytes.readUInt8(0) & 0xf) * 4;
+  const totalLength = bytes.readUInt16BE(2);
+  const number = bytes.readUInt8(9);
+  const body = bytes.subarray(header, totalLength);
+  return {
+    source: bytes.subarray(12, 16).join('.'),
+    destination: bytes.subarray(16, 20).join('.'),
+    protocol: number,
+    ttl: bytes.readUInt8(8),
+    tos: bytes.readUInt8(1),
+    id: bytes.readUInt16BE(4),
+    dontFragment: (bytes.readUInt16BE(6) & 0x4000) !== 0,
+    totalLength,
+    options: Buffer.from(bytes.subarray(20, header)),
+    ...parseBody(number, body),
+  };
+}
+
+function parseBody(number: number, body: Buffer): Pick<IpPacket, 'payload'> & Partial<IpPacket> {
+  if (number === protocol.ipip) return { payload: Buffer.alloc(0), inner: parseIp(body) };
+  if (number === protocol.icmp) {
+    const icmp = { type: body.readUInt8(0), code: body.readUInt8(1), mtu: body.readUInt16BE(6) };
+    return { icmp, payload: Buffer.from(body.subarray(8)), inner: parseIp(body.subarray(8)) };
+  }
+  const ports = { sourcePort: body.readUInt16BE(0), destinationPort: body.readUInt16BE(2) };
+  if (number === protocol.udp)
+    return { ...ports, checksum: body.readUInt16BE(6), payload: Buffer.from(body.subarray(8)) };
+  if (number !== protocol.tcp) return { payload: Buffer.from(body) };
+  const tcp = { flags: body.readUInt8(13), sequence: body.readUInt32BE(4), checksum: body.readUInt16BE(16) };
+  return { ...ports, ...tcp, payload: Buffer.from(body.subarray((body.readUInt8(12) >> 4) * 4)) };
+}
+
+/** What is wrong with the checksums of a frame, of packets within packets too. */
+export function checksumErrors(frame: Buffer): readonly string[] {
+  let at = 12;
+  while (frame.readUInt16BE(at) === type.vlan) at += 4;
+  return ipErrors(frame.subarray(at + 2), 'IP', false);
+}
+
+/** A quoted packet may be cut: then its last checksum can't be told. */
+function ipErrors(bytes: Buffer, name: string, isQuoted: boolean): string[] {
+  const length = (bytes.readUInt8(0) & 0xf) * 4;
+  const totalLength = bytes.readUInt16BE(2);
+  const errors = checksumOf(bytes.subarray(0, length)) === 0 ? [] : [`${name} header`];
+  if (bytes.length < totalLength) return isQuoted ? errors : [...errors, `${name} is cut`];
+  const body = bytes.subarray(length, totalLength);
+  const number = bytes.readUInt8(9);
+  if (number === protocol.ipip) return [...errors, ...ipErrors(body, `${name} in IP`, isQuoted)];
+  if (number === protocol.icmp) {
+    const own = checksumOf(body) === 0 ? [] : [`${name} ICMP`];
+    return [...errors, ...own, ...ipErrors(body.subarray(8), `${name} quoted`, true)];
+  }
+  if (number !== protocol.tcp && number !== protocol.udp) return errors;
+  if (number === protocol.udp && body.readUInt16BE(6) === 0) return errors;
+  const pseudo = pseudoBytes([...bytes.subarray(12, 16)], [...bytes.subarray(16, 20)], number, body.length);
+  return checksumOf(Buffer.concat([pseudo, body])) === 0 ? errors : [...errors, `${name} layer 4`];
+}
+
+/** RFC 1071; of bytes that hold a right checksum it is 0. */
+export function checksumOf(bytes: Uint8Array): number {
+  let sum = 0;
+  for (const [index, byte] of bytes.entries()) sum += index % 2 ? byte : byte << 8;
+  while (sum > 0xffff) sum = (sum & 0xffff) + (sum >>> 16);
+  return ~sum & 0xffff;
+}
+
+function macBytes(text: string): Buffer {
+  return Buffer.from(text.replaceAll(':', ''), 'hex');
+}
+
+function macText(bytes: Buffer): string {
+  return [...bytes].map((byte) => byte.toString(16).padStart(2, '0')).join(':');
+}
