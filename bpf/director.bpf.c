@@ -16,13 +16,12 @@
 #include "sweep.h"
 #include "trace.h"
 
-/* A connection that has ended, by IPVS's rule (conn_reuse_mode=1): its next SYN is a new one and is scheduled anew. */
-static __always_inline bool is_ended(const struct packet *packet, __u32 control)
+/* By IPVS's rule (conn_reuse_mode=1) the next SYN of such a connection is a new one's, and is scheduled anew. */
+static __always_inline bool is_ended(__u32 control)
 {
 	__u32 state = flow_state(control);
 
-	return packet->tcp_flags & TCP_SYN && flow_kind(control) == FLOW_LIVE &&
-	       (state == STATE_TIME_WAIT || state == STATE_CLOSE);
+	return flow_kind(control) == FLOW_LIVE && (state == STATE_TIME_WAIT || state == STATE_CLOSE);
 }
 
 /* What stands in an entry, for the rest of the walk. */
@@ -49,7 +48,7 @@ static __always_inline enum reason obstacle(enum hook hook, struct walk *walk)
 	const struct packet *packet = &walk->packet;
 
 	if (hook != HOOK_XDP && !(__u32)walk->way.via)
-		return REASON_NO_ROUTE;
+		return walk->way.fib == BPF_FIB_LKUP_RET_FWD_DISABLED ? REASON_FORWARDING_OFF : REASON_NO_ROUTE;
 	if (packet->ttl <= 1)
 		return REASON_TTL_EXCEEDED;
 	if (walk->method == METHOD_TUNNEL && walk->way.mtu)
@@ -105,16 +104,22 @@ static __always_inline enum verdict walk_packet(void *ctx, enum hook hook)
 	enum reason reason = REASON_NONE;
 	enum verdict verdict;
 
+	if (hook == HOOK_TC && !is_linear(ctx))
+		return VERDICT_PASS;
 	verdict = parse(ctx, hook, packet);
 	if (verdict != VERDICT_NEXT)
 		return verdict;
 	walk.now = jiffies();
 
 	walk.flow = find_flow(packet->addresses, packet->ports, &walk.slot);
-	if (walk.flow && is_ended(packet, READ_ONCE(walk.flow->control))) {
-		if (hook != HOOK_TRACE)
-			end_connection(walk.slot, READ_ONCE(walk.flow->life));
-		walk.flow = NULL;
+	if (walk.flow && packet->tcp_flags & TCP_SYN) {
+		__u64 life = READ_ONCE(walk.flow->life);
+
+		if (is_ended(life)) {
+			if (hook != HOOK_TRACE)
+				end_connection(walk.slot, life);
+			walk.flow = NULL;
+		}
 	}
 	if (!walk.flow) {
 		verdict = open_flow(ctx, hook, &walk, &reason);

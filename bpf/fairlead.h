@@ -64,10 +64,10 @@ enum reason {
 	REASON_NO_LOCAL_PORT, /* fullnat: every local port towards this real server is taken */
 	REASON_NO_LOCAL_ADDRESS,
 	REASON_FLOW_RACE, /* another CPU is just creating this connection */
-	REASON_FRAGMENT, /* a fragment: its connection can't be told */
 	REASON_MALFORMED,
 	REASON_ADJUST_FAILED, /* the kernel refused room for a tunnel header or an ICMP message */
 	REASON_REDIRECT_FAILED,
+	REASON_FORWARDING_OFF, /* no way was known, and net.ipv4.conf.lo.forwarding is off: nothing can be looked up */
 	REASONS,
 };
 

@@ -55,7 +55,7 @@ struct {
 
 struct {
 	__uint(type, BPF_MAP_TYPE_LRU_HASH);
-	__uint(max_entries, 65536);
+	__uint(max_entries, 16384); /* as IPVS's for one service */
 	__type(key, struct locality_key);
 	__type(value, struct locality);
 } localities SEC(".maps");

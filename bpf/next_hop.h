@@ -93,7 +93,10 @@ static __always_inline __u32 next_refresh(const struct way *way, __u32 now)
 	return next ? next : 1;
 }
 
-/* Somebody turned ip_forward off and lo's with it: what was known stays in use. */
+/*
+ * Writing net.ipv4.ip_forward also sets every interface's own forwarding, lo's too, and then nothing can be looked up until
+ * user space turns lo's on again. What was known stays in use.
+ */
 static __always_inline bool is_answer(const struct way *way)
 {
 	return way->fib != BPF_FIB_LKUP_RET_FWD_DISABLED && (__s32)way->fib >= 0;
@@ -153,6 +156,14 @@ static __always_inline void way_to_client(void *ctx, enum hook hook, __u32 to, _
 			return;
 	}
 	look_up(ctx, to, way);
+	if (!is_answer(way) && !(version & 1) && READ_ONCE(hop->to) == to) {
+		way->l2 = READ_ONCE(hop->l2);
+		way->via = READ_ONCE(hop->via);
+		way->mtu = READ_ONCE(hop->mtu);
+		if (READ_ONCE(hop->version) != version)
+			way->via = 0;
+		return;
+	}
 	if (hook == HOOK_TRACE || !is_answer(way) || version & 1)
 		return;
 	if (__sync_val_compare_and_swap(&hop->version, version, version + 1) != version)

@@ -77,6 +77,18 @@ static __always_inline bool is_for_us(void *ctx, enum hook hook, const struct et
 	return mac && ((*(__u64 *)eth ^ *mac) & MAC_MASK) == 0;
 }
 
+#define HEADERS_MOST (L3 + 4 + 60 + sizeof(struct tcphdr)) /* with a tag and all IP options */
+
+/* Some drivers leave headers outside of a socket buffer's linear part, where programs can't read them. */
+static __always_inline bool is_linear(struct __sk_buff *skb)
+{
+	__u32 linear = skb->data_end - skb->data;
+
+	if (linear >= HEADERS_MOST || linear >= skb->len)
+		return true;
+	return bpf_skb_pull_data(skb, skb->len < HEADERS_MOST ? skb->len : HEADERS_MOST) == 0;
+}
+
 static __always_inline enum verdict parse(void *ctx, enum hook hook, struct packet *packet)
 {
 	void *start = packet_start(ctx, hook), *end = packet_end(ctx, hook);

@@ -97,7 +97,19 @@ describe.each([
 ] as const)('%s', (method, expectedMtu) => {
   test('tells who sends too much for the way what fits, and the transfer goes on', async () => {
     await begin(method);
-    await network.director.run('ip', 'route', 'change', '10.1.0.0/24', 'dev', 'inner', 'src', dip, 'mtu', '1400');
+    await network.director.run(
+      'ip',
+      'route',
+      'change',
+      '10.1.0.0/24',
+      'dev',
+      'inner',
+      'src',
+      dip,
+      'mtu',
+      'lock',
+      '1400',
+    );
     for (const [_, client, director] of offloads) {
       await offload(client, director);
       await network.client.run('ip', 'route', 'flush', 'cache');
@@ -135,6 +147,7 @@ describe.each([
       'src',
       '10.0.0.254',
       'mtu',
+      'lock',
       '1400',
     );
     const captures = await Promise.all(network.realServers.map((one) => captureIcmp(one, 'inner')));

@@ -48,6 +48,8 @@ export interface Stage extends Disposable {
   /** Empties the connection table, and has ways that are known stay so: from then on XDP does all it can. */
   settle(): void;
   setTimeouts(seconds: number): void;
+  /** No entry that ended is still kept for those that may be reading it. */
+  graceIsOver(): boolean;
   program(name: string): BpfProgram;
 }
 
@@ -161,6 +163,7 @@ function stageOf(namespace: TestNamespace, director: DataplaneDirector, maps: Ma
       keepWays(maps.rows('destinations'), 'next_hop.', later);
       keepWays(rows(maps.layouts.struct('next_hop'), maps.map('routes').mmap()), '', later);
     },
+    graceIsOver: () => graceIsOver(maps),
     setTimeouts: (seconds) => maps.rows('settings').patch(0, { timeout_s: Array<number>(16).fill(seconds) }),
     [Symbol.dispose]() {
       for (const one of [...programs.values(), maps, director]) one[Symbol.dispose]();
@@ -186,6 +189,20 @@ function empty(maps: Maps): void {
     destinations.number('active').set(slot, 0);
     destinations.number('inactive').set(slot, 0);
   }
+}
+
+/** GRACE of bpf/flow_table.h. */
+const graceJiffies = 25;
+
+function graceIsOver(maps: Maps): boolean {
+  const flows = maps.rows('flows');
+  const [control, seen] = [flows.number('control'), flows.number('seen')];
+  const dead = maps.vocabulary.flowKinds.get('FLOW_DEAD');
+  const now = readJiffies(maps);
+  for (let slot = 0; slot < flows.length; slot++) {
+    if ((control.get(slot) & 7) === dead && ((now - seen.get(slot)) | 0) <= graceJiffies) return false;
+  }
+  return true;
 }
 
 function keepWays(hops: Rows, prefix: '' | 'next_hop.', until: number): void {

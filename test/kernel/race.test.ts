@@ -1,0 +1,150 @@
+// Packets of the same connections on two CPUs at once, while time sweeps the table and the services change: it stays sound.
+import { type ChildProcess, spawn } from 'node:child_process';
+import { join } from 'node:path';
+import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
+import type { Method, Service } from '../../src/model/service.ts';
+import { takeCensus } from '../invariants.ts';
+import { type Feeder, openFeeder } from './feeder.ts';
+import { destination, openStage, rip, type Stage, service, vip } from './stage.ts';
+import { until } from './until.ts';
+
+const methods: readonly Method[] = ['masq', 'gate', 'tunnel', 'fullnat'];
+const local = '192.0.2.77';
+/** So few local ports that replies which guess them often meet a connection. */
+const hostPorts = [1024, 61_439] as const;
+const localPorts = [61_440, 65_535] as const;
+const numbers = [1, 2, 3, 4];
+const base = { vip, firstRip: rip(1), local, localPorts, flows: 0 } as const;
+
+describe.each([
+  ['a table with room', 65_536],
+  ['a table that is too small', 1024],
+])('in %s', (_, connections) => {
+  let stage: Stage;
+  let feeder: Feeder;
+
+  beforeAll(() => {
+    stage = openStage({ connections, hostPorts });
+    feeder = openFeeder(stage);
+    for (const name of racerNames) feeder.program(name).pin(pathOf(stage, name));
+  });
+
+  beforeEach(() => {
+    stage.install(...services(numbers));
+    stage.settle();
+    stage.setTimeouts(900);
+    stage.news();
+  });
+
+  afterAll(() => {
+    feeder[Symbol.dispose]();
+    stage[Symbol.dispose]();
+  });
+
+  test('the same new connection on both CPUs, wanting another real server on each, is entered once', async () => {
+    const steps = connections * 2; // of four services, two with an entry for replies too: three quarters of the table's slots
+    feeder.prepare({ ...base, inStep: true, seed: 1 });
+    await race(stage, steps, 1, () => {});
+    const census = takeCensus(stage.maps);
+    expect(census.violations).toEqual([]);
+    const news = stage.news();
+    const counted = stage.services().reduce((sum, { counters }) => sum + Number(counters.connections), 0);
+    expect(counted).toBe(census.connections);
+    if (connections > 1024) {
+      expect(census).toMatchObject({ connections: steps, replies: steps / 2 });
+      expect(Object.keys(news).filter((name) => !['to-tc', 'flow-race'].includes(name))).toEqual([]);
+    }
+  });
+
+  test.each([1, 2, 3])(
+    'any packets of some hundred connections leave the table sound, time ending them (%s)',
+    async (seed) => {
+      feeder.prepare({ ...base, inStep: false, flows: 400, seed });
+      let round = 0;
+      await race(stage, 100_000, 12, () => {
+        stage.setTimeouts(round++ % 2 ? 900 : 0);
+        stage.run(() => stage.program('start').testRun({})); // another sweep, now
+      });
+      stage.setTimeouts(900);
+      await expectSound(stage);
+      expect(stage.news()).toMatchObject({ expired: expect.any(Number) });
+      await expectEmptied(stage);
+    },
+  );
+
+  test('any packets leave the table sound while real servers come and go', async () => {
+    feeder.prepare({ ...base, inStep: false, flows: 2000, seed: 4 });
+    let round = 0;
+    await race(stage, 100_000, 12, () =>
+      stage.install(...services(numbers.filter((number) => number !== (round++ % 8) + 1))),
+    );
+    await expectSound(stage);
+    await expectEmptied(stage);
+  });
+});
+
+const racerNames = ['racer_one', 'racer_two'] as const;
+
+function services(present: readonly number[]): readonly Service[] {
+  return methods.map((method, index) => {
+    const port = 80 + index;
+    const destinations = present.map((number) => destination(number, method, { port }));
+    return service({ port, scheduler: 'rr', destinations, localAddresses: method === 'fullnat' ? [local] : [] });
+  });
+}
+
+/** Beside the director's own pins, with which it goes. */
+function pathOf({ maps }: Stage, name: string): string {
+  return join(maps.directory, name);
+}
+
+/** Both racers, each on a CPU of its own; `meanwhile` is done again and again until they are through. */
+async function race(stage: Stage, repeat: number, calls: number, meanwhile: () => void): Promise<void> {
+  const script = new URL('racer.mjs', import.meta.url).pathname;
+  const children = racerNames.map((name, cpu) =>
+    stage.run(() =>
+      spawn(
+        'taskset',
+        ['-c', String(cpu), process.execPath, script, pathOf(stage, name), String(repeat), String(calls)],
+        {
+          stdio: ['ignore', 'inherit', 'inherit'],
+        },
+      ),
+    ),
+  );
+  try {
+    let running = children.length;
+    const ends = children.map((child) => ended(child).finally(() => running--));
+    const all = Promise.all(ends);
+    await until(() => {
+      meanwhile();
+      return running === 0;
+    }, 60_000);
+    await all;
+  } finally {
+    for (const child of children) child.kill('SIGKILL');
+  }
+}
+
+function ended(child: ChildProcess): Promise<void> {
+  return new Promise((resolve, reject) => {
+    child.on('error', reject);
+    child.on('exit', (status, signal) =>
+      status === 0 ? resolve() : reject(new Error(`a racer ended with ${status ?? signal}`)),
+    );
+  });
+}
+
+/** A sweep may still be in the middle of ending a connection. */
+async function expectSound({ maps }: Stage): Promise<void> {
+  await until(() => takeCensus(maps).violations.length === 0, 2000).catch(() => {});
+  expect(takeCensus(maps).violations).toEqual([]);
+}
+
+async function expectEmptied(stage: Stage): Promise<void> {
+  stage.setTimeouts(0);
+  await until(() => takeCensus(stage.maps).connections === 0);
+  stage.setTimeouts(900);
+  await expectSound(stage);
+  expect(takeCensus(stage.maps)).toEqual({ connections: 0, replies: 0, violations: [] });
+}
