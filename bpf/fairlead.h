@@ -80,6 +80,24 @@ enum event {
 	EVENTS,
 };
 
+/* What stands in a number's place where there is none. */
+enum none {
+	NO_DESTINATION = 0xffffffff,
+	NO_SERVICE = 0xffffffff,
+	NO_SLOT = 0xffffffff,
+	NO_PARTNER = 0xffffffff,
+	NO_LOOKUP = 0xffffffff,
+};
+
+/* Of the tables. */
+enum constant {
+	BUCKETS = 256, /* of sh and dh: IP_VS_SH_TAB_BITS, IP_VS_DH_TAB_BITS = 8 */
+	FLOW_WINDOW = 32, /* an entry lives at home + j * (j + 1) / 2, j < 32 */
+	FLOW_GRACE = 25, /* jiffies that an unlinked entry rests: far beyond any run of a program, also on a stalled virtual CPU */
+	SLOTS_PER_PAGE = 64, /* of the connection table: a bit in flow_pages each */
+	PAGES_PER_WORD = 64, /* of flow_pages */
+};
+
 /* services: what a packet's destination is looked up by. */
 struct service_key {
 	struct address vip;
@@ -110,9 +128,6 @@ struct member {
 	__u32 reserved;
 };
 
-#define BUCKETS 256 /* of sh and dh: IP_VS_SH_TAB_BITS, IP_VS_DH_TAB_BITS = 8 */
-#define NO_DESTINATION 0xffffffff
-
 /*
  * A cached way to an address. What a packet is sent by is one word for each hook, so that no reader sees half of a change
  * (two words tear: measured). The refresh word is claimed by compare and swap, so one CPU looks up at a time.
@@ -134,7 +149,9 @@ struct next_hop {
 	__u64 reserved[2];
 };
 
-#define DESTINATION_AVAILABLE 1 /* not deleted */
+enum destination_flag {
+	DESTINATION_AVAILABLE = 1, /* not deleted */
+};
 
 /* A real server as one service sees it. User space writes single words of it, the packet path the rest. */
 struct destination {
@@ -199,7 +216,7 @@ struct flow {
 	__u64 ports; /* source | destination << 16 | protocol << 32, as on the wire */
 	union {
 		struct {
-			__u32 control; /* see FLOW_* below */
+			__u32 control; /* see enum flow_control */
 			__u32 seen; /* jiffies (low 32 bits) of the last packet */
 		};
 		__u64 life; /* both, for compare and swap */
@@ -215,21 +232,19 @@ struct flow {
 	__u16 reserved;
 };
 
-#define NO_PARTNER 0xffffffff
-
-/* flow.control */
-#define FLOW_KIND_MASK 0x7 /* bits 0-2: enum flow_kind */
-#define FLOW_OFFSET_SHIFT 3 /* bits 3-7: j, the offset from home */
-#define FLOW_OFFSET_MASK 0x1f
-#define FLOW_STATE_SHIFT 8 /* bits 8-11: enum flow_state */
-#define FLOW_STATE_MASK 0xf
-#define FLOW_METHOD_SHIFT 12 /* bits 12-14: enum method */
-#define FLOW_METHOD_MASK 0x7
-#define FLOW_INACTIVE 0x8000 /* bit 15: counted in destination.inactive, not in .active */
-#define FLOW_GENERATION_SHIFT 16 /* bits 16-31: changes each time the slot is claimed */
-#define FLOW_BELOW_GENERATION 0xffff
-
-#define FLOW_WINDOW 32 /* an entry lives at home + j * (j + 1) / 2, j < 32 */
+/* flow.control: where in it is what. */
+enum flow_control {
+	FLOW_KIND_MASK = 0x7, /* bits 0-2: enum flow_kind */
+	FLOW_OFFSET_SHIFT = 3, /* bits 3-7: j, the offset from home */
+	FLOW_OFFSET_MASK = 0x1f,
+	FLOW_STATE_SHIFT = 8, /* bits 8-11: enum flow_state */
+	FLOW_STATE_MASK = 0xf,
+	FLOW_METHOD_SHIFT = 12, /* bits 12-14: enum method */
+	FLOW_METHOD_MASK = 0x7,
+	FLOW_INACTIVE = 0x8000, /* bit 15: counted in destination.inactive, not in .active */
+	FLOW_GENERATION_SHIFT = 16, /* bits 16-31: changes each time the slot is claimed */
+	FLOW_BELOW_GENERATION = 0xffff,
+};
 
 /* What user space sets at load (const in the programs), and what it may change later (the settings map). */
 struct settings {
@@ -264,7 +279,10 @@ struct instance {
 };
 
 /* interfaces: an interface's MAC in the low 48 bits, these above them. */
-#define INTERFACE_XDP (1ULL << 48) /* our XDP program is on it, and it takes redirected frames */
+enum interface_bit {
+	INTERFACE_XDP_BIT = 48, /* our XDP program is on it, and it takes redirected frames */
+};
+#define INTERFACE_XDP (1ULL << INTERFACE_XDP_BIT)
 #define MAC_MASK 0xffffffffffffULL
 
 /* lblc and lblcr: where a destination address went before. */
@@ -316,11 +334,7 @@ enum verdict {
 	VERDICT_SENT_BACK, /* XDP: by the interface that it came in by */
 };
 
-#define NO_SLOT 0xffffffff
-#define NO_SERVICE 0xffffffff
-#define NO_LOOKUP 0xffffffff
-
-/* Names that no layout above mentions, so that they reach the BTF. */
+/* Names that no layout above mentions, so that they reach the BTF: user space has no number of its own. */
 struct vocabulary {
 	enum method method;
 	enum scheduler scheduler;
@@ -329,5 +343,10 @@ struct vocabulary {
 	enum reason reason;
 	enum event event;
 	enum verdict verdict;
+	enum none none;
+	enum constant constant;
+	enum destination_flag destination_flag;
+	enum flow_control flow_control;
+	enum interface_bit interface_bit;
 	struct clock clock;
 };

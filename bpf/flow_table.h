@@ -20,8 +20,6 @@
 #include "flow.h"
 #include "state.h"
 
-#define GRACE \
-	25 /* jiffies that an unlinked entry rests: far beyond any run of a program, also on a stalled virtual CPU */
 #define LINK_TRIES 8
 
 enum insertion {
@@ -68,7 +66,7 @@ static __always_inline bool is_free(__u64 life, __u32 now)
 {
 	__u32 kind = flow_kind(life);
 
-	return kind == FLOW_FREE || (kind == FLOW_DEAD && now - (__u32)(life >> 32) > GRACE);
+	return kind == FLOW_FREE || (kind == FLOW_DEAD && now - (__u32)(life >> 32) > FLOW_GRACE);
 }
 
 /*
@@ -230,8 +228,8 @@ static __always_inline void fill(const struct place *place, const struct new_flo
 /* The bit that makes sweeps look at this slot's page. Set after the entry is live, since a sweep clears it before it looks. */
 static __always_inline void mark_page(__u32 slot)
 {
-	__u32 word = slot / 4096;
-	__u64 *pages = bpf_map_lookup_elem(&flow_pages, &word), bit = 1ULL << (slot / 64 % 64);
+	__u32 page = slot / SLOTS_PER_PAGE, word = page / PAGES_PER_WORD;
+	__u64 *pages = bpf_map_lookup_elem(&flow_pages, &word), bit = 1ULL << page % PAGES_PER_WORD;
 
 	if (pages && !(READ_ONCE(*pages) & bit))
 		__sync_fetch_and_or(pages, bit);

@@ -92,7 +92,7 @@ static __always_inline bool is_linear(struct __sk_buff *skb)
 static __always_inline enum verdict parse(void *ctx, enum hook hook, struct packet *packet)
 {
 	void *start = packet_start(ctx, hook), *end = packet_end(ctx, hook);
-	__u32 l3 = L3, header, least = sizeof(struct udphdr);
+	__u32 l3 = L3, header, least = sizeof(struct udphdr), transport = sizeof(struct udphdr);
 	struct iphdr *ip;
 	void *l4;
 	__be16 type;
@@ -138,6 +138,7 @@ static __always_inline enum verdict parse(void *ctx, enum hook hook, struct pack
 		if (l4 + sizeof(struct tcphdr) > end)
 			return VERDICT_PASS;
 		packet->tcp_flags = ((__u8 *)l4)[13];
+		transport = (((__u8 *)l4)[12] >> 4) * 4;
 		least = sizeof(struct tcphdr);
 	} else {
 		if (packet->protocol != IPPROTO_UDP || l4 + sizeof(struct udphdr) > end)
@@ -152,8 +153,7 @@ static __always_inline enum verdict parse(void *ctx, enum hook hook, struct pack
 
 		if (skb->gso_size) {
 			packet->length = skb->len - l3; /* a packet beyond 64 kB has no length of its own */
-			packet->segment = skb->gso_size + header +
-					  (packet->protocol == IPPROTO_TCP ? ((struct tcphdr *)l4)->doff * 4 : least);
+			packet->segment = skb->gso_size + header + transport;
 		} else if (packet->length + l3 > skb->len) {
 			return VERDICT_PASS;
 		}

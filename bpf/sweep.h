@@ -10,8 +10,6 @@
 #include "account.h"
 #include "flow_table.h"
 
-#define SLOTS_PER_PAGE 64
-#define PAGES_PER_WORD 64
 #define MILLISECOND 1000000ULL
 #define TICK (100 * MILLISECOND)
 #define SHORT_TICK (2 * MILLISECOND)

@@ -6,6 +6,7 @@ import type { Method } from '../../src/model/service.ts';
 import { addServices, fairlead, type Host, type Network, openNetwork, vip } from './network.ts';
 import { bytes } from './programs/bytes.mjs';
 import { startTalker, type Talker } from './talk.ts';
+import { offload, useXdp } from './xdp.ts';
 
 const methods = ['masq', 'gate', 'tunnel', 'fullnat'] as const;
 const bytesProgram = fileURLToPath(new URL('programs/bytes.mjs', import.meta.url));
@@ -67,11 +68,7 @@ describe.each(methods)('checksums of %s are right at XDP', (method) => {
 
   beforeAll(async () => {
     ({ network, talker } = await open(method));
-    await network.director.run(fairlead, 'attach', 'outer', 'inner', '--hook', 'xdp');
-    // A frame that XDP sends has no device left to finish its sum, and is taken only by a veth that polls, as GRO does.
-    for (const host of [network.client, ...network.realServers]) await offload(host, 'tx', 'off');
-    for (const segment of ['outer', 'inner'])
-      await network.switch.run('ethtool', '-K', `director-${segment}`, 'gro', 'on');
+    await useXdp(network);
   });
 
   afterAll(() => network[Symbol.asyncDispose]());
@@ -99,12 +96,6 @@ async function open(method: Method): Promise<{ network: Network; talker: Talker 
   const http = { protocol: 'tcp', port: 80 } as const;
   await addServices(network, [http, { protocol: 'udp', port: 7 }]);
   return { network, talker: await startTalker(network) };
-}
-
-/** Of all interfaces of a host. Turning tx on or off takes the segmentation with it: the second time each is as asked for. */
-async function offload(host: Host, ...features: readonly string[]): Promise<void> {
-  const each = 'for i in outer inner; do test ! -e /proc/sys/net/ipv4/conf/$i || ethtool -K $i "$@"; done';
-  await host.run('sh', '-ec', `${each}; ${each}`, 'sh', ...features);
 }
 
 /** TCP and UDP, both ways, and no receiver had anything to complain about. */

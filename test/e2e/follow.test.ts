@@ -1,8 +1,9 @@
 // Changes of the network below the director, with traffic running: the packets themselves find the new way, without a process.
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest';
-import { addServices, fairlead, type Host, type Network, openNetwork } from './network.ts';
+import { addServices, type Network, openNetwork } from './network.ts';
 import { startTalker, type Talk, type Talker } from './talk.ts';
 import { until } from './until.ts';
+import { useXdp } from './xdp.ts';
 
 /** A look-up is at most a second old, and TCP's retransmission may then wait for twice as long as it was in vain. */
 const patienceMs = 6_000;
@@ -102,12 +103,3 @@ describe.each([
     fresh.end();
   }
 });
-
-/** A frame that XDP sends has no device left to finish its sum, and is taken only by a veth that polls, as GRO does. */
-async function useXdp({ client, director, realServers, switch: bridges }: Network): Promise<void> {
-  await director.run(fairlead, 'attach', 'outer', 'inner', '--hook', 'xdp');
-  const noOffload = (host: Host): Promise<string> =>
-    host.run('sh', '-c', 'for i in outer inner; do ethtool -K $i tx off; done 2>/dev/null || true');
-  for (const host of [client, ...realServers]) await noOffload(host);
-  for (const segment of ['outer', 'inner']) await bridges.run('ethtool', '-K', `director-${segment}`, 'gro', 'on');
-}

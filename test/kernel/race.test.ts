@@ -9,7 +9,8 @@ import { destination, openStage, rip, type Stage, service, vip } from './stage.t
 import { until } from './until.ts';
 
 const methods: readonly Method[] = ['masq', 'gate', 'tunnel', 'fullnat'];
-const local = '192.0.2.77';
+const locals = [77, 78, 79, 80].map((last) => `192.0.2.${last}`);
+const [local = ''] = locals;
 /** So few local ports that replies which guess them often meet a connection. */
 const hostPorts = [1024, 61_439] as const;
 const localPorts = [61_440, 65_535] as const;
@@ -42,7 +43,8 @@ describe.each([
   });
 
   test('the same new connection on both CPUs, wanting another real server on each, is entered once', async () => {
-    const steps = connections * 2; // of four services, two with an entry for replies too: three quarters of the table's slots
+    stage.install(...services(numbers, locals));
+    const steps = connections > 1024 ? connections : 8 * connections; // half of all slots, or four times as many as there are
     feeder.prepare({ ...base, inStep: true, seed: 1 });
     await race(stage, steps, 1, () => {});
     const census = takeCensus(stage.maps);
@@ -52,6 +54,7 @@ describe.each([
     expect(counted).toBe(census.connections);
     if (connections > 1024) {
       expect(census).toMatchObject({ connections: steps, replies: steps / 2 });
+
       expect(Object.keys(news).filter((name) => !['to-tc', 'flow-race'].includes(name))).toEqual([]);
     }
   });
@@ -85,11 +88,11 @@ describe.each([
 
 const racerNames = ['racer_one', 'racer_two'] as const;
 
-function services(present: readonly number[]): readonly Service[] {
+function services(present: readonly number[], localAddresses: readonly string[] = [local]): readonly Service[] {
   return methods.map((method, index) => {
     const port = 80 + index;
     const destinations = present.map((number) => destination(number, method, { port }));
-    return service({ port, scheduler: 'rr', destinations, localAddresses: method === 'fullnat' ? [local] : [] });
+    return service({ port, scheduler: 'rr', destinations, localAddresses: method === 'fullnat' ? localAddresses : [] });
   });
 }
 
