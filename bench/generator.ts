@@ -76,17 +76,17 @@ export class Generator implements Disposable {
   }
 
   plan(traffic: Traffic): void {
-    const bytes = this.#maps.plans.mmap();
+    const bytes = new Uint8Array(this.#maps.plans.mmap());
     encodeInto(this.#layouts.struct('plan'), frameOf(traffic), bytes);
     if (traffic.keys === undefined || traffic.keys === this.#keys) return;
     this.#keys = traffic.keys;
     const keys = new BigUint64Array(traffic.keys.flatMap(({ addresses, ports }) => [addresses, ports]));
-    this.#maps.keys.mmap().set(new Uint8Array(keys.buffer));
+    new BigUint64Array(this.#maps.keys.mmap()).set(keys);
   }
 
   /** Number of the flow that the next packet would be of. */
   next(): number {
-    const { next } = decode<{ next: bigint }>(this.#layouts.struct('plan'), this.#maps.plans.mmap());
+    const { next } = decode<{ next: bigint }>(this.#layouts.struct('plan'), new Uint8Array(this.#maps.plans.mmap()));
     return Number(next);
   }
 

@@ -47,7 +47,7 @@ static __always_inline enum reason obstacle(enum hook hook, struct walk *walk)
 {
 	const struct packet *packet = &walk->packet;
 
-	if (hook != HOOK_XDP && !(__u32)walk->way.via)
+	if (!is_xdp(hook) && !(__u32)walk->way.via)
 		return walk->way.fib == BPF_FIB_LKUP_RET_FWD_DISABLED ? REASON_FORWARDING_OFF : REASON_NO_ROUTE;
 	if (packet->ttl <= 1)
 		return REASON_TTL_EXCEEDED;
@@ -78,20 +78,18 @@ static __always_inline enum verdict refuse(void *ctx, enum hook hook, struct wal
 
 static __always_inline enum verdict forward(void *ctx, enum hook hook, struct walk *walk, __u32 rip)
 {
-	bool is_xdp = hook == HOOK_XDP;
-
-	if (!is_xdp && !take_tags_off(ctx, &walk->packet))
+	if (!is_xdp(hook) && !take_tags_off(ctx, &walk->packet))
 		return drop(hook, REASON_ADJUST_FAILED);
 	switch (walk->method) {
 	case METHOD_MASQ:
 	case METHOD_FULLNAT:
-		return is_xdp ? translate_xdp(ctx, hook, walk) : translate_tc(ctx, hook, walk);
+		return is_xdp(hook) ? translate_xdp(ctx, hook, walk) : translate_tc(ctx, hook, walk);
 	case METHOD_TUNNEL:
 		if (!walk->way.source)
 			return drop(hook, REASON_NO_LOCAL_ADDRESS);
-		return is_xdp ? tunnel_xdp(ctx, hook, walk, rip) : tunnel_tc(ctx, hook, walk, rip);
+		return is_xdp(hook) ? tunnel_xdp(ctx, hook, walk, rip) : tunnel_tc(ctx, hook, walk, rip);
 	case METHOD_GATE:
-		return is_xdp ? route_xdp(ctx, hook, walk) : route_tc(ctx, hook, walk);
+		return is_xdp(hook) ? route_xdp(ctx, hook, walk) : route_tc(ctx, hook, walk);
 	}
 	return drop(hook, REASON_MALFORMED);
 }
@@ -103,6 +101,7 @@ static __always_inline enum verdict walk_packet(void *ctx, enum hook hook)
 	struct destination *destination;
 	enum reason reason = REASON_NONE;
 	enum verdict verdict;
+	bool is_known;
 
 	if (hook == HOOK_TC && !is_linear(ctx))
 		return VERDICT_PASS;
@@ -112,7 +111,9 @@ static __always_inline enum verdict walk_packet(void *ctx, enum hook hook)
 	walk.now = jiffies();
 
 	walk.flow = find_flow(packet->addresses, packet->ports, &walk.slot);
-	if (walk.flow && packet->tcp_flags & TCP_SYN) {
+	if (hook == HOOK_XDP_ESTABLISHED && (!walk.flow || !changes_nothing(packet, flow_state(walk.flow->control))))
+		return VERDICT_WALK;
+	if (hook != HOOK_XDP_ESTABLISHED && walk.flow && packet->tcp_flags & TCP_SYN) {
 		__u64 life = READ_ONCE(walk.flow->life);
 
 		if (is_ended(life)) {
@@ -121,7 +122,7 @@ static __always_inline enum verdict walk_packet(void *ctx, enum hook hook)
 			walk.flow = NULL;
 		}
 	}
-	if (!walk.flow) {
+	if (!walk.flow && hook != HOOK_XDP_ESTABLISHED) {
 		verdict = open_flow(ctx, hook, &walk, &reason);
 		if (reason == REASON_NO_DESTINATION)
 			return hook == HOOK_XDP ? VERDICT_TC
@@ -138,23 +139,29 @@ static __always_inline enum verdict walk_packet(void *ctx, enum hook hook)
 	if (!walk.is_reply && !(READ_ONCE(destination->flags) & DESTINATION_AVAILABLE))
 		return drop(hook, REASON_DESTINATION_GONE);
 
-	if (walk.is_reply)
-		way_to_client(ctx, hook, walk.new_addresses >> 32, walk.now, &walk.way);
-	else
-		way_to_destination(ctx, hook, destination, walk.now, &walk.way);
+	is_known = walk.is_reply ? known_way_to_client(walk.new_addresses >> 32, walk.now, &walk.way)
+				 : known_way_to_destination(destination, walk.now, &walk.way);
+	if (!is_known) {
+		if (hook == HOOK_XDP_ESTABLISHED)
+			return VERDICT_WALK;
+		if (walk.is_reply)
+			look_up_way_to_client(ctx, hook, walk.new_addresses >> 32, walk.now, &walk.way);
+		else
+			look_up_way_to_destination(ctx, hook, destination, walk.now, &walk.way);
+	}
 	reason = obstacle(hook, &walk);
 
 	/* The packet that looked up goes by TC too, whose neighbour code probes: XDP alone would keep a stale MAC for ever. */
-	if (hook == HOOK_XDP && (!walk.way.l2 || walk.way.fib != NO_LOOKUP || reason != REASON_NONE)) {
-		count_event(EVENT_TO_TC);
-		return VERDICT_TC;
-	}
+	if (is_xdp(hook) && (!walk.way.l2 || walk.way.fib != NO_LOOKUP || reason != REASON_NONE))
+		return hook == HOOK_XDP ? VERDICT_TC : VERDICT_WALK;
 	if (hook == HOOK_TRACE) {
 		trace_walk(&walk, reason);
 		return reason == REASON_NONE ? VERDICT_SENT : VERDICT_DROP;
 	}
 
-	if (walk.flow)
+	if (hook == HOOK_XDP_ESTABLISHED)
+		note_seen(walk.flow, walk.now);
+	else if (walk.flow)
 		track(walk.flow, walk.slot, packet, walk.is_reply, walk.now);
 	count_packet(walk.destination, walk.is_reply, packet->length);
 	if (reason == REASON_TOO_BIG || reason == REASON_TTL_EXCEEDED)
@@ -164,10 +171,9 @@ static __always_inline enum verdict walk_packet(void *ctx, enum hook hook)
 	return forward(ctx, hook, &walk, destination->rip.word[0]);
 }
 
-SEC("xdp")
-int director_xdp(struct xdp_md *ctx)
+static __always_inline int xdp_action(enum verdict verdict)
 {
-	switch (walk_packet(ctx, HOOK_XDP)) {
+	switch (verdict) {
 	case VERDICT_SENT:
 		return XDP_REDIRECT;
 	case VERDICT_SENT_BACK:
@@ -177,6 +183,35 @@ int director_xdp(struct xdp_md *ctx)
 	default:
 		return XDP_PASS;
 	}
+}
+
+/* All of the walk that XDP can do. */
+SEC("xdp")
+int director_walk(struct xdp_md *ctx)
+{
+	enum verdict verdict = walk_packet(ctx, HOOK_XDP);
+
+	if (verdict == VERDICT_TC)
+		count_event(EVENT_TO_TC);
+	return xdp_action(verdict);
+}
+
+struct {
+	__uint(type, BPF_MAP_TYPE_PROG_ARRAY);
+	__uint(max_entries, 1);
+	__uint(key_size, sizeof(__u32));
+	__array(values, int(void *));
+} stages SEC(".maps") = {.values = {[0] = (void *)&director_walk}};
+
+/* What is attached: the walk of established packets alone takes two thirds of the time (docs/performance.md). */
+SEC("xdp")
+int director_xdp(struct xdp_md *ctx)
+{
+	enum verdict verdict = walk_packet(ctx, HOOK_XDP_ESTABLISHED);
+
+	if (verdict == VERDICT_WALK)
+		bpf_tail_call_static(ctx, &stages, 0);
+	return xdp_action(verdict);
 }
 
 SEC("tc")

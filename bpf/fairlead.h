@@ -93,7 +93,7 @@ enum none {
 enum constant {
 	BUCKETS = 256, /* of sh and dh: IP_VS_SH_TAB_BITS, IP_VS_DH_TAB_BITS = 8 */
 	FLOW_WINDOW = 32, /* an entry lives at home + j * (j + 1) / 2, j < 32 */
-	FLOW_GRACE = 25, /* jiffies that an unlinked entry rests: far beyond any run of a program, also on a stalled virtual CPU */
+	FLOW_GRACE = 25, /* jiffies that an unlinked entry rests: far beyond any run of a program, stalls included */
 	SLOTS_PER_PAGE = 64, /* of the connection table: a bit in flow_pages each */
 	PAGES_PER_WORD = 64, /* of flow_pages */
 };
@@ -328,6 +328,7 @@ struct trace {
 enum verdict {
 	VERDICT_NEXT, /* go on with the walk */
 	VERDICT_PASS, /* not ours: the kernel's own stack has it */
+	VERDICT_WALK, /* XDP's first program: the second, which has the whole walk, takes it */
 	VERDICT_TC, /* XDP: the TC program finishes it */
 	VERDICT_DROP,
 	VERDICT_SENT,

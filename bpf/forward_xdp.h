@@ -75,26 +75,23 @@ static __always_inline enum verdict route_xdp(struct xdp_md *ctx, enum hook hook
 	return send_xdp(ctx, hook, start, walk->way.l2);
 }
 
-/* The outer header as ip_vs_tunnel_xmit makes it: TTL, TOS and DF are the inner one's. */
+/* The outer header as ip_vs_tunnel_xmit makes it: TTL, TOS and DF are the inner one's. Made in words, as it is summed. */
 static __always_inline void make_tunnel_header(struct iphdr *outer, const struct walk *walk, __u32 rip)
 {
 	const struct packet *packet = &walk->packet;
-	__u32 length = packet->length + TUNNEL_HEADER;
-	__u64 sum;
+	__u32 *words = (void *)outer, length = packet->length + TUNNEL_HEADER;
+	__u32 first, second, third;
 
-	*(__u8 *)outer = 0x45;
-	outer->tos = packet->tos;
 	/* The whole packet's, also where it will be cut: a receiver on the same machine trims to it. Beyond 64 kB there is none. */
-	outer->tot_len = length > 0xffff ? 0 : bpf_htons(length);
-	outer->id = packet->dont_fragment ? 0 : bpf_get_prandom_u32();
-	outer->frag_off = packet->dont_fragment ? bpf_htons(IP_DONT_FRAGMENT) : 0;
-	outer->ttl = packet->ttl - 1;
-	outer->protocol = IPPROTO_IPIP;
-	outer->saddr = walk->way.source;
-	outer->daddr = rip;
-	sum = (__u64)bpf_htons(0x4500 | packet->tos) + outer->tot_len + outer->id + outer->frag_off +
-	      bpf_htons(outer->ttl << 8 | IPPROTO_IPIP) + outer->saddr + outer->daddr;
-	outer->check = ~fold(sum);
+	first = 0x45 | packet->tos << 8 | (length > 0xffff ? 0 : bpf_htons(length)) << 16;
+	second = packet->dont_fragment ? bpf_htons(IP_DONT_FRAGMENT) << 16 : bpf_get_prandom_u32() & 0xffff;
+	third = (__u8)(packet->ttl - 1) | IPPROTO_IPIP << 8;
+	third |= (__u32)(__u16)~fold((__u64)first + second + third + walk->way.source + rip) << 16;
+	words[0] = first;
+	words[1] = second;
+	words[2] = third;
+	words[3] = walk->way.source;
+	words[4] = rip;
 }
 
 static __always_inline enum verdict tunnel_xdp(struct xdp_md *ctx, enum hook hook, const struct walk *walk, __u32 rip)

@@ -229,7 +229,7 @@ static __always_inline void remember(const struct choice *choice, const struct l
 	locality->last_use = choice->now;
 }
 
-__noinline __u32 pick_locality(const struct choice *choice)
+static __always_inline __u32 pick_locality(const struct choice *choice)
 {
 	struct locality_key key = {};
 	struct settings *set = live_settings();
@@ -237,7 +237,7 @@ __noinline __u32 pick_locality(const struct choice *choice)
 	struct member *member;
 	__u32 position;
 
-	if (!choice || !set)
+	if (!set)
 		return NO_DESTINATION;
 	key.service = choice->service.id;
 	key.address.word[0] = choice->target;

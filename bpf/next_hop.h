@@ -102,71 +102,111 @@ static __always_inline bool is_answer(const struct way *way)
 	return way->fib != BPF_FIB_LKUP_RET_FWD_DISABLED && (__s32)way->fib >= 0;
 }
 
-static __always_inline void way_to_destination(void *ctx, enum hook hook, struct destination *destination, __u32 now,
-					       struct way *way)
+/* The cached way, unless it is time to look again. */
+static __always_inline bool known_way_to_destination(const struct destination *destination, __u32 now, struct way *way)
 {
-	struct next_hop *hop = &destination->next_hop;
+	const struct next_hop *hop = &destination->next_hop;
 	__u32 refresh;
 
 	way->fib = NO_LOOKUP;
-	if (is_due(hop, now, &refresh)) {
-		if (hook == HOOK_TRACE) {
-			look_up(ctx, destination->rip.word[0], way);
-			return;
-		}
-		/* The first packets must not wait for the one that looks up. */
-		if (READ_ONCE(hop->oif) == 0 ||
-		    __sync_val_compare_and_swap(&hop->refresh, refresh, now + 25) == refresh) {
-			look_up(ctx, destination->rip.word[0], way);
-			if (is_answer(way)) {
-				WRITE_ONCE(hop->mtu, way->mtu);
-				WRITE_ONCE(hop->source.word[0], way->source);
-				WRITE_ONCE(hop->l2, way->l2);
-				WRITE_ONCE(hop->via, way->via);
-			}
-			WRITE_ONCE(hop->refresh, next_refresh(way, now));
-		}
-	}
 	way->l2 = READ_ONCE(hop->l2);
 	way->via = READ_ONCE(hop->via);
 	way->mtu = READ_ONCE(hop->mtu);
 	way->source = READ_ONCE(hop->source.word[0]);
+	return !is_due(hop, now, &refresh);
+}
+
+static __always_inline void look_up_way_to_destination(void *ctx, enum hook hook, struct destination *destination,
+						       __u32 now, struct way *way)
+{
+	struct next_hop *hop = &destination->next_hop;
+	__u32 refresh = READ_ONCE(hop->refresh);
+
+	if (hook == HOOK_TRACE) {
+		look_up(ctx, destination->rip.word[0], way);
+		return;
+	}
+	/* The first packets must not wait for the one that looks up. */
+	if (READ_ONCE(hop->oif) != 0 && __sync_val_compare_and_swap(&hop->refresh, refresh, now + 25) != refresh)
+		return;
+	look_up(ctx, destination->rip.word[0], way);
+	if (is_answer(way)) {
+		WRITE_ONCE(hop->mtu, way->mtu);
+		WRITE_ONCE(hop->source.word[0], way->source);
+		WRITE_ONCE(hop->l2, way->l2);
+		WRITE_ONCE(hop->via, way->via);
+	} else {
+		way->l2 = READ_ONCE(hop->l2);
+		way->via = READ_ONCE(hop->via);
+		way->mtu = READ_ONCE(hop->mtu);
+		way->source = READ_ONCE(hop->source.word[0]);
+	}
+	WRITE_ONCE(hop->refresh, next_refresh(way, now));
+}
+
+static __always_inline void way_to_destination(void *ctx, enum hook hook, struct destination *destination, __u32 now,
+					       struct way *way)
+{
+	if (!known_way_to_destination(destination, now, way))
+		look_up_way_to_destination(ctx, hook, destination, now, way);
 }
 
 /*
  * Clients are many: their ways are in a table by hash, where two may want one place. The version tells a reader that the entry
  * changed hands under it; then, or when another holds the place, the packet looks up for itself.
  */
-static __always_inline void way_to_client(void *ctx, enum hook hook, __u32 to, __u32 now, struct way *way)
+static __always_inline struct next_hop *client_hop(__u32 to)
 {
-	__u32 place = (to * 0x61c88647U) >> 18, version, refresh;
-	struct next_hop *hop = bpf_map_lookup_elem(&routes, &place);
+	__u32 place = (to * 0x61c88647U) >> 18;
 
 	_Static_assert(ROUTES == 1 << 14, "place takes 14 bits");
+	return bpf_map_lookup_elem(&routes, &place);
+}
+
+/* False when the place is another's, or changed hands while it was read. */
+static __always_inline bool read_client_hop(const struct next_hop *hop, __u32 to, struct way *way)
+{
+	__u32 version = READ_ONCE(hop->version);
+
+	way->fib = NO_LOOKUP;
+	if (version & 1 || READ_ONCE(hop->to) != to)
+		return false;
+	way->l2 = READ_ONCE(hop->l2);
+	way->via = READ_ONCE(hop->via);
+	way->mtu = READ_ONCE(hop->mtu);
+	way->source = 0;
+	return READ_ONCE(hop->version) == version;
+}
+
+static __always_inline bool known_way_to_client(__u32 to, __u32 now, struct way *way)
+{
+	struct next_hop *hop = client_hop(to);
+	__u32 refresh;
+
+	return hop && !is_due(hop, now, &refresh) && read_client_hop(hop, to, way);
+}
+
+static __always_inline void look_up_way_to_client(void *ctx, enum hook hook, __u32 to, __u32 now, struct way *way)
+{
+	struct next_hop *hop = client_hop(to);
+	__u32 version;
+
+	look_up(ctx, to, way);
 	if (!hop)
 		return;
-	way->fib = NO_LOOKUP;
+	if (!is_answer(way)) {
+		struct way known;
+
+		if (read_client_hop(hop, to, &known)) {
+			way->l2 = known.l2;
+			way->via = known.via;
+			way->mtu = known.mtu;
+		}
+		return;
+	}
 	version = READ_ONCE(hop->version);
-	if (!(version & 1) && READ_ONCE(hop->to) == to && !is_due(hop, now, &refresh)) {
-		way->l2 = READ_ONCE(hop->l2);
-		way->via = READ_ONCE(hop->via);
-		way->mtu = READ_ONCE(hop->mtu);
-		way->source = 0;
-		if (READ_ONCE(hop->version) == version)
-			return;
-	}
-	look_up(ctx, to, way);
-	if (!is_answer(way) && !(version & 1) && READ_ONCE(hop->to) == to) {
-		way->l2 = READ_ONCE(hop->l2);
-		way->via = READ_ONCE(hop->via);
-		way->mtu = READ_ONCE(hop->mtu);
-		if (READ_ONCE(hop->version) != version)
-			way->via = 0;
-		return;
-	}
-	if (hook == HOOK_TRACE || !is_answer(way) || version & 1)
-		return;
-	if (__sync_val_compare_and_swap(&hop->version, version, version + 1) != version)
+	if (hook == HOOK_TRACE || version & 1 ||
+	    __sync_val_compare_and_swap(&hop->version, version, version + 1) != version)
 		return;
 	WRITE_ONCE(hop->to, to);
 	WRITE_ONCE(hop->mtu, way->mtu);

@@ -253,7 +253,7 @@ static __always_inline enum verdict open_flow(void *ctx, enum hook hook, struct 
 	choice->commit = hook != HOOK_TRACE;
 	choice->flow_hash = (packet->addresses ^ config.hash_seed[1]) * 0x9e3779b97f4a7c15ULL ^ packet->ports;
 	trace_service(hook, service);
-	if (is_amid ? !schedule_stateless(choice) : !schedule(choice)) {
+	if (is_amid ? !schedule_stateless(choice) : !choose(choice)) {
 		*reason = REASON_NO_DESTINATION;
 		return VERDICT_DROP;
 	}

@@ -14,11 +14,18 @@
 #include <linux/tcp.h>
 #include <linux/udp.h>
 
+/* The programs that are made of the one walk. Each leaves what it can't finish, untouched, to the next. */
 enum hook {
+	HOOK_XDP_ESTABLISHED, /* packets amid a connection, and nothing that is rare */
 	HOOK_XDP,
 	HOOK_TC,
 	HOOK_TRACE, /* an XDP program that changes nothing and says what it would do */
 };
+
+static __always_inline bool is_xdp(enum hook hook)
+{
+	return hook == HOOK_XDP_ESTABLISHED || hook == HOOK_XDP;
+}
 
 #define IP_DONT_FRAGMENT 0x4000
 #define IP_FRAGMENT 0x3fff /* more fragments, or an offset */
@@ -122,7 +129,9 @@ static __always_inline enum verdict parse(void *ctx, enum hook hook, struct pack
 	first = *(__u8 *)ip;
 	if ((__u8)(first - 0x45) > 0xf - 5) /* version 4, and a header of 5 words to 15 */
 		return VERDICT_PASS;
-	header = (first & 0xf) * 4;
+	if (hook == HOOK_XDP_ESTABLISHED && first != 0x45)
+		return VERDICT_WALK;
+	header = hook == HOOK_XDP_ESTABLISHED ? sizeof(*ip) : (first & 0xf) * 4;
 	if (ip->frag_off & bpf_htons(IP_FRAGMENT))
 		return VERDICT_PASS;
 	packet->protocol = ip->protocol;

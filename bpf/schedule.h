@@ -252,6 +252,12 @@ static __always_inline int answer(struct choice *choice, __u32 position)
 	return 1;
 }
 
+/* Apart from schedule(), not below it: the stack ends soon here. */
+__noinline int schedule_by_locality(struct choice *choice)
+{
+	return choice ? answer(choice, pick_locality(choice)) : 0;
+}
+
 /* 1 and the choice's destination and method, or 0: no destination can take it. */
 __noinline int schedule(struct choice *choice)
 {
@@ -271,9 +277,6 @@ __noinline int schedule(struct choice *choice)
 		return answer(choice, pick_bucket(choice, choice->source));
 	case SCHEDULER_DH:
 		return answer(choice, pick_bucket(choice, choice->target));
-	case SCHEDULER_LBLC:
-	case SCHEDULER_LBLCR:
-		return answer(choice, pick_locality(choice));
 	}
 	return 0;
 }
@@ -281,4 +284,13 @@ __noinline int schedule(struct choice *choice)
 __noinline int schedule_stateless(struct choice *choice)
 {
 	return choice ? answer(choice, pick_rendezvous(choice)) : 0;
+}
+
+static __always_inline int choose(struct choice *choice)
+{
+	__u32 scheduler = choice->service.scheduler;
+
+	if (scheduler == SCHEDULER_LBLC || scheduler == SCHEDULER_LBLCR)
+		return schedule_by_locality(choice);
+	return schedule(choice);
 }

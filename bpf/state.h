@@ -167,17 +167,29 @@ __noinline __u32 change_state(__u32 slot, __u32 event, __u32 direction, __u32 no
 	return state;
 }
 
+/* What most packets are: of a connection that stays as it is. */
+static __always_inline bool changes_nothing(const struct packet *packet, __u32 state)
+{
+	if (packet->protocol == IPPROTO_UDP)
+		return true;
+	return state == STATE_ESTABLISHED && (packet->tcp_flags & (TCP_FIN | TCP_SYN | TCP_RST | TCP_ACK)) == TCP_ACK;
+}
+
+/* Only on change: storing it for every packet makes the line travel between CPUs (measured: 38 ns against 9). */
+static __always_inline void note_seen(struct flow *flow, __u32 now)
+{
+	if (READ_ONCE(flow->seen) != now)
+		WRITE_ONCE(flow->seen, now);
+}
+
 /* One packet's effect on its connection: the state, and the time it was last seen. */
 static __always_inline void track(struct flow *flow, __u32 slot, const struct packet *packet, bool is_reply, __u32 now)
 {
 	__u32 control = READ_ONCE(flow->control), state = flow_state(control), next;
 	enum direction direction;
 
-	/* Only on change: storing it for every packet makes the line travel between CPUs (measured: 38 ns against 9). */
-	if (READ_ONCE(flow->seen) != now)
-		WRITE_ONCE(flow->seen, now);
-	/* What most packets are. */
-	if (state == STATE_ESTABLISHED && (packet->tcp_flags & (TCP_FIN | TCP_SYN | TCP_RST | TCP_ACK)) == TCP_ACK)
+	note_seen(flow, now);
+	if (changes_nothing(packet, state))
 		return;
 	direction = direction_of(is_reply, flow_method(control));
 	if (next_state(packet, direction, state) == state)

@@ -1,10 +1,7 @@
 // What must hold in a connection table at rest, whatever packets, timers and CPUs did to it. Anything else is told in words.
+import { controlOf } from '../src/dataplane/control.ts';
 import type { Maps } from '../src/dataplane/maps.ts';
 
-const windowSlots = 32;
-const noPartner = 0xffff_ffff;
-const slotsPerPage = 64;
-const pagesPerWord = 64;
 /** How IPVS counts ActiveConn. */
 const activeStates = ['ESTABLISHED', 'SYN_SENT', 'SYN_RECV', 'SYNACK'];
 /** More would only repeat what the first ones say. */
@@ -37,7 +34,7 @@ export function takeCensus(maps: Maps): Census {
   const violations = [
     ...places(maps, entries),
     ...keys(entries),
-    ...partners(entries),
+    ...partners(maps, entries),
     ...loads(maps, entries),
     ...pages(maps, entries),
   ];
@@ -52,22 +49,23 @@ export function takeCensus(maps: Maps): Census {
 /** Those that are neither free nor dead. */
 function readEntries(maps: Maps): ReadonlyMap<number, Entry> {
   const flows = maps.rows('flows');
-  const control = flows.number('control');
+  const words = flows.number('control');
+  const control = controlOf(maps.vocabulary.numbers);
   const kinds = new Map([...maps.vocabulary.flowKinds].map(([name, number]) => [number, name]));
   const home = homeOf(maps);
   const entries = new Map<number, Entry>();
   for (let slot = 0; slot < flows.length; slot++) {
-    const word = control.get(slot);
-    const kind = kinds.get(word & 0x7) ?? 'unknown';
+    const word = control.decode(words.get(slot));
+    const kind = kinds.get(word.kind) ?? 'unknown';
     if (kind === 'FLOW_FREE' || kind === 'FLOW_DEAD') continue;
     const [addresses, ports] = [flows.bigint('addresses').get(slot), flows.bigint('ports').get(slot)];
     entries.set(slot, {
       slot,
       kind,
-      offset: (word >>> 3) & 0x1f,
-      state: maps.vocabulary.states.name((word >>> 8) & 0xf),
-      method: maps.vocabulary.methods.name((word >>> 12) & 0x7),
-      isInactive: (word & 0x8000) !== 0,
+      offset: word.offset,
+      state: maps.vocabulary.states.name(word.state),
+      method: maps.vocabulary.methods.name(word.method),
+      isInactive: word.isInactive,
       addresses,
       ports,
       newAddresses: flows.bigint('new_addresses').get(slot),
@@ -98,6 +96,7 @@ function homeOf(maps: Maps): (addresses: bigint, ports: bigint) => number {
 function* places(maps: Maps, entries: ReadonlyMap<number, Entry>): Generator<string> {
   const flows = maps.rows('flows');
   const windows = flows.bigint('home');
+  const { FLOW_WINDOW } = maps.vocabulary.numbers;
   const placeOf = (home: number, offset: number): number => (home + (offset * (offset + 1)) / 2) % flows.length;
   for (const entry of entries.values()) {
     const { slot, kind, home, offset } = entry;
@@ -110,7 +109,7 @@ function* places(maps: Maps, entries: ReadonlyMap<number, Entry>): Generator<str
   }
   for (let home = 0; home < flows.length; home++) {
     const bits = Number(windows.get(home) & 0xffff_ffffn);
-    for (let offset = 0; bits !== 0 && offset < windowSlots; offset++) {
+    for (let offset = 0; bits !== 0 && offset < FLOW_WINDOW; offset++) {
       if (((bits >>> offset) & 1) === 0) continue;
       const entry = entries.get(placeOf(home, offset));
       if (entry?.home !== home || entry.offset !== offset)
@@ -130,12 +129,12 @@ function* keys(entries: ReadonlyMap<number, Entry>): Generator<string> {
 }
 
 /** A translated connection and its replies name each other, and turn each other's packets round. */
-function* partners(entries: ReadonlyMap<number, Entry>): Generator<string> {
+function* partners(maps: Maps, entries: ReadonlyMap<number, Entry>): Generator<string> {
   for (const entry of entries.values()) {
     const { slot, kind, method, partner } = entry;
     const isTranslated = method === 'masq' || method === 'fullnat';
     if (!isTranslated) {
-      if (kind !== 'FLOW_LIVE' || partner !== noPartner)
+      if (kind !== 'FLOW_LIVE' || partner !== maps.vocabulary.numbers.NO_PARTNER)
         yield `slot ${slot}: ${kind} by ${method} with partner ${partner}`;
       continue;
     }
@@ -192,11 +191,12 @@ function* loads(maps: Maps, entries: ReadonlyMap<number, Entry>): Generator<stri
 
 /** Sweeps and listings pass over pages without a bit. */
 function* pages(maps: Maps, entries: ReadonlyMap<number, Entry>): Generator<string> {
-  const bits = maps.map('flow_pages').mmap();
+  const words = maps.words('flow_pages');
+  const { SLOTS_PER_PAGE, PAGES_PER_WORD } = maps.vocabulary.numbers;
   for (const { slot, kind } of entries.values()) {
-    const page = Math.floor(slot / slotsPerPage);
-    const word = bits.readBigUInt64LE(Math.floor(page / pagesPerWord) * 8);
-    if (kind === 'FLOW_LIVE' && ((word >> BigInt(page % pagesPerWord)) & 1n) === 0n)
+    const page = Math.floor(slot / SLOTS_PER_PAGE);
+    const word = words.get(Math.floor(page / PAGES_PER_WORD));
+    if (kind === 'FLOW_LIVE' && ((word >> BigInt(page % PAGES_PER_WORD)) & 1n) === 0n)
       yield `slot ${slot}: its page has no bit`;
   }
 }

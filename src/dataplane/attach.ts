@@ -4,10 +4,10 @@ import { join } from 'node:path';
 import { type Interface, interfaces } from '../kernel/interfaces.ts';
 import { BpfLink } from '../kernel/link.ts';
 import { BpfProgram } from '../kernel/program.ts';
-import { writeSysctl } from '../kernel/sysctl.ts';
 import { attachTc, detachTc, hasClsact, queryTc, type TcSlot } from '../kernel/tc.ts';
 import { FairleadError } from '../model/error.ts';
 import { chooseInterfaces, type Hook } from './choose.ts';
+import { ensureForwarding, restoreForwarding } from './forwarding.ts';
 import type { Maps } from './maps.ts';
 import { forget, recall, recallChoice, remember, rememberChoice } from './memory.ts';
 
@@ -28,23 +28,20 @@ const priority = 64;
 /** "fairlead", as far as hexadecimal digits spell it. */
 const handle = 0xfa1ead;
 
-/** lo's own setting makes no other interface forward, and bpf_fib_lookup looks up for an interface that does. */
-export const forwarding = 'net.ipv4.conf.lo.forwarding';
-
-/** INTERFACE_XDP of bpf/fairlead.h. */
-const interfaceXdp = 1n << 48n;
-/** The interfaces map has that many. */
-const mappedInterfaces = 65536;
-
 /** From now on packets are taken from just these. Throws hook-busy and interface-missing, having undone what it had done. */
 export function attach(maps: Maps, { interfaces: names, hook = 'auto' }: AttachOptions): readonly Attachment[] {
   const chosen = chooseInterfaces(interfaces(), names);
   const before = recall(maps);
-  writeSysctl(forwarding, 1);
+  const linked = new Set([...before.keys()].filter((index) => isLinked(maps, index)));
+  ensureForwarding();
   try {
     for (const one of chosen) attachOne(maps, one, hook);
   } catch (error) {
-    for (const { index } of chosen) if (!before.has(index)) detachOne(maps, index);
+    for (const one of chosen) {
+      if (!before.has(one.index)) detachOne(maps, one.index);
+      else if (!linked.has(one.index)) detachXdp(maps, one.index);
+      else if (!isLinked(maps, one.index)) attachXdp(maps, one, 'auto');
+    }
     throw error;
   }
   rememberChoice(maps, { hook, isByName: names !== undefined });
@@ -65,7 +62,7 @@ export function attachNew(maps: Maps): void {
 /** From all interfaces. Those that are gone meanwhile took the programs with them. */
 export function detach(maps: Maps): void {
   for (const index of recall(maps).keys()) detachOne(maps, index);
-  if (maps.rows('instances').number('lo_forwarding').get(0) === 0) writeSysctl(forwarding, 0);
+  restoreForwarding(maps);
 }
 
 export function attachments(maps: Maps): readonly Attachment[] {
@@ -84,20 +81,20 @@ function attachOne(maps: Maps, one: Interface, hook: Hook): void {
   const { index, mac } = one;
   const known = recall(maps).get(index);
   const isOurs = known?.tc === true;
-  if (index < mappedInterfaces) maps.interfaces.set(index, macWord(mac));
+  if (isMapped(maps, index)) maps.words('interfaces').set(index, macWord(mac));
   if (isOurs || queryTc(slotOf(index)) === undefined) {
     // Before it is done, so that it is undone even if we die in between.
     remember(maps, index, { tc: true, ownQdisc: known?.ownQdisc === true || !hasClsact(index) });
   }
   using program = openProgram(maps, 'director_tc');
   attachTc(slotOf(index), program, { replace: isOurs });
-  if (wantsXdp(one, hook)) attachXdp(maps, one, hook);
+  if (wantsXdp(maps, one, hook)) attachXdp(maps, one, hook);
   else detachXdp(maps, index);
 }
 
-function wantsXdp({ kind, index }: Interface, hook: Hook): boolean {
+function wantsXdp(maps: Maps, { kind, index }: Interface, hook: Hook): boolean {
   // Native XDP on a veth costs its peer segmentation offload: half of a bulk transfer's speed.
-  return hook === 'xdp' || (hook === 'auto' && kind !== 'veth' && index < mappedInterfaces);
+  return hook === 'xdp' || (hook === 'auto' && kind !== 'veth' && isMapped(maps, index));
 }
 
 function attachXdp(maps: Maps, one: Interface, hook: Hook): void {
@@ -107,7 +104,7 @@ function attachXdp(maps: Maps, one: Interface, hook: Hook): void {
   if (present !== undefined) present.update(program);
   else if (!linkXdp(maps, one, program, hook)) return;
   remember(maps, index, { xdp: true });
-  maps.interfaces.set(index, maps.interfaces.get(index) | interfaceXdp);
+  markXdp(maps, index, true);
 }
 
 function linkXdp(maps: Maps, { index, name }: Interface, program: BpfProgram, hook: Hook): boolean {
@@ -140,10 +137,21 @@ function detachOne(maps: Maps, index: number): void {
 }
 
 function detachXdp(maps: Maps, index: number): void {
-  if (index < mappedInterfaces) maps.interfaces.set(index, maps.interfaces.get(index) & ~interfaceXdp);
+  if (isMapped(maps, index)) markXdp(maps, index, false);
   using link = openLink(maps, index);
   link?.detach();
   rmSync(linkPath(maps, index), { force: true });
+}
+
+/** Whether packets may be sent by it at XDP. */
+function markXdp(maps: Maps, index: number, isOn: boolean): void {
+  const words = maps.words('interfaces');
+  const bit = 1n << BigInt(maps.vocabulary.numbers.INTERFACE_XDP_BIT);
+  words.set(index, (words.get(index) & ~bit) | (isOn ? bit : 0n));
+}
+
+function isMapped(maps: Maps, index: number): boolean {
+  return index < maps.map('interfaces').info.maxEntries;
 }
 
 function isLinked(maps: Maps, index: number): boolean {

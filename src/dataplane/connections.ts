@@ -5,20 +5,11 @@ import { be16, decode } from '../kernel/codec.ts';
 import { BpfProgram } from '../kernel/program.ts';
 import type { Connection, Endpoint } from '../model/director.ts';
 import { FairleadError } from '../model/error.ts';
+import { type ControlWord, controlOf } from './control.ts';
 import type { Maps } from './maps.ts';
 import { readEndpoint } from './read.ts';
-import { strideOf } from './rows.ts';
 import { readTimeoutRow } from './timeouts.ts';
 import { protocolName } from './vocabulary.ts';
-
-const slotsPerPage = 64;
-const noPartner = 0xffff_ffff;
-
-/** flow.control: bits 0-2 kind, 8-11 state, 12-14 method, 16-31 generation. */
-const kindOf = (control: number): number => control & 0x7;
-const stateOf = (control: number): number => (control >>> 8) & 0xf;
-const methodOf = (control: number): number => (control >>> 12) & 0x7;
-const sameEntry = (a: number, b: number): boolean => ((a ^ b) & 0xffff_0007) === 0;
 
 interface FlowRow {
   readonly addresses: bigint;
@@ -34,52 +25,66 @@ interface FlowRow {
 /** Connections that begin or end meanwhile may be seen or not. */
 export function* readConnections(maps: Maps): Generator<Connection> {
   const rows = maps.rows('flows');
-  const control = rows.number('control');
+  const word = rows.number('control');
   const seen = rows.number('seen');
-  const live = maps.vocabulary.flowKinds.get('FLOW_LIVE');
+  const { NO_PARTNER } = maps.vocabulary.numbers;
+  const control = controlOf(maps.vocabulary.numbers);
   const clock = readClock(maps);
-  for (const slot of candidateSlots(maps)) {
-    if (kindOf(control.get(slot)) !== live) continue;
+  for (const [slot, before] of liveSlots(maps)) {
     const row = rows.read<FlowRow>(slot);
     // The slot may have gone to another connection while it was read.
-    if (!sameEntry(row.control, control.get(slot))) continue;
-    const last = row.partner === noPartner ? row.seen : later(row.seen, seen.get(row.partner));
-    const connection = toConnection(maps, row, clock.secondsLeft(stateOf(row.control), last));
+    if (!control.isSameEntry(before, word.get(slot))) continue;
+    const { state, method } = control.decode(row.control);
+    const last = row.partner === NO_PARTNER ? row.seen : later(row.seen, seen.get(row.partner));
+    const connection = toConnection(maps, row, { state, method, expiresInS: clock.secondsLeft(state, last) });
     if (connection !== undefined) yield connection;
   }
 }
 
 /** Live connections, counted without decoding any. */
 export function countConnections(maps: Maps): number {
-  const live = maps.vocabulary.flowKinds.get('FLOW_LIVE');
-  const control = maps.rows('flows').number('control');
   let count = 0;
-  for (const slot of candidateSlots(maps)) if (kindOf(control.get(slot)) === live) count++;
+  for (const _ of liveSlots(maps)) count++;
   return count;
 }
 
-function* candidateSlots(maps: Maps): Generator<number> {
+/** Of connections, each with its control word. */
+function* liveSlots(maps: Maps): Generator<readonly [slot: number, control: number]> {
   const { flow_slots: slots } = maps.instance;
-  const bitmap = maps.map('flow_pages').mmap();
-  // A sweep clears a page's bit for the moment in which it looks: what was set before counts too.
-  const before = Buffer.from(bitmap);
-  const stride = strideOf(8);
-  for (let at = 0; at < bitmap.length; at += stride) {
-    const word = bitmap.readBigUInt64LE(at) | before.readBigUInt64LE(at);
-    if (word === 0n) continue;
-    for (let bit = 0; bit < 64; bit++) {
-      if ((word & (1n << BigInt(bit))) === 0n) continue;
-      const first = ((at / stride) * 64 + bit) * slotsPerPage;
-      for (let slot = first; slot < Math.min(first + slotsPerPage, slots); slot++) yield slot;
+  const { SLOTS_PER_PAGE } = maps.vocabulary.numbers;
+  const { kind } = controlOf(maps.vocabulary.numbers);
+  const live = maps.vocabulary.flowKinds.get('FLOW_LIVE');
+  const control = maps.rows('flows').number('control');
+  for (const page of heldPages(maps)) {
+    const first = page * SLOTS_PER_PAGE;
+    for (let slot = first; slot < Math.min(first + SLOTS_PER_PAGE, slots); slot++) {
+      const word = control.get(slot);
+      if (kind(word) === live) yield [slot, word];
     }
   }
 }
 
-function toConnection(maps: Maps, row: FlowRow, expiresInS: number): Connection | undefined {
+/** That may hold connections. */
+function* heldPages(maps: Maps): Generator<number> {
+  const { PAGES_PER_WORD } = maps.vocabulary.numbers;
+  const words = maps.words('flow_pages');
+  // A sweep clears a page's bit for the moment in which it looks: what was set before counts too.
+  const before = Array.from({ length: maps.map('flow_pages').info.maxEntries }, (_, index) => words.get(index));
+  for (const [index, earlier] of before.entries()) {
+    const word = words.get(index) | earlier;
+    for (let bit = 0; word !== 0n && bit < PAGES_PER_WORD; bit++) {
+      if ((word & (1n << BigInt(bit))) !== 0n) yield index * PAGES_PER_WORD + bit;
+    }
+  }
+}
+
+type Facts = Pick<ControlWord, 'state' | 'method'> & Pick<Connection, 'expiresInS'>;
+
+function toConnection(maps: Maps, row: FlowRow, { expiresInS, ...facts }: Facts): Connection | undefined {
   const { methods, states } = maps.vocabulary;
   const protocol = protocolName(Number((row.ports >> 32n) & 0xffn));
-  const state = states.name(stateOf(row.control));
-  const method = methods.name(methodOf(row.control));
+  const state = states.name(facts.state);
+  const method = methods.name(facts.method);
   if (protocol === undefined || state === undefined || method === undefined) return undefined;
   const common = {
     protocol,

@@ -8,11 +8,8 @@ import type { PlannedDestination, PlannedService } from './plan.ts';
 import type { Slots } from './slots.ts';
 import { encodeAddress, encodeKey } from './wire.ts';
 
-/** DESTINATION_AVAILABLE of bpf/fairlead.h. */
-const available = 1;
-
 export function isAvailable(maps: Maps, slot: number): boolean {
-  return (maps.rows('destinations').number('flags').get(slot) & available) !== 0;
+  return (maps.rows('destinations').number('flags').get(slot) & maps.vocabulary.numbers.DESTINATION_AVAILABLE) !== 0;
 }
 
 /** No slot at or above this was ever used. */
@@ -55,7 +52,7 @@ export function repairSlots(maps: Maps, { services }: LiveTable, nowS: number): 
     for (const { slot, weight: right } of destinations) {
       isInForce[slot] = 1;
       if (!isAvailable(maps, slot) || service.get(slot) !== record.id || weight.get(slot) !== right) {
-        rows.patch(slot, { service: record.id, weight: right, flags: available });
+        rows.patch(slot, { service: record.id, weight: right, flags: maps.vocabulary.numbers.DESTINATION_AVAILABLE });
       }
     }
   }
@@ -81,11 +78,11 @@ export function prepareDestinations(maps: Maps, ledger: Ledger, service: Planned
     if (origin === 'kept') continue;
     rows.number('service').set(slot, service.record.id);
     rows.number('weight').set(slot, weight);
-    rows.number('flags').set(slot, available);
+    rows.number('flags').set(slot, maps.vocabulary.numbers.DESTINATION_AVAILABLE);
   }
 }
 
-function initialise(maps: Maps, ledger: Ledger, { slot, rip, port }: PlannedDestination, key: Uint8Array): void {
+function initialise(maps: Maps, ledger: Ledger, { slot, rip, port }: PlannedDestination, key: Buffer): void {
   const rows = maps.rows('destinations');
   const used = maps.rows('settings').number('destinations_used');
   ledger.setOffset(slotEntry(slot), minus(nothing, rawCounters(maps, slot)));

@@ -15,6 +15,7 @@ import { emptyTable, type ServiceIdentity, type Table } from '../model/service.t
 import { findService, serviceKey } from '../model/table.ts';
 import { type Attachment, attachments, attachNew, attach as attachPrograms } from './attach.ts';
 import { readConnections } from './connections.ts';
+import { ensureForwarding } from './forwarding.ts';
 import { createInstance, type InstanceOptions, openInstance, removeDead, removeInstance } from './instance.ts';
 import {
   type Ledger,
@@ -33,7 +34,7 @@ import { loadAgain } from './load.ts';
 import type { Maps } from './maps.ts';
 import { findPlace, lockPath, type Place } from './place.ts';
 import { readLive } from './read.ts';
-import { slotsFor } from './sizes.ts';
+import { readUnits, slotsFor } from './sizes.ts';
 import { readStatus, type Status } from './status.ts';
 import { mergedTimeouts, readTimeouts, writeTimeouts } from './timeouts.ts';
 import { type TraceAnswer, type TraceQuestion, tracePacket } from './trace.ts';
@@ -83,7 +84,7 @@ export function attach(options: InstanceOptions): readonly Attachment[] {
 }
 
 function requireSize(maps: Maps, connections: number | undefined): void {
-  if (connections === undefined || slotsFor(connections) === maps.instance.flow_slots) return;
+  if (connections === undefined || slotsFor(readUnits(maps.layouts), connections) === maps.instance.flow_slots) return;
   throw new FairleadError('bad-input', 'the size of the connection table is chosen when it is made', {
     hint: 'run fairlead detach, then attach again',
   });
@@ -134,6 +135,7 @@ class PinnedDirector implements DataplaneDirector {
       const maps = this.#current();
       if (maps === undefined) this.#createWith(edit(emptyTable));
       else {
+        ensureForwarding();
         attachNew(maps);
         this.#run(maps, edit);
       }

@@ -8,10 +8,10 @@ import { possibleCpus } from '../kernel/libbpf.ts';
 import { removeLockFile, withLock } from '../kernel/lock.ts';
 import { BpfMap } from '../kernel/map.ts';
 import { createNetnsSentinel, isNetnsAlive } from '../kernel/namespace.ts';
-import { readSysctl } from '../kernel/sysctl.ts';
 import { defaultTimeouts } from '../model/director.ts';
 import { FairleadError } from '../model/error.ts';
-import { type AttachOptions, attach, detach, forwarding } from './attach.ts';
+import { type AttachOptions, attach, detach } from './attach.ts';
+import { isForwarding } from './forwarding.ts';
 import { createLedger } from './ledger.ts';
 import { loadNew, readObjectLayouts, startTimer } from './load.ts';
 import { Maps } from './maps.ts';
@@ -19,7 +19,7 @@ import { createMemory } from './memory.ts';
 import { allPlaces, type Place } from './place.ts';
 import { readLocalPorts } from './ports.ts';
 import { createTable, putInForce } from './service_table.ts';
-import { chooseSizes, mapSizes, type Sizes } from './sizes.ts';
+import { chooseSizes, mapSizes, readUnits, type Sizes } from './sizes.ts';
 import { timeoutRow } from './timeouts.ts';
 import { layoutVersion } from './version.ts';
 
@@ -50,10 +50,11 @@ export function createInstance(place: Place, cookie: bigint, options: InstanceOp
   removeUnfinished(place);
   const layouts = readObjectLayouts();
   const cpus = possibleCpus();
-  const sizes = chooseSizes(cpus, options.connections);
+  const units = readUnits(layouts);
+  const sizes = chooseSizes(units, cpus, options.connections);
   mkdirSync(place.unfinished, { mode: 0o700 });
   try {
-    build(place.unfinished, layouts, instanceRow(layouts, cookie, sizes, cpus), mapSizes(sizes, cpus));
+    build(place.unfinished, layouts, instanceRow(layouts, cookie, sizes, cpus), mapSizes(units, sizes, cpus));
     using maps = new Maps(place.unfinished, layouts);
     attach(maps, options);
     renameSync(place.unfinished, place.directory);
@@ -116,7 +117,7 @@ function instanceRow(layouts: Layouts, cookie: bigint, { flowSlots, destinationS
     cpus,
     ...readLocalPorts(),
     version: layoutVersion(layouts),
-    lo_forwarding: Number(readSysctl(forwarding)),
+    lo_forwarding: isForwarding() ? 1 : 0,
   };
 }
 

@@ -1,10 +1,10 @@
 // Counters as users see them: what packets counted, plus an offset that remembers deleted destinations and the last zero.
-import { encode } from '../kernel/codec.ts';
+import { decode, encode } from '../kernel/codec.ts';
 import { BpfMap, mapFlag, mapType } from '../kernel/map.ts';
 import type { Counters, Rates } from '../model/director.ts';
 import type { LiveService } from './live.ts';
 import type { Maps } from './maps.ts';
-import { type Rows, rows } from './rows.ts';
+import type { Rows } from './rows.ts';
 
 /** Modulo 2^64: an offset below zero is a large number. */
 export const nothing: Counters = { connections: 0n, inPackets: 0n, outPackets: 0n, inBytes: 0n, outBytes: 0n };
@@ -67,7 +67,7 @@ export function openLedger(maps: Maps): Ledger {
   const map = maps.map('ledger');
   const layout = maps.layouts.struct('counters');
   const known = new Map<LedgerEntry, Counters>();
-  for (const [key, value] of map.entries()) known.set(key.readUInt32LE(0), toCounters(rows(layout, value), 0));
+  for (const [key, value] of map.entries()) known.set(key.readUInt32LE(0), fromRow(decode<CountersRow>(layout, value)));
   return {
     offset: (entry) => known.get(entry) ?? nothing,
     setOffset(entry, offset) {
@@ -149,7 +149,6 @@ function entryKey(entry: LedgerEntry): Buffer {
   return key;
 }
 
-/** Of struct counters. */
 function toCounters(counters: Rows, index: number): Counters {
   return {
     connections: counters.bigint('connections').get(index),
@@ -160,7 +159,26 @@ function toCounters(counters: Rows, index: number): Counters {
   };
 }
 
-function toRow(counters: Counters): object {
+/** struct counters. */
+interface CountersRow {
+  readonly connections: bigint;
+  readonly in_packets: bigint;
+  readonly in_bytes: bigint;
+  readonly out_packets: bigint;
+  readonly out_bytes: bigint;
+}
+
+function fromRow(row: CountersRow): Counters {
+  return {
+    connections: row.connections,
+    inPackets: row.in_packets,
+    outPackets: row.out_packets,
+    inBytes: row.in_bytes,
+    outBytes: row.out_bytes,
+  };
+}
+
+function toRow(counters: Counters): CountersRow {
   return {
     connections: counters.connections,
     in_packets: counters.inPackets,

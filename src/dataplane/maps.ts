@@ -2,8 +2,9 @@
 import { join } from 'node:path';
 import type { Layouts } from '../kernel/btf.ts';
 import { BpfMap } from '../kernel/map.ts';
+import { type Column, sharedArray } from '../kernel/shared.ts';
 import { FairleadError } from '../model/error.ts';
-import { type Column, type Rows, rows, strideOf } from './rows.ts';
+import { type Rows, rows, strideOf } from './rows.ts';
 import { readVocabulary, type Vocabulary } from './vocabulary.ts';
 
 /** Arrays of structs, by their struct's tag. */
@@ -19,9 +20,8 @@ const structArrays = {
   traces: 'trace',
 } as const;
 export type StructArray = keyof typeof structArrays;
-
-/** BUCKETS of bpf/fairlead.h: 2^8, for the kernel's IP_VS_SH_TAB_BITS and IP_VS_DH_TAB_BITS are 8. */
-export const bucketCount = 256;
+/** Arrays of 8-byte words. */
+export type WordArray = 'flow_pages' | 'cursors' | 'interfaces';
 
 /** Facts of an instance that never change: struct instance. */
 export interface InstanceRow {
@@ -40,6 +40,7 @@ export class Maps implements Disposable {
   readonly vocabulary: Vocabulary;
   readonly #open = new Map<string, BpfMap>();
   readonly #rows = new Map<StructArray, Rows>();
+  readonly #words = new Map<WordArray, Column<bigint>>();
   #instance: InstanceRow | undefined;
 
   constructor(directory: string, layouts: Layouts) {
@@ -74,35 +75,23 @@ export class Maps implements Disposable {
     return this.#instance;
   }
 
+  words(name: WordArray): Column<bigint> {
+    const known = this.#words.get(name);
+    if (known !== undefined) return known;
+    const made = sharedArray(this.map(name).mmap(), strideOf(8)).bigints(0, { kind: 'int', size: 8, signed: false });
+    this.#words.set(name, made);
+    return made;
+  }
+
   /** Positions of sh and dh. */
   get buckets(): Column<number> {
-    const bytes = this.map('buckets').mmap();
-    const stride = strideOf(4);
-    return {
-      get: (index) => bytes.readUInt32LE(index * stride),
-      set: (index, value) => void bytes.writeUInt32LE(value, index * stride),
-    };
-  }
-
-  get cursors(): Column<bigint> {
-    return words(this.map('cursors'));
-  }
-
-  get interfaces(): Column<bigint> {
-    return words(this.map('interfaces'));
+    return sharedArray(this.map('buckets').mmap(), strideOf(4)).numbers(0, { kind: 'int', size: 4, signed: false });
   }
 
   [Symbol.dispose](): void {
     for (const map of this.#open.values()) map[Symbol.dispose]();
     this.#open.clear();
     this.#rows.clear();
+    this.#words.clear();
   }
-}
-
-function words(map: BpfMap): Column<bigint> {
-  const bytes = map.mmap();
-  return {
-    get: (index) => bytes.readBigUInt64LE(index * 8),
-    set: (index, value) => void bytes.writeBigUInt64LE(value, index * 8),
-  };
 }

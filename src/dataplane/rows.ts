@@ -1,23 +1,21 @@
-// A mapped array, or a batch of values, as its rows: whole structs, or one member at a time without making objects.
-import { bigintMember, decode, encode, numberMember } from '../kernel/codec.ts';
-import { roundUp, type StructLayout } from '../kernel/layout.ts';
+// A mapped array as its rows: whole structs, or one member at a time without making objects.
+import { decode, encode } from '../kernel/codec.ts';
+import { memberAt, roundUp, type StructLayout } from '../kernel/layout.ts';
+import { type Column, sharedArray } from '../kernel/shared.ts';
 
 export interface Rows {
   readonly length: number;
+  /** Each member is whole; what packets change together is of one moment only if it shares 8 bytes. */
   read<T extends object>(index: number): T;
-  /** The members that are given: each goes in by one copy, so that no reader meets it cleared. */
+  /** The members that are given, an integer at a time: no reader meets one cleared. */
   patch(index: number, row: object): void;
   /** All members become 0. */
   clear(index: number): void;
+  /** A member of up to 4 bytes, or one of a nested struct: `next_hop.oif`. */
   number(member: string): Column<number>;
   bigint(member: string): Column<bigint>;
-  /** A member's own bytes, not a copy. */
-  bytes(member: string): Column<Uint8Array>;
-}
-
-export interface Column<T> {
-  get(index: number): T;
-  set(index: number, value: T): void;
+  /** A copy of a member's own bytes. */
+  bytes(member: string): Column<Buffer>;
 }
 
 /** The kernel pads an array's elements to 8 bytes. */
@@ -25,43 +23,35 @@ export function strideOf(valueSize: number): number {
   return roundUp(valueSize, 8);
 }
 
-/** Of a mapped array, unless its stride is given. */
-export function rows(layout: StructLayout, bytes: Buffer, stride = strideOf(layout.size)): Rows {
-  const length = Math.floor(bytes.length / stride);
-  const at = (index: number): number => {
-    if (index < 0 || index >= length) throw new RangeError(`${layout.tag} ${index}: there are ${length}`);
-    return index * stride;
-  };
+export function rows(layout: StructLayout, memory: ArrayBufferLike): Rows {
+  const array = sharedArray(memory, strideOf(layout.size));
   return {
-    length,
-    read: (index) => decode(layout, bytes, at(index)),
+    length: array.length,
+    read: (index) => decode(layout, array.read(index, 0, layout.size)),
     patch(index, row) {
       const scratch = encode(layout, row);
       for (const name of Object.keys(row)) {
-        const { offset, size } = layout.field(name);
-        scratch.copy(bytes, at(index) + offset, offset, offset + size);
+        const field = layout.field(name);
+        array.write(index, field.offset, field, scratch.subarray(field.offset));
       }
     },
-    clear: (index) => void bytes.fill(0, at(index), at(index) + layout.size),
-    number: remembered((member) => column(numberMember(layout, member), bytes, at)),
-    bigint: remembered((member) => column(bigintMember(layout, member), bytes, at)),
+    clear: array.clear,
+    number: remembered((member) => {
+      const field = memberAt(layout, member);
+      return array.numbers(field.offset, field);
+    }),
+    bigint: remembered((member) => {
+      const field = memberAt(layout, member);
+      return array.bigints(field.offset, field);
+    }),
     bytes: remembered((member) => {
-      const { offset, size } = layout.field(member);
+      const field = memberAt(layout, member);
       return {
-        get: (index) => bytes.subarray(at(index) + offset, at(index) + offset + size),
-        set: (index, value) => bytes.set(value, at(index) + offset),
+        get: (index) => array.read(index, field.offset, field.size),
+        set: (index, value) => array.write(index, field.offset, field, value),
       };
     }),
   };
-}
-
-interface Member<T> {
-  get(bytes: Buffer, base: number): T;
-  set(bytes: Buffer, base: number, value: T): void;
-}
-
-function column<T>(member: Member<T>, bytes: Buffer, at: (index: number) => number): Column<T> {
-  return { get: (index) => member.get(bytes, at(index)), set: (index, value) => member.set(bytes, at(index), value) };
 }
 
 function remembered<T>(make: (name: string) => T): (name: string) => T {

@@ -1,13 +1,12 @@
 // The services in force: one inner hash that service_tables refers to, changed in place or replaced as a whole.
-import { encode } from '../kernel/codec.ts';
+import { decode, encode } from '../kernel/codec.ts';
 import { BpfMap, mapFlag, mapType } from '../kernel/map.ts';
 import { FairleadError } from '../model/error.ts';
 import type { ServiceIdentity } from '../model/service.ts';
 import { usesBuckets } from '../schedule/buckets.ts';
 import type { ServiceRecord } from './live.ts';
-import { bucketCount, type Maps } from './maps.ts';
-import { type Rows, rows } from './rows.ts';
-import { encodeKey, toIdentity } from './wire.ts';
+import type { Maps } from './maps.ts';
+import { decodeKey, encodeKey } from './wire.ts';
 
 export interface Entry {
   readonly identity: ServiceIdentity;
@@ -34,15 +33,10 @@ export function equalsRaw(a: RawTable, b: RawTable): boolean {
 }
 
 export function decodeEntries(maps: Maps, raw: RawTable): readonly Entry[] {
-  const packed = (tag: string, bytes: Buffer): Rows => {
-    const layout = maps.layouts.struct(tag);
-    return rows(layout, bytes, layout.size);
-  };
-  const keys = packed('service_key', raw.keys);
-  const values = packed('service', raw.values);
-  return Array.from({ length: keys.length }, (_, index) => ({
-    identity: toIdentity(keys, index),
-    record: toRecord(maps, values, index),
+  const [key, value] = [maps.layouts.struct('service_key'), maps.layouts.struct('service')];
+  return Array.from({ length: raw.keys.length / key.size }, (_, index) => ({
+    identity: decodeKey(key, raw.keys.subarray(index * key.size)),
+    record: toRecord(maps, decode(value, raw.values, index * value.size)),
   }));
 }
 
@@ -102,25 +96,38 @@ function tableInForce(maps: Maps): BpfMap {
   throw new FairleadError('not-attached', `${maps.directory}: there is no table of services`);
 }
 
-function toRecord({ vocabulary }: Maps, services: Rows, index: number): ServiceRecord {
-  const of = (member: string): number => services.number(member).get(index);
-  const scheduler = vocabulary.schedulers.name(of('scheduler'));
+/** struct service. */
+interface ServiceRow {
+  readonly id: number;
+  readonly scheduler: number;
+  readonly members: number;
+  readonly member_count: number;
+  readonly buckets: number;
+  readonly local_addresses: number;
+  readonly local_address_count: number;
+  readonly max_weight: number;
+  readonly weight_step: number;
+  readonly order: number;
+}
+
+function toRecord({ vocabulary }: Maps, row: ServiceRow): ServiceRecord {
+  const scheduler = vocabulary.schedulers.name(row.scheduler);
   if (scheduler === undefined) throw new RangeError('a service of a scheduler that has no name');
   return {
-    id: of('id'),
+    id: row.id,
     scheduler,
-    members: { start: of('members'), length: Math.max(of('member_count'), 1) },
-    memberCount: of('member_count'),
-    buckets: { start: of('buckets'), length: usesBuckets(scheduler) ? bucketCount : 0 },
-    localAddresses: { start: of('local_addresses'), length: of('local_address_count') },
-    maxWeight: of('max_weight'),
-    weightStep: of('weight_step'),
-    order: of('order'),
+    members: { start: row.members, length: Math.max(row.member_count, 1) },
+    memberCount: row.member_count,
+    buckets: { start: row.buckets, length: usesBuckets(scheduler) ? vocabulary.numbers.BUCKETS : 0 },
+    localAddresses: { start: row.local_addresses, length: row.local_address_count },
+    maxWeight: row.max_weight,
+    weightStep: row.weight_step,
+    order: row.order,
   };
 }
 
 function encodeRecord({ layouts, vocabulary }: Maps, record: ServiceRecord): Buffer {
-  return encode(layouts.struct('service'), {
+  const row: ServiceRow = {
     id: record.id,
     scheduler: vocabulary.schedulers.number(record.scheduler),
     members: record.members.start,
@@ -131,5 +138,6 @@ function encodeRecord({ layouts, vocabulary }: Maps, record: ServiceRecord): Buf
     max_weight: record.maxWeight,
     weight_step: record.weightStep,
     order: record.order,
-  });
+  };
+  return encode(layouts.struct('service'), row);
 }

@@ -1,12 +1,13 @@
 // The default fits the machine, and the promise: a million connections in less than 256 MiB.
 import { describe, expect, test } from 'vitest';
-import { chooseSizes, mapSizes, slotsFor } from './sizes.ts';
+import { chooseSizes, mapSizes, slotsFor, type Units } from './sizes.ts';
 
 const gib = 2 ** 30;
+const units: Units = { flowBytes: 64, counterBytes: 64, slotsPerPage: 64, pagesPerWord: 64, buckets: 256 };
 
 describe('sizes', () => {
   test('hold 2^20 connections at a load of two thirds, in 192 MiB of entries', () => {
-    const { flowSlots } = chooseSizes(2, undefined, 24 * gib);
+    const { flowSlots } = chooseSizes(units, 2, undefined, 24 * gib);
     expect(flowSlots * 64).toBe(192 * 2 ** 20);
     expect(flowSlots / 3).toBe(2 ** 20);
   });
@@ -18,19 +19,19 @@ describe('sizes', () => {
   ])(
     'on %d GiB and %d CPUs are %d slots for entries and %d for destinations',
     (memory, cpus, flowSlots, destinationSlots) => {
-      expect(chooseSizes(cpus, undefined, memory * gib)).toEqual({ flowSlots, destinationSlots });
+      expect(chooseSizes(units, cpus, undefined, memory * gib)).toEqual({ flowSlots, destinationSlots });
     },
   );
   test('are what was asked for, in whole pages of 64', () => {
-    expect(chooseSizes(2, 5000, gib).flowSlots).toBe(slotsFor(5000));
-    expect(slotsFor(5000) % 64).toBe(0);
-    expect(slotsFor(5000)).toBeGreaterThanOrEqual(15_000);
+    expect(chooseSizes(units, 2, 5000, gib).flowSlots).toBe(slotsFor(units, 5000));
+    expect(slotsFor(units, 5000) % 64).toBe(0);
+    expect(slotsFor(units, 5000)).toBeGreaterThanOrEqual(15_000);
   });
   test.each([0, 1023, 2 ** 29, 1.5, Number.NaN])('are not %d connections', (connections) => {
-    expect(() => chooseSizes(2, connections, gib)).toThrow('expected a number of connections');
+    expect(() => chooseSizes(units, 2, connections, gib)).toThrow('expected a number of connections');
   });
   test('of maps follow from them: a bit for 64 slots, counters for each CPU, whole tables of buckets', () => {
-    const sizes = mapSizes({ flowSlots: 4096 * 3 + 64, destinationSlots: 1024 }, 3);
+    const sizes = mapSizes(units, { flowSlots: 4096 * 3 + 64, destinationSlots: 1024 }, 3);
     expect(sizes).toMatchObject({ flow_pages: 4, counters: 3072, members: 4096 });
     expect((sizes.buckets ?? 0) % 256).toBe(0);
   });

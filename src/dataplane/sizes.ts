@@ -1,17 +1,26 @@
 // How large an instance's tables are made: from the connections it shall hold, or from the machine's memory.
 import { totalmem } from 'node:os';
+import type { Layouts } from '../kernel/btf.ts';
 import { FairleadError } from '../model/error.ts';
-import { bucketCount } from './maps.ts';
+import { readNumbers } from './vocabulary.ts';
 
 export interface Sizes {
   readonly flowSlots: number;
   readonly destinationSlots: number;
 }
 
-const flowBytes = 64;
+/** What tables consist of: the programs' numbers. */
+export interface Units {
+  readonly flowBytes: number;
+  readonly counterBytes: number;
+  readonly slotsPerPage: number;
+  readonly pagesPerWord: number;
+  readonly buckets: number;
+}
+
+/** Two entries each, at a load of two thirds: what the table is made for. It holds more, at the price of speed. */
+export const slotsPerConnection = 3;
 const defaultConnections = 1 << 20;
-const slotsPerPage = 64;
-const pagesPerWord = 64;
 const leastConnections = 1024;
 /** Entry indexes are 32 bits wide, and so are byte counts inside a slot's home word. */
 const mostConnections = 1 << 28;
@@ -20,25 +29,45 @@ const leastDestinations = 1024;
 
 /** A destination's row, its averages, its members and its share of the other tables; counters come for each CPU. */
 const destinationBytes = 600;
-const counterBytes = 64;
+
+export function readUnits(layouts: Layouts): Units {
+  const { SLOTS_PER_PAGE, PAGES_PER_WORD, BUCKETS } = readNumbers(layouts);
+  return {
+    flowBytes: layouts.struct('flow').size,
+    counterBytes: layouts.struct('counters').size,
+    slotsPerPage: SLOTS_PER_PAGE,
+    pagesPerWord: PAGES_PER_WORD,
+    buckets: BUCKETS,
+  };
+}
 
 /** As many connections as asked for, or as FAIRLEAD_CONNECTIONS of the environment says, or 2^20, or what 1/16 of the memory holds. */
-export function chooseSizes(cpus: number, connections = readEnvironment(), memoryBytes = totalmem()): Sizes {
-  const affordable = wholePages(Math.floor(memoryBytes / 16 / flowBytes));
+export function chooseSizes(
+  units: Units,
+  cpus: number,
+  connections = readEnvironment(),
+  memoryBytes = totalmem(),
+): Sizes {
+  const affordable = wholePages(units, Math.floor(memoryBytes / 16 / units.flowBytes));
   const flowSlots =
-    connections === undefined ? Math.min(slotsFor(defaultConnections), affordable) : slotsFor(checked(connections));
-  const slots = memoryBytes / 128 / (destinationBytes + counterBytes * cpus);
+    connections === undefined
+      ? Math.min(slotsFor(units, defaultConnections), affordable)
+      : slotsFor(units, checked(connections));
+  const slots = memoryBytes / 128 / (destinationBytes + units.counterBytes * cpus);
   const destinationSlots = 2 ** Math.floor(Math.log2(slots));
   return { flowSlots, destinationSlots: Math.min(mostDestinations, Math.max(leastDestinations, destinationSlots)) };
 }
 
-/** Two entries each, at a load of two thirds. */
-export function slotsFor(connections: number): number {
-  return wholePages(connections * 3);
+export function slotsFor(units: Units, connections: number): number {
+  return wholePages(units, connections * slotsPerConnection);
 }
 
 /** Entries of each map whose size depends on the instance. */
-export function mapSizes({ flowSlots, destinationSlots }: Sizes, cpus: number): Readonly<Record<string, number>> {
+export function mapSizes(
+  { slotsPerPage, pagesPerWord, buckets }: Units,
+  { flowSlots, destinationSlots }: Sizes,
+  cpus: number,
+): Readonly<Record<string, number>> {
   return {
     flows: flowSlots,
     flow_pages: Math.ceil(flowSlots / slotsPerPage / pagesPerWord),
@@ -46,13 +75,13 @@ export function mapSizes({ flowSlots, destinationSlots }: Sizes, cpus: number): 
     counters: destinationSlots * cpus,
     rates: destinationSlots,
     members: destinationSlots * 4,
-    buckets: (destinationSlots / 8) * bucketCount,
+    buckets: (destinationSlots / 8) * buckets,
     local_addresses: destinationSlots / 4,
     cursors: destinationSlots,
   };
 }
 
-function wholePages(slots: number): number {
+function wholePages({ slotsPerPage }: Units, slots: number): number {
   return Math.ceil(slots / slotsPerPage) * slotsPerPage;
 }
 

@@ -2,9 +2,11 @@
 import { type Attachment, attachments } from './attach.ts';
 import { countConnections } from './connections.ts';
 import { everUsed, isAvailable } from './destinations.ts';
+import { isForwarding } from './forwarding.ts';
 import type { LiveTable } from './live.ts';
 import type { Maps } from './maps.ts';
 import { readLive } from './read.ts';
+import { slotsPerConnection } from './sizes.ts';
 
 export interface Fill {
   readonly used: number;
@@ -14,6 +16,8 @@ export interface Fill {
 export interface Status {
   readonly netnsCookie: bigint;
   readonly attachments: readonly Attachment[];
+  /** Without it only ways that are known already are taken. The next change turns it on. */
+  readonly isForwarding: boolean;
   readonly connections: Fill;
   readonly services: Fill;
   /** Used: in a service. Deleted: kept for connections that still refer to them, or in case they come back. */
@@ -23,14 +27,12 @@ export interface Status {
   readonly events: Readonly<Record<string, bigint>>;
 }
 
-/** Two entries each at a load of two thirds: what the table is made for. It holds more, at the price of speed. */
-const slotsPerConnection = 3;
-
 export function readStatus(maps: Maps): Status {
   const live = readLive(maps);
   return {
     netnsCookie: maps.instance.netns_cookie,
     attachments: attachments(maps),
+    isForwarding: isForwarding(),
     connections: { used: countConnections(maps), size: Math.floor(maps.instance.flow_slots / slotsPerConnection) },
     services: { used: live.services.length, size: maps.map('cursors').info.maxEntries },
     destinations: readDestinations(maps, live),

@@ -20,9 +20,9 @@ const fixed: Readonly<Record<Exclude<FlowState, 'ESTABLISHED' | 'FIN_WAIT' | 'UD
 /** The kernel's ip_vs_ctl.c takes INT_MAX / HZ; this is that at the highest HZ. */
 const longestS = 2147483;
 
-/** struct settings' timeout_s. */
+/** struct settings' timeout_s, as far as there are states. */
 export function timeoutRow({ states }: Vocabulary, { tcp, tcpFin, udp }: Timeouts): readonly number[] {
-  const row: number[] = Array(16).fill(0);
+  const row: number[] = [];
   for (const [state, seconds] of Object.entries({ ...fixed, ESTABLISHED: tcp, FIN_WAIT: tcpFin, UDP: udp })) {
     row[states.number(state as FlowState)] = seconds;
   }

@@ -60,7 +60,6 @@ interface TraceRow {
   readonly new_ports: bigint;
 }
 
-const none = 0xffff_ffff;
 const frameBytes = 14;
 const headerBytes = 20;
 const tcpSyn = 0x02;
@@ -100,17 +99,19 @@ function buildPacket({ protocol, source, target }: TraceQuestion): Buffer {
 }
 
 function toAnswer(maps: Maps, row: TraceRow): TraceAnswer {
-  const { methods, states, reasons } = maps.vocabulary;
+  const { methods, states, reasons, numbers } = maps.vocabulary;
   const verdict = verdictOf(maps, row.verdict);
   const service =
-    row.service === none ? undefined : readLive(maps).services.find(({ record }) => record.id === row.service);
-  const method = row.destination === none ? undefined : methods.name(row.method);
+    row.service === numbers.NO_SERVICE
+      ? undefined
+      : readLive(maps).services.find(({ record }) => record.id === row.service);
+  const isWalked = row.destination !== numbers.NO_DESTINATION;
+  const method = isWalked ? methods.name(row.method) : undefined;
   const translates = method === 'masq' || method === 'fullnat';
-  const isWalked = row.destination !== none;
   return {
     verdict,
     ...(verdict === 'dropped' ? { reason: reasons[row.reason] ?? `${row.reason}` } : {}),
-    ...(row.flow === none
+    ...(row.flow === numbers.NO_SLOT
       ? {}
       : { flow: { slot: row.flow, state: states.name(row.state) ?? `${row.state}`, isReply: row.reply !== 0 } }),
     ...(isWalked ? { nextState: states.name(row.next_state) ?? `${row.next_state}` } : {}),
@@ -134,7 +135,7 @@ function toAnswer(maps: Maps, row: TraceRow): TraceAnswer {
             mtu: row.mtu,
           },
         }),
-    ...(row.fib === none ? {} : { lookup: row.fib }),
+    ...(row.fib === numbers.NO_LOOKUP ? {} : { lookup: row.fib }),
   };
 }
 

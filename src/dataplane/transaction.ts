@@ -5,7 +5,7 @@ import { ownerOf, prepareDestinations, readSlots, repairSlots, retireSlot } from
 import { type Ledger, minus, nothing, openLedger, plus, rawCounters, serviceEntry, sumOf } from './ledger.ts';
 import { type LiveTable, toTable } from './live.ts';
 import { forgetLocalities } from './localities.ts';
-import { bucketCount, type Maps } from './maps.ts';
+import type { Maps } from './maps.ts';
 import { isEmptyPlan, type Plan, type PlannedService, planChange, type Room } from './plan.ts';
 import { readLive } from './read.ts';
 import { regionAllocator } from './regions.ts';
@@ -46,7 +46,6 @@ export function* changeTable(maps: Maps, edit: (installed: Table) => Table, nowS
 
 function roomOf(maps: Maps, { services }: LiveTable, nowS: number): Room {
   const records = services.map(({ record }) => record);
-  const { cursors } = maps;
   const capacity = (map: string): number => maps.map(map).info.maxEntries;
   return {
     members: regionAllocator(
@@ -66,10 +65,10 @@ function roomOf(maps: Maps, { services }: LiveTable, nowS: number): Room {
     ),
     slots: slotPool(readSlots(maps), nowS),
     ownerOf: (service, destination) => ownerOf(maps, service, destination),
-    bucketCount,
+    bucketCount: maps.vocabulary.numbers.BUCKETS,
     serviceIds: capacity('cursors'),
     nextServiceId: maps.rows('instances').number('next_service_id').get(0),
-    cursorOf: (id) => cursors.get(id),
+    cursorOf: (id) => maps.words('cursors').get(id),
   };
 }
 
@@ -79,7 +78,7 @@ function prepare(maps: Maps, ledger: Ledger, plan: Plan): void {
   for (const service of plan.written) {
     prepareDestinations(maps, ledger, service);
     prepareRegions(maps, service);
-    if (service.previous === undefined) maps.cursors.set(service.record.id, service.cursor);
+    if (service.previous === undefined) maps.words('cursors').set(service.record.id, service.cursor);
     ledger.setOffset(serviceEntry(service), offsetOf(maps, ledger, service));
   }
 }
@@ -131,7 +130,7 @@ function finish(maps: Maps, ledger: Ledger, plan: Plan, nowS: number): void {
   for (const service of plan.written) {
     const { previous, record, cursor, destinations, abandoned } = service;
     if (previous === undefined) continue;
-    maps.cursors.set(record.id, cursor);
+    maps.words('cursors').set(record.id, cursor);
     for (const { slot, weight } of destinations) weights.set(slot, weight);
     for (const { slot } of abandoned) retireSlot(maps, slot, nowS);
     if (previous.scheduler !== service.scheduler) forgetLocalities(maps, previous);

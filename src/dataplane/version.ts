@@ -17,7 +17,17 @@ const shared = [
   'locality_key',
   'locality',
 ];
-const vocabularies = ['method', 'scheduler', 'flow_state', 'flow_kind'];
+const vocabularies = [
+  'method',
+  'scheduler',
+  'flow_state',
+  'flow_kind',
+  'none',
+  'constant',
+  'destination_flag',
+  'interface_bit',
+  'flow_control',
+];
 
 /** 32 bits of a hash over every struct that stays in pinned maps, and over the numbers stored in them. */
 export function layoutVersion(layouts: Layouts): number {

@@ -1,4 +1,4 @@
-// Names and numbers of methods, schedulers, states, reasons and events: the numbers are the programs', read from their BTF.
+// Names and numbers that programs and user space share, read from the programs' BTF.
 import type { Layouts } from '../kernel/btf.ts';
 import { type FlowState, flowStates } from '../model/director.ts';
 import { type Method, type Protocol, type Scheduler, schedulers } from '../model/service.ts';
@@ -20,7 +20,30 @@ export interface Vocabulary {
   readonly reasons: readonly string[];
   readonly events: readonly string[];
   readonly flowKinds: ReadonlyMap<string, number>;
+  readonly numbers: Numbers;
 }
+
+/** By the names that they have in bpf/fairlead.h, and by their enum there. */
+const numberNames = {
+  none: ['NO_DESTINATION', 'NO_SERVICE', 'NO_SLOT', 'NO_PARTNER', 'NO_LOOKUP'],
+  constant: ['BUCKETS', 'FLOW_WINDOW', 'FLOW_GRACE', 'SLOTS_PER_PAGE', 'PAGES_PER_WORD'],
+  destination_flag: ['DESTINATION_AVAILABLE'],
+  interface_bit: ['INTERFACE_XDP_BIT'],
+  flow_control: [
+    'FLOW_KIND_MASK',
+    'FLOW_OFFSET_SHIFT',
+    'FLOW_OFFSET_MASK',
+    'FLOW_STATE_SHIFT',
+    'FLOW_STATE_MASK',
+    'FLOW_METHOD_SHIFT',
+    'FLOW_METHOD_MASK',
+    'FLOW_INACTIVE',
+    'FLOW_GENERATION_SHIFT',
+    'FLOW_BELOW_GENERATION',
+  ],
+} as const;
+type NumberName = (typeof numberNames)[keyof typeof numberNames][number];
+export type Numbers = Readonly<Record<NumberName, number>>;
 
 const methods: readonly Method[] = ['masq', 'gate', 'tunnel', 'fullnat'];
 
@@ -32,7 +55,16 @@ export function readVocabulary(layouts: Layouts): Vocabulary {
     reasons: names(layouts, 'reason', 'REASON_'),
     events: names(layouts, 'event', 'EVENT_'),
     flowKinds: layouts.enum('flow_kind'),
+    numbers: readNumbers(layouts),
   };
+}
+
+export function readNumbers(layouts: Layouts): Numbers {
+  const found = Object.entries(numberNames).flatMap(([tag, wanted]) => {
+    const values = layouts.enum(tag);
+    return wanted.map((name) => [name, numberOf(values, tag, name)] as const);
+  });
+  return Object.fromEntries(found) as Numbers;
 }
 
 export function protocolName(number: number): Protocol | undefined {

@@ -1,14 +1,13 @@
 // Addresses and services' keys between the model and the bytes that packets are compared with.
-import { be16, encode } from '../kernel/codec.ts';
+import { be16, decode, encode } from '../kernel/codec.ts';
 import type { StructLayout } from '../kernel/layout.ts';
 import type { Address } from '../model/address.ts';
 import type { ServiceIdentity } from '../model/service.ts';
-import type { Rows } from './rows.ts';
 import { protocolName, protocolNumbers } from './vocabulary.ts';
 
 /** struct address is 16 bytes in network order, of which IPv4 takes the first 4. */
 export function toAddress(bytes: Uint8Array, family: number): Address {
-  if (family === 6) return { family: 6, bytes: [...bytes] };
+  if (family === 6) return { family: 6, bytes: [...bytes.subarray(0, 16)] };
   return { family: 4, bytes: [bytes[0] ?? 0, bytes[1] ?? 0, bytes[2] ?? 0, bytes[3] ?? 0] };
 }
 
@@ -18,15 +17,16 @@ export function encodeAddress({ bytes }: Address): Buffer {
   return padded;
 }
 
-/** Row by row of struct service_key. */
-export function toIdentity(keys: Rows, index: number): ServiceIdentity {
-  const protocol = protocolName(keys.number('protocol').get(index));
+/** The layout is that of struct service_key. */
+export function decodeKey(layout: StructLayout, bytes: Buffer): ServiceIdentity {
+  const { port, family, protocol: number } = decode<{ port: number; family: number; protocol: number }>(layout, bytes);
+  const protocol = protocolName(number);
   if (protocol === undefined) throw new RangeError('a service of a protocol that has no name');
   return {
     kind: 'address',
     protocol,
-    vip: toAddress(keys.bytes('vip').get(index), keys.number('family').get(index)),
-    port: be16(keys.number('port').get(index)),
+    vip: toAddress(bytes.subarray(layout.field('vip').offset), family),
+    port: be16(port),
   };
 }
 

@@ -1,7 +1,7 @@
 // Objects to bytes and back by a layout.
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import { be16, bigintMember, decode, encode, encodeInto, numberMember } from './codec.ts';
+import { be16, decode, encode, encodeInto } from './codec.ts';
 import { cStruct, type Layout, roundUp, structLayout } from './layout.ts';
 
 const inner = cStruct('inner', [
@@ -80,25 +80,6 @@ describe('decode and encode', () => {
   ] as const;
   test.each(refused)('%s is refused', (_, value, message) => {
     expect(() => encode(outer, value)).toThrow(message);
-  });
-});
-
-describe('members', () => {
-  test('read and write one value in the midst of many structs', () => {
-    const table = Buffer.alloc(outer.size * 3);
-    const balance = numberMember(outer, 'inner.balance');
-    const debt = bigintMember(outer, 'debt');
-    balance.set(table, outer.size, -5);
-    debt.set(table, outer.size, -7n);
-    expect(decode(outer, table, outer.size)).toMatchObject({ inner: { low: 0, balance: -5 }, debt: -7n });
-    expect([balance.get(table, outer.size), debt.get(table, outer.size)]).toEqual([-5, -7n]);
-    expect([balance.offset, debt.offset]).toEqual([4, 24]);
-  });
-
-  test('of the wrong width are refused', () => {
-    expect(() => numberMember(outer, 'life')).toThrow('outer.life is not a number');
-    expect(() => bigintMember(outer, 'control')).toThrow('outer.control is not 8 bytes wide');
-    expect(() => numberMember(outer, 'control.low')).toThrow('nothing is inside of int');
   });
 });
 

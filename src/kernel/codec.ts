@@ -1,5 +1,6 @@
-// Plain objects to bytes and back, by a layout. Little-endian, as every machine that the programs are built for.
-import type { ArrayLayout, Field, IntLayout, Layout, StructLayout } from './layout.ts';
+// Plain objects to bytes and back, by a layout. Little-endian, as every machine that the programs are built for. Not for
+// memory that others write meanwhile: bytes are read and written one by one.
+import type { ArrayLayout, IntLayout, Layout, StructLayout } from './layout.ts';
 
 export type Value = number | bigint | Uint8Array | readonly Value[] | { readonly [member: string]: Value | undefined };
 export type StructValue = { readonly [member: string]: Value | undefined };
@@ -21,66 +22,9 @@ export function encodeInto(layout: StructLayout, value: object, bytes: Uint8Arra
   encodeStruct(layout, value as StructValue, asBuffer(bytes), offset);
 }
 
-/** Reads and writes one member of up to 4 bytes in many structs without making objects. */
-export interface NumberMember {
-  readonly offset: number;
-  get(bytes: Buffer, base: number): number;
-  set(bytes: Buffer, base: number, value: number): void;
-}
-
-export interface BigintMember {
-  readonly offset: number;
-  get(bytes: Buffer, base: number): bigint;
-  set(bytes: Buffer, base: number, value: bigint): void;
-}
-
-/** `path` may go into nested structs: `next_hop.oif`. */
-export function numberMember(layout: StructLayout, path: string): NumberMember {
-  const { offset, member } = resolve(layout, path);
-  if (member.kind !== 'int' || member.size === 8) throw new Error(`${layout.tag}.${path} is not a number`);
-  const { size, signed } = member;
-  return {
-    offset,
-    get: signed ? (bytes, base) => bytes.readIntLE(base + offset, size) : unsignedReader(offset, size),
-    set: signed
-      ? (bytes, base, value) => void bytes.writeIntLE(value, base + offset, size)
-      : (bytes, base, value) => void bytes.writeUIntLE(value, base + offset, size),
-  };
-}
-
-export function bigintMember(layout: StructLayout, path: string): BigintMember {
-  const { offset, member } = resolve(layout, path);
-  if (member.kind !== 'int' || member.size !== 8) throw new Error(`${layout.tag}.${path} is not 8 bytes wide`);
-  return {
-    offset,
-    get: member.signed
-      ? (bytes, base) => bytes.readBigInt64LE(base + offset)
-      : (bytes, base) => bytes.readBigUInt64LE(base + offset),
-    set: (bytes, base, value) => void bytes.writeBigUInt64LE(BigInt.asUintN(64, value), base + offset),
-  };
-}
-
 /** Converts a __be16 member's number to the value it stands for, and back. */
 export function be16(value: number): number {
   return ((value & 0xff) << 8) | ((value >>> 8) & 0xff);
-}
-
-function resolve(layout: StructLayout, path: string): { offset: number; member: Layout } {
-  let offset = 0;
-  let member: Layout = layout;
-  for (const name of path.split('.')) {
-    if (member.kind !== 'struct') throw new Error(`${layout.tag}.${path}: nothing is inside of ${member.kind}`);
-    const field: Field = member.field(name);
-    offset += field.offset;
-    member = field;
-  }
-  return { offset, member };
-}
-
-function unsignedReader(offset: number, size: number): (bytes: Buffer, base: number) => number {
-  if (size === 4) return (bytes, base) => bytes.readUInt32LE(base + offset);
-  if (size === 2) return (bytes, base) => bytes.readUInt16LE(base + offset);
-  return (bytes, base) => bytes.readUInt8(base + offset);
 }
 
 function decodeAny(layout: Layout, bytes: Buffer, at: number): Value {

@@ -40,6 +40,17 @@ export function structLayout(tag: string, size: number, members: Iterable<Field>
   return { kind: 'struct', size, tag, fields, field };
 }
 
+/** A member by its path, which may go into nested structs: `next_hop.oif`. */
+export function memberAt(layout: StructLayout, path: string): Field {
+  let found: Field = { ...layout, name: layout.tag, offset: 0 };
+  for (const name of path.split('.')) {
+    if (found.kind !== 'struct') throw new Error(`${layout.tag}.${path}: nothing is inside of ${found.kind}`);
+    const member = found.field(name);
+    found = { ...member, offset: found.offset + member.offset };
+  }
+  return found;
+}
+
 const integers = {
   u8: { kind: 'int', size: 1, signed: false },
   u16: { kind: 'int', size: 2, signed: false },

@@ -76,10 +76,11 @@ describe('mmap', () => {
   test('shows what the kernel has, and changes it, each value at a multiple of 8', () => {
     const map = create({ type: mapType.array, maxEntries: 1000, flags: mapFlag.mmapable });
     const memory = map.mmap();
-    expect(memory.length).toBe(8000);
+    expect(memory.byteLength).toBe(8000);
+    const numbers = new Uint32Array(memory);
     map.update(u32(999), u32(5));
-    expect(memory.readUInt32LE(999 * 8)).toBe(5);
-    memory.writeUInt32LE(6, 3 * 8);
+    expect(numbers[999 * 2]).toBe(5);
+    numbers[3 * 2] = 6;
     expect(map.lookup(u32(3))).toEqual(u32(6));
     expect(map.mmap()).toBe(memory);
   });

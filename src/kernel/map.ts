@@ -89,7 +89,7 @@ export class BpfMap implements Disposable {
   readonly info: MapInfo;
   /** Bytes of one value as user space sees it: for per-CPU maps all CPUs' values, each rounded up to 8. */
   readonly valueBytes: number;
-  #mapped: { readonly at: Pointer; readonly view: Buffer } | undefined;
+  #mapped: { readonly at: Pointer; readonly view: ArrayBuffer } | undefined;
   #closed = false;
 
   /** Takes the fd over: it is closed by dispose. */
@@ -167,13 +167,13 @@ export class BpfMap implements Disposable {
 
   /**
    * The values of an array made with BPF_F_MMAPABLE as the kernel itself has them: entry n is at n * (value size rounded up
-   * to 8). Every call gives the same Buffer. Dispose unmaps it: a Buffer kept beyond that must not be touched.
+   * to 8). Every call gives the same memory. Dispose unmaps it: it must not be touched beyond that.
    */
-  mmap(): Buffer {
+  mmap(): ArrayBuffer {
     if (this.#mapped === undefined) {
       const length = roundUp(this.info.valueSize, 8) * this.info.maxEntries;
       const at = mmap(this.fd, length);
-      this.#mapped = { at, view: Buffer.from(koffi().view(at, length)) };
+      this.#mapped = { at, view: koffi().view(at, length) };
     }
     return this.#mapped.view;
   }
@@ -185,7 +185,7 @@ export class BpfMap implements Disposable {
   [Symbol.dispose](): void {
     if (this.#closed) return;
     this.#closed = true;
-    if (this.#mapped !== undefined) munmap(this.#mapped.at, this.#mapped.view.length);
+    if (this.#mapped !== undefined) munmap(this.#mapped.at, this.#mapped.view.byteLength);
     this.#mapped = undefined;
     close(this.fd);
   }

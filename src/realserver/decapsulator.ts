@@ -3,7 +3,7 @@ import { createHash } from 'node:crypto';
 import { existsSync, readFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { type Layouts, readLayouts } from '../kernel/btf.ts';
-import { bigintMember } from '../kernel/codec.ts';
+import { decode } from '../kernel/codec.ts';
 import { roundUp } from '../kernel/layout.ts';
 import { BpfMap } from '../kernel/map.ts';
 import { BpfObject } from '../kernel/object.ts';
@@ -87,12 +87,13 @@ export class Decapsulator implements Disposable {
   /** What came for one VIP, over all CPUs. */
   traffic(vip: string): Traffic {
     const layout = this.#readLayouts().struct('traffic');
-    const [packets, bytes] = [bigintMember(layout, 'packets'), bigintMember(layout, 'bytes')];
     const values = this.#vips.lookup(keyFor(vip)) ?? Buffer.alloc(0);
     const stride = roundUp(layout.size, 8);
     let sum = { packets: 0n, bytes: 0n };
-    for (let at = 0; at < values.length; at += stride)
-      sum = { packets: sum.packets + packets.get(values, at), bytes: sum.bytes + bytes.get(values, at) };
+    for (let at = 0; at < values.length; at += stride) {
+      const { packets, bytes } = decode<typeof sum>(layout, values, at);
+      sum = { packets: sum.packets + packets, bytes: sum.bytes + bytes };
+    }
     return { packets: Number(sum.packets), bytes: Number(sum.bytes) };
   }
 

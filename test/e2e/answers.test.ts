@@ -1,15 +1,13 @@
 // What the director answers itself, by ICMP from the VIP: who sends what can't be forwarded learns of it at once, with right sums.
 import { createHash } from 'node:crypto';
 import { fileURLToPath } from 'node:url';
-import { afterEach, describe, expect, test } from 'vitest';
-import type { Method } from '../../src/model/service.ts';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { type Capture, captureIcmp } from './capture.ts';
 import {
   addServices,
   clientAddress,
   dip,
   type Host,
-  ipvsadm,
   methodOption,
   type Network,
   openNetwork,
@@ -20,40 +18,46 @@ import { bytes } from './programs/bytes.mjs';
 import { startTalker, type Talker } from './talk.ts';
 import { until } from './until.ts';
 
-const methods = ['masq', 'gate', 'tunnel', 'fullnat'] as const;
 const bytesProgram = fileURLToPath(new URL('programs/bytes.mjs', import.meta.url));
 const fileSize = 3_000_000;
+const digestOfFile = digest(fileSize);
+/** As other routers, the director heeds a route's MTU only where it is locked. */
+const narrow = ['mtu', 'lock', '1400'];
 
 let network: Network;
 let talker: Talker;
-
-afterEach(() => network[Symbol.asyncDispose]());
-
-async function begin(method: Method): Promise<void> {
-  network = await openNetwork(method);
-  await addServices(network, [
-    { protocol: 'tcp', port: 80 },
-    { protocol: 'tcp', port: 7 },
-    { protocol: 'udp', port: 7 },
-  ]);
-  talker = await startTalker(network);
-}
 
 /**
  * Who computes the sums of what the client sends: itself, or the director's device, or nobody, for a veth's other end trusts
  * them unseen. tcpdump sees sums that are still to be computed as wrong, so in the last case only the kernel's word counts.
  */
 const offloads = [
-  ['the client computes sums', 'off', 'on'],
-  ['the director’s device computes sums', 'on', 'off'],
-  ['nobody computes sums', 'on', 'on'],
+  ['off', 'on'],
+  ['on', 'off'],
+  ['on', 'on'],
 ] as const;
 
-describe.each(methods)('%s', (method) => {
+describe.each([
+  ['masq', 0, clientAddress],
+  ['gate', 0, undefined],
+  ['tunnel', 20, undefined],
+  ['fullnat', 0, dip],
+] as const)('%s', (method, header, peer) => {
+  beforeAll(async () => {
+    network = await openNetwork(method);
+    await addServices(network, [
+      { protocol: 'tcp', port: 80 },
+      { protocol: 'tcp', port: 7 },
+      { protocol: 'udp', port: 7 },
+    ]);
+    talker = await startTalker(network);
+  });
+
+  afterAll(() => network[Symbol.asyncDispose]());
+
   test('answers a TTL of 1 with time exceeded from the VIP, whoever computes sums', async () => {
-    await begin(method);
     await network.client.run('sysctl', '-q', 'net.ipv4.ip_default_ttl=1');
-    for (const [_, client, director] of offloads) {
+    for (const [client, director] of offloads) {
       await offload(client, director);
       const capture = await captureIcmp(network.client, 'outer');
       await expect(talker.open('tcp', { timeoutMs: 100 })).rejects.toThrow();
@@ -67,10 +71,10 @@ describe.each(methods)('%s', (method) => {
     expect(await counter(network.client, 'Icmp', 'InCsumErrors')).toBe(0);
     await network.client.run('sysctl', '-q', 'net.ipv4.ip_default_ttl=2');
     expect(await (await talker.open('udp')).ask()).toMatch(/^rs/);
+    await network.client.run('sysctl', '-q', 'net.ipv4.ip_default_ttl=64');
   });
 
   test('refuses at once what no destination is left for', async () => {
-    await begin(method);
     const [rs1] = network.realServers;
     await restore(network, [
       ...[`-A -t ${vip}:81 -s rr`, `-A -u ${vip}:81 -s rr`],
@@ -78,94 +82,70 @@ describe.each(methods)('%s', (method) => {
     ]);
     const capture = await captureIcmp(network.client, 'outer');
     await offload('off', 'on');
-    for (const port of [81, 82])
+    for (const port of [81, 82]) {
       await expect(talker.open('tcp', { port, timeoutMs: 900 })).rejects.toThrow('ECONNREFUSED');
+    }
     const talk = await talker.open('udp', { port: 81 });
-    expect(await talk.ask({ timeoutMs: 500 })).toBeUndefined();
+    await talk.ask({ timeoutMs: 200 });
     expect(talk.error()).toBe('ECONNREFUSED');
     await until(() => capture.messages().length >= 3);
-    for (const message of capture.messages()) expect(message).toContain(`${vip} > ${clientAddress}: ICMP ${vip}`);
+    for (const message of capture.messages()) {
+      expect(message).toContain(`${vip} > ${clientAddress}: ICMP ${vip}`);
+      expect(message).toMatch(/(tcp|udp) port 8[12] unreachable/);
+    }
     expectRightSums(capture);
   });
-});
 
-describe.each([
-  ['masq', 1400],
-  ['gate', 1400],
-  ['tunnel', 1380],
-  ['fullnat', 1400],
-] as const)('%s', (method, expectedMtu) => {
-  test('tells who sends too much for the way what fits, and the transfer goes on', async () => {
-    await begin(method);
-    await network.director.run(
-      'ip',
-      'route',
-      'change',
-      '10.1.0.0/24',
-      'dev',
-      'inner',
-      'src',
-      dip,
-      'mtu',
-      'lock',
-      '1400',
-    );
-    for (const [_, client, director] of offloads) {
-      await offload(client, director);
-      await network.client.run('ip', 'route', 'flush', 'cache');
-      const capture = await captureIcmp(network.client, 'outer');
-      expect(await upload()).toBe(digest(fileSize));
-      await until(() => capture.messages().length > 0);
-      const needed = `${vip} > ${clientAddress}: ICMP ${vip} unreachable - need to frag (mtu ${expectedMtu})`;
-      expect(capture.messages()[0]).toContain(needed);
-      if (client === 'off' || director === 'off') expectRightSums(capture);
-      expect(await network.client.run('ip', 'route', 'get', vip)).toContain(`mtu ${expectedMtu}`);
+  test('tells a client that sends too much for the way what fits, and the transfer goes on', async () => {
+    for (const mtu of [1500 - header, 1400 - header]) {
+      const isNarrow = mtu < 1480;
+      if (isNarrow)
+        await network.director.run('ip', 'route', 'change', '10.1.0.0/24', 'dev', 'inner', 'src', dip, ...narrow);
+      for (const [client, director] of offloads) {
+        await offload(client, director);
+        await network.client.run('ip', 'route', 'flush', 'cache');
+        const capture = await captureIcmp(network.client, 'outer');
+        // A way is looked up once a second: what was sent before may have gone by the old one.
+        await until(async () => {
+          expect(await upload()).toBe(digestOfFile);
+          return mtu === 1500 || capture.messages().length > 0;
+        });
+        if (mtu === 1500) continue;
+        const needed = `${vip} > ${clientAddress}: ICMP ${vip} unreachable - need to frag (mtu ${mtu})`;
+        expect(capture.messages()[0]).toContain(needed);
+        if (client === 'off' || director === 'off') expectRightSums(capture);
+        expect(await network.client.run('ip', 'route', 'get', vip)).toContain(`mtu ${mtu}`);
+      }
     }
     expect(await counter(network.client, 'Icmp', 'InCsumErrors')).toBe(0);
   });
-});
 
-test('tunnel takes its own header off the MTU of an ordinary network', async () => {
-  await begin('tunnel');
-  expect(await upload()).toBe(digest(fileSize));
-  expect(await network.client.run('ip', 'route', 'get', vip)).toContain('mtu 1480');
-});
+  test.runIf(peer !== undefined)(
+    'tells a real server that its answer is too large for the way to the client',
+    async () => {
+      const way = ['ip', 'route', 'change', '10.0.0.0/24', 'dev', 'outer', 'src', '10.0.0.254'];
+      await network.director.run(...way, ...narrow);
+      await network.client.run('ip', 'route', 'flush', 'cache'); // or it asks for segments as small as those that it sends
+      const captures = await Promise.all(network.realServers.map((one) => captureIcmp(one, 'inner')));
+      const download = `curl -sS --max-time 10 http://${vip}/bytes/${fileSize} | sha256sum`;
+      await until(async () => {
+        expect((await network.client.run('sh', '-c', download)).split(' ')[0]).toBe(digestOfFile);
+        return captures.some((capture) => capture.messages().length > 0);
+      });
+      const [message = ''] = captures.flatMap((capture) => capture.messages());
+      expect(message).toContain(`${dip} > `);
+      expect(message).toContain(`ICMP ${peer} unreachable - need to frag (mtu 1400)`);
+      await network.director.run(...way);
+    },
+  );
 
-describe.each([
-  ['masq', clientAddress],
-  ['fullnat', dip],
-] as const)('%s tells a real server', (method, peer) => {
-  test('that its answer is too large for the way to the client', async () => {
-    await begin(method);
-    await network.director.run(
-      'ip',
-      'route',
-      'change',
-      '10.0.0.0/24',
-      'dev',
-      'outer',
-      'src',
-      '10.0.0.254',
-      'mtu',
-      'lock',
-      '1400',
-    );
-    const captures = await Promise.all(network.realServers.map((one) => captureIcmp(one, 'inner')));
-    const download = `curl -sS --max-time 10 http://${vip}/bytes/${fileSize} | sha256sum`;
-    expect((await network.client.run('sh', '-c', download)).split(' ')[0]).toBe(digest(fileSize));
-    await until(() => captures.some((capture) => capture.messages().length > 0));
-    const [message = ''] = captures.flatMap((capture) => capture.messages());
-    expect(message).toContain(`${dip} > `);
-    expect(message).toContain(`ICMP ${peer} unreachable - need to frag (mtu 1400)`);
-  });
-
-  test('that its answer has no time to live left', async () => {
-    await begin(method);
-    const capture = await captureIcmp(network.realServers[0], 'inner');
-    await network.realServers[0].run('sysctl', '-q', 'net.ipv4.ip_default_ttl=1');
-    await network.director.run(ipvsadm, '-E', '-u', `${vip}:7`, '-s', 'rr');
+  test.runIf(peer !== undefined)('tells a real server that its answer has no time to live left', async () => {
+    const [rs1] = network.realServers;
+    const capture = await captureIcmp(rs1, 'inner');
+    await rs1.run('sysctl', '-q', 'net.ipv4.ip_default_ttl=1');
     for (let turn = 0; turn < 3; turn++) await (await talker.open('udp')).ask({ timeoutMs: 200 });
-    await until(() => capture.messages().some((message) => message.includes(`${dip} > `)));
+    await until(() => capture.messages().length > 0);
+    expect(capture.messages()[0]).toContain(`${dip} > `);
     expect(capture.messages()[0]).toContain('ICMP time exceeded in-transit');
   });
 });

@@ -1,6 +1,7 @@
 // Entries as the packet path writes them, read back as connections.
 import { afterEach, beforeEach, expect, test } from 'vitest';
 import { readJiffies } from '../../src/dataplane/connections.ts';
+import { controlOf } from '../../src/dataplane/control.ts';
 import { detach, openDirector } from '../../src/dataplane/director.ts';
 import { openInstance } from '../../src/dataplane/instance.ts';
 import type { Maps } from '../../src/dataplane/maps.ts';
@@ -63,13 +64,10 @@ test('entries of other kinds, and pages without a bit, are passed over', () => {
   enter(71, { kind: 'FLOW_DEAD' });
   enter(72, {});
   enter(4000, {});
-  withMaps((maps) =>
-    maps
-      .map('flow_pages')
-      .mmap()
-      .fill(0)
-      .writeBigUInt64LE(1n << 1n),
-  );
+  withMaps((maps) => {
+    new Uint8Array(maps.map('flow_pages').mmap()).fill(0);
+    maps.words('flow_pages').set(0, 1n << 1n);
+  });
   expect(listed()).toHaveLength(1);
 });
 
@@ -117,22 +115,29 @@ function enter(
   { kind = 'FLOW_LIVE', method = 'gate', state = 'ESTABLISHED', seenAgoS = 0, partner }: Entry,
 ): void {
   withMaps((maps) => {
-    const { flowKinds, methods, states } = maps.vocabulary;
+    const { flowKinds, methods, states, numbers } = maps.vocabulary;
     const hz = maps.rows('settings').number('hz').get(0);
-    const stateNumber = states.number(state as Connection['state']);
     maps.rows('flows').patch(slot, {
       addresses: words('10.0.0.1', '10.0.0.100'),
       ports: ports(4000, 80) | (6n << 32n),
-      control: (flowKinds.get(kind) ?? 0) | (stateNumber << 8) | (methods.number(method) << 12) | (slot << 16),
+      control: controlOf(numbers).encode({
+        kind: flowKinds.get(kind) ?? 0,
+        offset: 0,
+        state: states.number(state as Connection['state']),
+        method: methods.number(method),
+        isInactive: false,
+        generation: slot,
+      }),
       seen: (readJiffies(maps) - seenAgoS * hz) >>> 0,
       destination: 0,
-      partner: partner ?? 0xffff_ffff,
+      partner: partner ?? numbers.NO_PARTNER,
       new_addresses: words('10.1.0.254', '10.1.0.9'),
       new_ports: ports(5000, 8081),
     });
-    const pages = maps.map('flow_pages').mmap();
-    const at = Math.floor(slot / 4096) * 8;
-    pages.writeBigUInt64LE(pages.readBigUInt64LE(at) | (1n << BigInt(Math.floor(slot / 64) % 64)), at);
+    const pages = maps.words('flow_pages');
+    const page = Math.floor(slot / numbers.SLOTS_PER_PAGE);
+    const at = Math.floor(page / numbers.PAGES_PER_WORD);
+    pages.set(at, pages.get(at) | (1n << BigInt(page % numbers.PAGES_PER_WORD)));
   });
 }
 

@@ -9,10 +9,13 @@ import { openInstance } from '../../src/dataplane/instance.ts';
 import type { Maps } from '../../src/dataplane/maps.ts';
 import { findPlace, type Place } from '../../src/dataplane/place.ts';
 import type { Step } from '../../src/dataplane/transaction.ts';
+import { BpfMap } from '../../src/kernel/map.ts';
+import { isNetnsAlive } from '../../src/kernel/namespace.ts';
 import { parseAddress } from '../../src/model/address.ts';
 import type { InstalledService } from '../../src/model/director.ts';
 import { type Destination, emptyTable, type Service, type Table } from '../../src/model/service.ts';
 import { type TestNamespace, testNamespace } from './namespace.ts';
+import { until } from './until.ts';
 
 let namespace: TestNamespace;
 
@@ -79,7 +82,28 @@ describe('an instance', () => {
     expect(traces()).toEqual(before);
   });
 
-  test('of a namespace that is gone is removed when the next is made', () => {
+  test.each<[string, () => unknown]>([
+    ['the next change', () => install(tableOf(web('rr', 1, 2)))],
+    ['a change that changes nothing', () => install(tableOf(web('rr', 1)))],
+    ['attaching again', () => namespace.run(() => attach({}))],
+  ])('that can look nothing up any more, as somebody wrote ip_forward, can again after %s', (_, mend) => {
+    const isForwarding = (): boolean | undefined =>
+      namespace.run(() => openDirector({ create: false })?.status()?.isForwarding);
+    const turn = (value: 0 | 1): unknown => namespace.output('sysctl', '-q', `net.ipv4.ip_forward=${value}`);
+    turn(0);
+    const before = traces();
+    install(tableOf(web('rr', 1)));
+    expect(isForwarding()).toBe(true);
+    turn(1);
+    turn(0);
+    expect(isForwarding()).toBe(false);
+    mend();
+    expect(isForwarding()).toBe(true);
+    namespace.run(detach);
+    expect(traces()).toEqual(before);
+  });
+
+  test('of a namespace that is gone is removed when the next is made', async () => {
     let dead: Place | undefined;
     {
       using other = testNamespace();
@@ -87,6 +111,9 @@ describe('an instance', () => {
       dead = other.run(place);
     }
     expect(dead).toBeDefined();
+    using sentinel = BpfMap.openPinned(join(dead?.directory ?? '', 'sentinel'));
+    // The kernel takes a namespace down in its own time.
+    await until(() => sentinel !== undefined && !isNetnsAlive(sentinel));
     install(tableOf(web('rr', 1)));
     expect(existsSync(dead?.directory ?? '')).toBe(false);
     expect(installed()).toEqual(tableOf(web('rr', 1)));

@@ -56,9 +56,9 @@ export function openFeeder(stage: Stage): Feeder {
       encodeInto(
         layouts.struct('race'),
         { ...row, first_local_port: first, local_ports: last - first + 1 },
-        races.mmap(),
+        new Uint8Array(races.mmap()),
       );
-      racers.mmap().fill(0);
+      new Uint8Array(racers.mmap()).fill(0);
     },
     [Symbol.dispose]() {
       for (const one of [...programs.map(([, program]) => program), races, racers, object]) one[Symbol.dispose]();

@@ -43,7 +43,7 @@ beforeEach(() => {
   stage.news();
 });
 
-afterAll(() => stage[Symbol.dispose]());
+afterAll(() => stage?.[Symbol.dispose]());
 
 const tcp = { source: client, destination: vip, sourcePort: 4001, tos: 0x28, dontFragment: true, id: 77 } as const;
 type Change = { readonly [Member in keyof Description]?: Description[Member] | undefined };

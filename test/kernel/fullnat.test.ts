@@ -23,7 +23,7 @@ beforeEach(() => {
   stage.news();
 });
 
-afterAll(() => stage[Symbol.dispose]());
+afterAll(() => stage?.[Symbol.dispose]());
 
 test('until no port is left no two connections to a real server get the same', () => {
   install([], 1);

@@ -1,5 +1,6 @@
 // The checker of the connection table sees each kind of damage, and none where there is none.
 import { afterAll, beforeAll, beforeEach, expect, test } from 'vitest';
+import { type ControlWord, controlOf } from '../../src/dataplane/control.ts';
 import type { Maps } from '../../src/dataplane/maps.ts';
 import { takeCensus } from '../invariants.ts';
 import { build, flag } from '../packets.ts';
@@ -25,7 +26,7 @@ beforeEach(() => {
   }
 });
 
-afterAll(() => stage[Symbol.dispose]());
+afterAll(() => stage?.[Symbol.dispose]());
 
 test('a table that packets made is sound', () => {
   expect(takeCensus(stage.maps)).toEqual({ connections: 200, replies: 100, violations: [] });
@@ -34,9 +35,10 @@ test('a table that packets made is sound', () => {
 /** Of a connection by masq, or by gate. */
 function slotOf(maps: Maps, isTranslated: boolean): number {
   const flows = maps.rows('flows');
+  const { flowKinds, numbers } = maps.vocabulary;
   for (let slot = 0; slot < flows.length; slot++) {
-    const isLive = (flows.number('control').get(slot) & 7) === maps.vocabulary.flowKinds.get('FLOW_LIVE');
-    if (isLive && (flows.number('partner').get(slot) !== 0xffff_ffff) === isTranslated) return slot;
+    const isLive = controlOf(numbers).kind(flows.number('control').get(slot)) === flowKinds.get('FLOW_LIVE');
+    if (isLive && (flows.number('partner').get(slot) !== numbers.NO_PARTNER) === isTranslated) return slot;
   }
   throw new Error('there is no such connection');
 }
@@ -48,28 +50,33 @@ test.each<[string, RegExp, (maps: Maps) => void]>([
   ['a key that two entries have', /the same key/, duplicate],
   ['a reply without its connection', /whose partner/, (maps) => setKind(maps, 0)],
   ['a destination that counts too many', /there are/, (maps) => maps.rows('destinations').number('active').set(0, 999)],
-  ['a connection that counts as what it is not', /counts as inactive/, (maps) => change(maps, (word) => word | 0x8000)],
-  ['a page that a sweep would pass over', /has no bit/, (maps) => void maps.map('flow_pages').mmap().fill(0)],
+  ['a connection that counts as what it is not', /counts as inactive/, (maps) => change(maps, { isInactive: true })],
+  [
+    'a page that a sweep would pass over',
+    /has no bit/,
+    (maps) => void new Uint8Array(maps.map('flow_pages').mmap()).fill(0),
+  ],
 ])('%s is seen', (_, message, damage) => {
   damage(stage.maps);
   expect(takeCensus(stage.maps).violations.join('\n')).toMatch(message);
 });
 
-function change(maps: Maps, edit: (control: number) => number): void {
-  const control = maps.rows('flows').number('control');
+function change(maps: Maps, difference: Partial<ControlWord>): void {
+  const words = maps.rows('flows').number('control');
+  const control = controlOf(maps.vocabulary.numbers);
   const slot = slotOf(maps, true);
-  control.set(slot, edit(control.get(slot)) >>> 0);
+  words.set(slot, control.encode({ ...control.decode(words.get(slot)), ...difference }));
 }
 
 function setKind(maps: Maps, kind: number): void {
-  change(maps, (word) => (word & ~7) | kind);
+  change(maps, { kind });
 }
 
 /** The home of a connection: its slot less what its offset says. */
 function homeOf(maps: Maps): number {
   const flows = maps.rows('flows');
   const slot = slotOf(maps, true);
-  const offset = (flows.number('control').get(slot) >>> 3) & 0x1f;
+  const { offset } = controlOf(maps.vocabulary.numbers).decode(flows.number('control').get(slot));
   return (slot - (offset * (offset + 1)) / 2 + flows.length) % flows.length;
 }
 

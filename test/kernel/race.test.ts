@@ -38,8 +38,8 @@ describe.each([
   });
 
   afterAll(() => {
-    feeder[Symbol.dispose]();
-    stage[Symbol.dispose]();
+    feeder?.[Symbol.dispose]();
+    stage?.[Symbol.dispose]();
   });
 
   test('the same new connection on both CPUs, wanting another real server on each, is entered once', async () => {

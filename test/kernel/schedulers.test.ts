@@ -36,7 +36,7 @@ beforeEach(() => {
   stage.settle();
 });
 
-afterAll(() => stage[Symbol.dispose]());
+afterAll(() => stage?.[Symbol.dispose]());
 
 describe('as recorded', () => {
   const recordings = text.map(toRecording).filter((recording) => recording !== undefined);

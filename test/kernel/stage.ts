@@ -1,6 +1,7 @@
 // A director in a network namespace where every neighbour is known, and single packets run through its programs there.
 import { join } from 'node:path';
 import { readJiffies } from '../../src/dataplane/connections.ts';
+import { controlOf } from '../../src/dataplane/control.ts';
 import { type DataplaneDirector, detach, openDirector } from '../../src/dataplane/director.ts';
 import { openInstance } from '../../src/dataplane/instance.ts';
 import type { Maps } from '../../src/dataplane/maps.ts';
@@ -9,7 +10,7 @@ import { type Rows, rows } from '../../src/dataplane/rows.ts';
 import { readStatus } from '../../src/dataplane/status.ts';
 import { BpfProgram } from '../../src/kernel/program.ts';
 import { parseAddress } from '../../src/model/address.ts';
-import type { Connection, InstalledService } from '../../src/model/director.ts';
+import { type Connection, flowStates, type InstalledService } from '../../src/model/director.ts';
 import type { Destination, Method, Protocol, Scheduler, Service } from '../../src/model/service.ts';
 import { type TestNamespace, testNamespace } from './namespace.ts';
 
@@ -164,7 +165,7 @@ function stageOf(namespace: TestNamespace, director: DataplaneDirector, maps: Ma
       keepWays(rows(maps.layouts.struct('next_hop'), maps.map('routes').mmap()), '', later);
     },
     graceIsOver: () => graceIsOver(maps),
-    setTimeouts: (seconds) => maps.rows('settings').patch(0, { timeout_s: Array<number>(16).fill(seconds) }),
+    setTimeouts: (seconds) => maps.rows('settings').patch(0, { timeout_s: flowStates.map(() => seconds) }),
     [Symbol.dispose]() {
       for (const one of [...programs.values(), maps, director]) one[Symbol.dispose]();
       try {
@@ -183,7 +184,7 @@ function counts(maps: Maps): Record<string, number> {
 
 /** Nothing else may be running. */
 function empty(maps: Maps): void {
-  for (const name of ['flows', 'flow_pages', 'counters']) maps.map(name).mmap().fill(0);
+  for (const name of ['flows', 'flow_pages', 'counters']) new Uint8Array(maps.map(name).mmap()).fill(0);
   const destinations = maps.rows('destinations');
   for (let slot = 0; slot < destinations.length; slot++) {
     destinations.number('active').set(slot, 0);
@@ -191,16 +192,15 @@ function empty(maps: Maps): void {
   }
 }
 
-/** GRACE of bpf/flow_table.h. */
-const graceJiffies = 25;
-
 function graceIsOver(maps: Maps): boolean {
   const flows = maps.rows('flows');
   const [control, seen] = [flows.number('control'), flows.number('seen')];
   const dead = maps.vocabulary.flowKinds.get('FLOW_DEAD');
+  const { kind } = controlOf(maps.vocabulary.numbers);
+  const { FLOW_GRACE } = maps.vocabulary.numbers;
   const now = readJiffies(maps);
   for (let slot = 0; slot < flows.length; slot++) {
-    if ((control.get(slot) & 7) === dead && ((now - seen.get(slot)) | 0) <= graceJiffies) return false;
+    if (kind(control.get(slot)) === dead && ((now - seen.get(slot)) | 0) <= FLOW_GRACE) return false;
   }
   return true;
 }

@@ -77,7 +77,7 @@ beforeAll(() => {
 
 beforeEach(() => stage.settle());
 
-afterAll(() => stage[Symbol.dispose]());
+afterAll(() => stage?.[Symbol.dispose]());
 
 describe.each(methods)('a connection by %s', (method) => {
   const paths = reachable(method);

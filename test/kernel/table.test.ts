@@ -39,7 +39,7 @@ beforeEach(() => {
   stage.news();
 });
 
-afterAll(() => stage[Symbol.dispose]());
+afterAll(() => stage?.[Symbol.dispose]());
 
 describe.each(['gate', 'tunnel'] as const)('a full table, and %s:', (method) => {
   test("a connection's every packet goes to one real server, and it has an entry as soon as there is room", async () => {

@@ -24,8 +24,8 @@ beforeAll(() => {
 beforeEach(() => stage.settle());
 
 afterAll(() => {
-  feeder[Symbol.dispose]();
-  stage[Symbol.dispose]();
+  feeder?.[Symbol.dispose]();
+  stage?.[Symbol.dispose]();
 });
 
 test.each(
