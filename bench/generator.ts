@@ -25,10 +25,17 @@ export interface Traffic {
   readonly vip: string;
   readonly port: number;
   readonly tcpFlags: number;
+  /** XDP: the interface that packets come in by; without it lo, whose MAC is 0, as TC's test runs have it. */
+  readonly ingress?: Ingress;
   /** Bytes that the program puts in front of a packet. */
   readonly growth?: number;
   /** Packets of these flows instead, in this order: addresses and ports as struct flow has them. */
   readonly keys?: readonly Key[];
+}
+
+export interface Ingress {
+  readonly index: number;
+  readonly mac: string;
 }
 
 export interface Key {
@@ -50,6 +57,7 @@ export class Generator implements Disposable {
   readonly #object: BpfObject;
   readonly #maps: Readonly<Record<'plans' | 'keys' | 'xdp_target' | 'tc_target', BpfMap>>;
   readonly #programs = new Map<string, BpfProgram>();
+  #context: { readonly context?: Buffer } = {};
   readonly #layouts = readLayouts(objectPath);
   /** Those that the map holds. */
   #keys: readonly Key[] | undefined;
@@ -78,6 +86,7 @@ export class Generator implements Disposable {
   plan(traffic: Traffic): void {
     const bytes = new Uint8Array(this.#maps.plans.mmap());
     encodeInto(this.#layouts.struct('plan'), frameOf(traffic), bytes);
+    this.#context = traffic.ingress === undefined ? {} : { context: xdpContext(traffic.ingress) };
     if (traffic.keys === undefined || traffic.keys === this.#keys) return;
     this.#keys = traffic.keys;
     const keys = new BigUint64Array(traffic.keys.flatMap(({ addresses, ports }) => [addresses, ports]));
@@ -96,7 +105,7 @@ export class Generator implements Disposable {
     const packet = Buffer.alloc(frameBytes);
     packet.writeUInt16LE(ipv4, 12);
     const before = process.cpuUsage();
-    program.testRun({ packet, repeat: packets });
+    program.testRun({ packet, repeat: packets, ...(hook === 'xdp' ? this.#context : {}) });
     const { user, system } = process.cpuUsage(before);
     return ((user + system) * 1000) / packets;
   }
@@ -106,9 +115,18 @@ export class Generator implements Disposable {
   }
 }
 
-/** struct plan's part of it. The destination MAC is lo's, where test runs' packets come in. */
-function frameOf({ flows, first = 0, client, vip, port, tcpFlags, growth = 0, keys }: Traffic): object {
+/** struct xdp_md: where the frame ends, and where it came in. */
+function xdpContext({ index }: Ingress): Buffer {
+  const context = Buffer.alloc(24);
+  context.writeUInt32LE(frameBytes, 4);
+  context.writeUInt32LE(index, 12);
+  return context;
+}
+
+/** struct plan's part of it. */
+function frameOf({ flows, first = 0, client, vip, port, tcpFlags, ingress, growth = 0, keys }: Traffic): object {
   const frame = Buffer.alloc(frameBytes);
+  if (ingress !== undefined) frame.write(ingress.mac.replaceAll(':', ''), 'hex');
   frame.writeUInt8(2, 6);
   frame.writeUInt16LE(ipv4, 12);
   frame.writeUInt8(withoutOptions, 14);

@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import type { Maps } from '../src/dataplane/maps.ts';
 import { BpfProgram } from '../src/kernel/program.ts';
 import { type Method, schedulers } from '../src/model/service.ts';
-import { Generator, type Hook, type Traffic, tcpFlag } from './generator.ts';
+import { Generator, type Hook, type Ingress, type Traffic, tcpFlag } from './generator.ts';
 import { type Figure, run, type Sample, sample, toFigure } from './measure.ts';
 import { replies } from './replies.ts';
 import { clients, port, services, vip, withScene } from './scene.ts';
@@ -29,7 +29,7 @@ const parts = 16;
 const tunnelHeader = 20;
 const methods: readonly Method[] = ['masq', 'gate', 'tunnel', 'fullnat'];
 
-const client = { client: clients, vip, port };
+const bareClient = { client: clients, vip, port };
 
 export function measureAll(say: (text: string) => void): Report {
   using generator = new Generator();
@@ -37,28 +37,29 @@ export function measureAll(say: (text: string) => void): Report {
   const rows = [toRow('empty program', 1, bare.empty), toRow('parse and redirect', 1, bare.redirect)];
   for (const method of methods) {
     say(`${method}: ${mostFlows} connections`);
-    rows.push(...withScene(services(method, ['wlc']), (maps) => methodRows(generator, maps, method)));
+    rows.push(...withScene(services(method, ['wlc']), (maps, ingress) => methodRows(generator, maps, ingress, method)));
   }
   say('schedulers');
-  rows.push(...withScene(services('gate', schedulers), (maps) => schedulerRows(generator, maps)));
+  rows.push(...withScene(services('gate', schedulers), (maps, ingress) => schedulerRows(generator, maps, ingress)));
   return { rows, floorNs: Math.min(...bare.empty.map(({ floor }) => floor)) };
 }
 
 function bareSamples(generator: Generator): Record<'empty' | 'redirect', readonly Sample[]> {
-  const traffic = { ...client, flows: 1, tcpFlags: tcpFlag.ack };
+  const traffic = { ...bareClient, flows: 1, tcpFlags: tcpFlag.ack };
   const of = (name: 'empty_xdp' | 'bare_redirect'): readonly Sample[] =>
     repeat(() => sample(generator, 'xdp', generator.program(name), traffic, packets));
   return { empty: of('empty_xdp'), redirect: of('bare_redirect') };
 }
 
-function methodRows(generator: Generator, maps: Maps, method: Method): readonly Row[] {
+function methodRows(generator: Generator, maps: Maps, ingress: Ingress, method: Method): readonly Row[] {
+  const client = { ...bareClient, ingress };
   using xdp = openProgram(maps, 'director_xdp');
   using tc = openProgram(maps, 'director_tc');
   const growth = method === 'tunnel' ? tunnelHeader : 0;
   const created = fill(generator, maps, xdp, { ...client, flows: mostFlows, tcpFlags: tcpFlag.syn, growth });
   run(generator, 'xdp', xdp, { ...client, flows: mostFlows, tcpFlags: tcpFlag.ack, growth }, mostFlows);
   const established = (hook: Hook, program: BpfProgram, name: string, flows: number): Row => {
-    const traffic = { ...client, flows, tcpFlags: tcpFlag.ack, growth };
+    const traffic = { ...(hook === 'xdp' ? client : bareClient), flows, tcpFlags: tcpFlag.ack, growth };
     return row(generator, maps, hook, program, name, traffic);
   };
   const found = flowCounts.map((flows) => established('xdp', xdp, `${method} established`, flows));
@@ -75,7 +76,8 @@ function methodRows(generator: Generator, maps: Maps, method: Method): readonly 
   return [...found, toRow(`${method} new`, mostFlows, created)];
 }
 
-function schedulerRows(generator: Generator, maps: Maps): readonly Row[] {
+function schedulerRows(generator: Generator, maps: Maps, ingress: Ingress): readonly Row[] {
+  const client = { ...bareClient, ingress };
   using xdp = openProgram(maps, 'director_xdp');
   const flows = 1 << 15;
   return schedulers.map((scheduler, index) => {

@@ -5,9 +5,11 @@ import { detach, openDirector } from '../src/dataplane/director.ts';
 import { openInstance } from '../src/dataplane/instance.ts';
 import type { Maps } from '../src/dataplane/maps.ts';
 import { findPlace } from '../src/dataplane/place.ts';
+import { interfaces } from '../src/kernel/interfaces.ts';
 import { withNetns } from '../src/kernel/namespace.ts';
 import { parseAddress } from '../src/model/address.ts';
 import type { Method, Scheduler, Service } from '../src/model/service.ts';
+import type { Ingress } from './generator.ts';
 
 export const vip = '198.51.100.10';
 export const port = 80;
@@ -28,8 +30,8 @@ export function services(method: Method, schedulers: readonly Scheduler[]): read
   }));
 }
 
-/** Every neighbour is known, so that no packet needs another program than the measured one. */
-export function withScene<T>(table: readonly Service[], work: (maps: Maps) => T): T {
+/** One-armed: the clients' router and the real servers are behind one interface. Every neighbour is known, so that no packet needs another program than the measured one. */
+export function withScene<T>(table: readonly Service[], work: (maps: Maps, ingress: Ingress) => T): T {
   const name = `fairlead-bench-${process.pid}-${randomBytes(3).toString('hex')}`;
   ip('netns', 'add', name);
   try {
@@ -41,7 +43,9 @@ export function withScene<T>(table: readonly Service[], work: (maps: Maps) => T)
         const place = findPlace(false);
         using maps = place && openInstance(place);
         if (maps === undefined) throw new Error('the director has no instance');
-        const result = work(maps);
+        const ingress = interfaces().find(({ name: one }) => one === 'd0');
+        if (ingress === undefined) throw new Error('the namespace has no d0');
+        const result = work(maps, ingress);
         expectNoDrops(maps);
         return result;
       } finally {

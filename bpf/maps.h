@@ -33,7 +33,7 @@ SHARED_ARRAY(settings, struct settings, 1);
 SHARED_ARRAY(instances, struct instance, 1);
 SHARED_ARRAY(interfaces, __u64, 65536); /* interface index -> MAC and INTERFACE_* */
 
-#define ROUTES 16384
+#define ROUTES 65536
 SHARED_ARRAY(routes, struct next_hop, ROUTES); /* hash of an address -> the way to it: replies go by these */
 
 /* struct service_key -> struct service. By sizes: kernel 6.1 takes tables made later, without BTF, only if this has none. */

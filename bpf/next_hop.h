@@ -141,7 +141,8 @@ static __always_inline void look_up_way_to_destination(void *ctx, enum hook hook
 		way->mtu = READ_ONCE(hop->mtu);
 		way->source = READ_ONCE(hop->source.word[0]);
 	}
-	WRITE_ONCE(hop->refresh, next_refresh(way, now));
+	/* Where nothing is known every packet asks, and so knows why it is dropped. */
+	WRITE_ONCE(hop->refresh, is_answer(way) || way->via ? next_refresh(way, now) : 0);
 }
 
 static __always_inline void way_to_destination(void *ctx, enum hook hook, struct destination *destination, __u32 now,
@@ -157,9 +158,9 @@ static __always_inline void way_to_destination(void *ctx, enum hook hook, struct
  */
 static __always_inline struct next_hop *client_hop(__u32 to)
 {
-	__u32 place = (to * 0x61c88647U) >> 18;
+	__u32 place = (to * 0x61c88647U) >> 16;
 
-	_Static_assert(ROUTES == 1 << 14, "place takes 14 bits");
+	_Static_assert(ROUTES == 1 << 16, "place takes 16 bits");
 	return bpf_map_lookup_elem(&routes, &place);
 }
 
@@ -189,7 +190,7 @@ static __always_inline bool known_way_to_client(__u32 to, __u32 now, struct way 
 static __always_inline void look_up_way_to_client(void *ctx, enum hook hook, __u32 to, __u32 now, struct way *way)
 {
 	struct next_hop *hop = client_hop(to);
-	__u32 version;
+	__u32 version, refresh;
 
 	look_up(ctx, to, way);
 	if (!hop)
@@ -204,6 +205,10 @@ static __always_inline void look_up_way_to_client(void *ctx, enum hook hook, __u
 		}
 		return;
 	}
+	/* A place that two clients want changes hands all the time: then XDP, which need not probe each time, sends by itself. */
+	refresh = next_refresh(way, now);
+	if (hook == HOOK_XDP && READ_ONCE(hop->to) != to && way->fib == BPF_FIB_LKUP_RET_SUCCESS)
+		way->fib = NO_LOOKUP;
 	version = READ_ONCE(hop->version);
 	if (hook == HOOK_TRACE || version & 1 ||
 	    __sync_val_compare_and_swap(&hop->version, version, version + 1) != version)
@@ -212,6 +217,6 @@ static __always_inline void look_up_way_to_client(void *ctx, enum hook hook, __u
 	WRITE_ONCE(hop->mtu, way->mtu);
 	WRITE_ONCE(hop->l2, way->l2);
 	WRITE_ONCE(hop->via, way->via);
-	WRITE_ONCE(hop->refresh, next_refresh(way, now));
+	WRITE_ONCE(hop->refresh, refresh);
 	__sync_lock_test_and_set(&hop->version, version + 2);
 }

@@ -27,7 +27,7 @@ describe('sizes', () => {
     expect(slotsFor(units, 5000) % 64).toBe(0);
     expect(slotsFor(units, 5000)).toBeGreaterThanOrEqual(15_000);
   });
-  test.each([0, 1023, 2 ** 29, 1.5, Number.NaN])('are not %d connections', (connections) => {
+  test.each([0, 1023, 2 ** 24 + 1, 1.5, Number.NaN])('are not %d connections', (connections) => {
     expect(() => chooseSizes(units, 2, connections, gib)).toThrow('expected a number of connections');
   });
   test('of maps follow from them: a bit for 64 slots, counters for each CPU, whole tables of buckets', () => {

@@ -22,8 +22,8 @@ export interface Units {
 export const slotsPerConnection = 3;
 const defaultConnections = 1 << 20;
 const leastConnections = 1024;
-/** Entry indexes are 32 bits wide, and so are byte counts inside a slot's home word. */
-const mostConnections = 1 << 28;
+/** 3 GiB of entries: listings have them all as one ArrayBuffer, and koffi makes none of more than 4 GiB. */
+const mostConnections = 1 << 24;
 const mostDestinations = 65536;
 const leastDestinations = 1024;
 

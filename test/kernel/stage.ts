@@ -2,6 +2,7 @@
 import { join } from 'node:path';
 import { readJiffies } from '../../src/dataplane/connections.ts';
 import { controlOf } from '../../src/dataplane/control.ts';
+import { everUsed } from '../../src/dataplane/destinations.ts';
 import { type DataplaneDirector, detach, openDirector } from '../../src/dataplane/director.ts';
 import { openInstance } from '../../src/dataplane/instance.ts';
 import type { Maps } from '../../src/dataplane/maps.ts';
@@ -161,8 +162,9 @@ function stageOf(namespace: TestNamespace, director: DataplaneDirector, maps: Ma
     settle() {
       empty(maps);
       const later = readJiffies(maps) + 1_000_000;
-      keepWays(maps.rows('destinations'), 'next_hop.', later);
-      keepWays(rows(maps.layouts.struct('next_hop'), maps.map('routes').mmap()), '', later);
+      keepWays(maps.rows('destinations'), everUsed(maps), 'next_hop.', later);
+      const routes = rows(maps.layouts.struct('next_hop'), maps.map('routes').mmap());
+      keepWays(routes, routes.length, '', later);
     },
     graceIsOver: () => graceIsOver(maps),
     setTimeouts: (seconds) => maps.rows('settings').patch(0, { timeout_s: flowStates.map(() => seconds) }),
@@ -186,7 +188,7 @@ function counts(maps: Maps): Record<string, number> {
 function empty(maps: Maps): void {
   for (const name of ['flows', 'flow_pages', 'counters']) new Uint8Array(maps.map(name).mmap()).fill(0);
   const destinations = maps.rows('destinations');
-  for (let slot = 0; slot < destinations.length; slot++) {
+  for (let slot = 0, used = everUsed(maps); slot < used; slot++) {
     destinations.number('active').set(slot, 0);
     destinations.number('inactive').set(slot, 0);
   }
@@ -205,7 +207,7 @@ function graceIsOver(maps: Maps): boolean {
   return true;
 }
 
-function keepWays(hops: Rows, prefix: '' | 'next_hop.', until: number): void {
+function keepWays(hops: Rows, count: number, prefix: '' | 'next_hop.', until: number): void {
   const [refresh, oif] = [hops.number(`${prefix}refresh`), hops.number(`${prefix}oif`)];
-  for (let index = 0; index < hops.length; index++) if (oif.get(index) !== 0) refresh.set(index, until);
+  for (let index = 0; index < count; index++) if (oif.get(index) !== 0) refresh.set(index, until);
 }
