@@ -203,7 +203,7 @@ struct {
 	__array(values, int(void *));
 } stages SEC(".maps") = {.values = {[0] = (void *)&director_walk}};
 
-/* What is attached: the walk of established packets alone takes two thirds of the time (docs/performance.md). */
+/* What is attached. Without the rest of the walk a packet of gate takes 22 ns instead of 30, of masq 24 instead of 34. */
 SEC("xdp")
 int director_xdp(struct xdp_md *ctx)
 {

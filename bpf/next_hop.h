@@ -69,13 +69,15 @@ static __always_inline void look_up(void *ctx, __u32 to, struct way *way)
 	way->source = fib.ipv4_src;
 	if (answer == BPF_FIB_LKUP_RET_SUCCESS) {
 		__u32 oif = fib.ifindex;
-		__u64 *interface = bpf_map_lookup_elem(&interfaces, &oif);
+		__u64 *interface = bpf_map_lookup_elem(&interfaces, &oif), known;
 
-		if (!interface || !(*interface & INTERFACE_XDP))
+		known = interface ? READ_ONCE(*interface) : 0;
+		if (!interface || !(known & INTERFACE_XDP))
 			return;
 		__builtin_memcpy(&mac, fib.smac, 6);
-		if ((*interface & MAC_MASK) != mac)
-			WRITE_ONCE(*interface, mac | INTERFACE_XDP);
+		/* By swap: user space may just be taking the program off. */
+		if ((known & MAC_MASK) != mac)
+			__sync_val_compare_and_swap(interface, known, mac | INTERFACE_XDP);
 		mac = 0;
 		__builtin_memcpy(&mac, fib.dmac, 6);
 		way->l2 = mac | (__u64)oif << 48;

@@ -59,6 +59,7 @@ test('an enum has its names and values in their order', () => {
     ['COLOUR_BLUE', 6],
   ]);
   expect(layouts.enum('signed_colour').get('COLOUR_NONE')).toBe(-1);
+  expect(layouts.enum('large').get('LARGE_NONE')).toBe(0xffff_ffff);
 });
 
 test('the constants are found in .rodata, not in a section that begins so', () => {

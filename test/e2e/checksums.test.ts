@@ -24,17 +24,21 @@ const segmentations = {
 type Segmentation = keyof typeof segmentations;
 type OnOff = 'on' | 'off';
 
-/** Who computes: on is the device, which on a veth is nobody; off is the sender, or who forwards. */
+/**
+ * Who computes, at the client, on the director and at the real servers: on is the device, which on a veth is nobody; off is the
+ * sender, or who forwards.
+ */
 const settings: readonly (readonly [Segmentation, OnOff, OnOff, OnOff])[] = [
-  ...(['whole', 'gathered', 'segment by segment'] as const).flatMap((segmentation) =>
-    (['on', 'off'] as const).flatMap((ends) =>
-      (['on', 'off'] as const).map((director) => [segmentation, ends, director, ends] as const),
-    ),
-  ),
-  ['whole', 'on', 'on', 'off'],
+  ['whole', 'on', 'on', 'on'],
+  ['whole', 'on', 'off', 'on'],
+  ['whole', 'off', 'on', 'off'],
+  ['whole', 'off', 'off', 'off'],
   ['whole', 'on', 'off', 'off'],
-  ['whole', 'off', 'on', 'on'],
   ['whole', 'off', 'off', 'on'],
+  ['gathered', 'on', 'off', 'on'],
+  ['gathered', 'off', 'on', 'off'],
+  ['segment by segment', 'on', 'off', 'on'],
+  ['segment by segment', 'off', 'on', 'off'],
 ];
 
 describe.each(methods)('checksums of %s are right', (method) => {

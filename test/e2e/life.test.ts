@@ -41,8 +41,8 @@ describe.each(['masq', 'gate'] as const)('whatever is killed, %s', (method) => {
   test('goes on without one failed request', async () => {
     let isOver = false;
     const load = Promise.all([
-      runWrk(network, { seconds: 4 }),
-      runWrk(network, { seconds: 4, isClosing: true }),
+      runWrk(network, { seconds: 3 }),
+      runWrk(network, { seconds: 3, isClosing: true }),
     ]).finally(() => {
       isOver = true;
     });

@@ -15,6 +15,10 @@ enum signed_colour {
 	COLOUR_SOME = 1,
 };
 
+enum large {
+	LARGE_NONE = 0xffffffff,
+};
+
 struct inner {
 	__u16 low;
 	__be16 port;
@@ -58,6 +62,7 @@ const volatile struct config config = { .answer = 42, .seed = 7 };
 static const __u8 table[32] = { 3, 1, 4, 1, 5, 9, 2, 6, 5, 3, 5, 8, 9, 7, 9, 3, 2, 3, 8, 4, 6, 2, 6, 4, 3, 3, 8, 3, 2, 7, 9, 5 };
 
 enum signed_colour last_colour;
+enum large last_large;
 
 struct {
 	__uint(type, BPF_MAP_TYPE_HASH);
