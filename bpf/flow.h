@@ -4,17 +4,23 @@
 
 #include "maps.h"
 
-/* Keyed by a secret, so that nobody outside can aim many connections at one home. */
-static __always_inline __u32 flow_home(__u64 addresses, __u64 ports)
+/* Keyed by a secret, so that nobody outside can aim many connections at one home. Its high half is the good one. */
+static __always_inline __u64 flow_hash(__u64 addresses, __u64 ports)
 {
 	__u64 hash = (addresses ^ config.hash_seed[0]) * 0x9e3779b97f4a7c15ULL;
 
 	hash ^= hash >> 32;
 	hash = (hash ^ ports ^ config.hash_seed[1]) * 0xd6e8feb86659fd93ULL;
-	return (hash >> 32) * config.flow_slots >> 32; /* scales to the table: its size need not be a power of two */
+	return hash;
 }
 
-/* The slot of a home's entry at offset j. Triangular numbers spread better than a run (FLOWTABLE: 9 times fewer full windows). */
+static __always_inline __u32 flow_home(__u64 addresses, __u64 ports)
+{
+	/* Scales to the table: its size need not be a power of two. */
+	return (flow_hash(addresses, ports) >> 32) * config.flow_slots >> 32;
+}
+
+/* The slot of a home's entry at offset j. Triangular numbers spread better than a run: far fewer windows fill up. */
 static __always_inline __u32 window_slot(__u32 home, __u32 j)
 {
 	__u32 slot = home + j * (j + 1) / 2;

@@ -80,8 +80,8 @@ static long try_port(__u32 index, void *context)
 	return 1;
 }
 
-/* Which of the service's local addresses, or the director's own on this way. 0: none. */
-static __always_inline __u32 local_address(const struct choice *choice, const struct way *way)
+/* Which of the service's local addresses, another at each try, or the director's own on this way. 0: none. */
+static __always_inline __u32 local_address(const struct choice *choice, const struct way *way, __u32 try)
 {
 	const struct service *service = &choice->service;
 	struct address *address;
@@ -89,7 +89,7 @@ static __always_inline __u32 local_address(const struct choice *choice, const st
 
 	if (service->local_address_count == 0)
 		return way->source;
-	index = service->local_addresses + (__u32)(choice->flow_hash >> 32) % service->local_address_count;
+	index = service->local_addresses + ((__u32)(choice->flow_hash >> 32) + try) % service->local_address_count;
 	address = bpf_map_lookup_elem(&local_addresses, &index);
 	return address ? address->word[0] : 0;
 }
@@ -150,8 +150,11 @@ static __always_inline enum verdict enter(enum hook hook, struct walk *walk, str
 
 	for (int i = 0; i < TUPLE_TRIES; i++) {
 		if (is_fullnat) {
-			enum reason reason = choose_source(new, local_address(choice, &walk->way));
+			enum reason reason = choose_source(new, local_address(choice, &walk->way, i));
 
+			/* The ports of one of the service's addresses are used up: another may have some. */
+			if (reason == REASON_NO_LOCAL_PORT && i + 1 < TUPLE_TRIES)
+				continue;
 			if (reason != REASON_NONE)
 				return drop(hook, reason);
 		}
@@ -251,7 +254,7 @@ static __always_inline enum verdict open_flow(void *ctx, enum hook hook, struct 
 	choice->target = packet->addresses >> 32;
 	choice->now = walk->now;
 	choice->commit = hook != HOOK_TRACE;
-	choice->flow_hash = (packet->addresses ^ config.hash_seed[1]) * 0x9e3779b97f4a7c15ULL ^ packet->ports;
+	choice->flow_hash = flow_hash(packet->addresses, packet->ports);
 	trace_service(hook, service);
 	if (is_amid ? !schedule_stateless(choice) : !choose(choice)) {
 		*reason = REASON_NO_DESTINATION;

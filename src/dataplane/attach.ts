@@ -55,7 +55,14 @@ export function attachNew(maps: Maps): void {
   const { hook, isByName } = recallChoice(maps);
   if (isByName) return;
   for (const one of chooseInterfaces(interfaces())) {
-    if (queryTc(slotOf(one.index)) === undefined) attachOne(maps, one, hook);
+    if (queryTc(slotOf(one.index)) !== undefined) continue;
+    try {
+      attachOne(maps, one, hook);
+    } catch (error) {
+      // Nobody asked for this interface: what stands in the way there is no reason to refuse the change.
+      if (!(error instanceof FairleadError)) throw error;
+      detachOne(maps, one.index);
+    }
   }
 }
 

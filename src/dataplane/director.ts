@@ -135,9 +135,9 @@ class PinnedDirector implements DataplaneDirector {
       const maps = this.#current();
       if (maps === undefined) this.#createWith(edit(emptyTable));
       else {
+        this.#run(maps, edit);
         ensureForwarding();
         attachNew(maps);
-        this.#run(maps, edit);
       }
     });
   }
@@ -161,7 +161,9 @@ class PinnedDirector implements DataplaneDirector {
   }
 
   trace(question: TraceQuestion): TraceAnswer | undefined {
-    return this.#maps === undefined ? undefined : tracePacket(this.#maps, question);
+    const maps = this.#maps;
+    // The answer is in one place for all who ask.
+    return maps === undefined ? undefined : exclusively(() => tracePacket(maps, question));
   }
 
   [Symbol.dispose](): void {

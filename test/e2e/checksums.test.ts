@@ -1,10 +1,10 @@
 // Whoever computes the checksums, they are right: offload on and off at each end and on the director, in one and in segments.
-import { createHash } from 'node:crypto';
 import { fileURLToPath } from 'node:url';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import type { Method } from '../../src/model/service.ts';
-import { addServices, fairlead, type Host, type Network, openNetwork, vip } from './network.ts';
-import { bytes } from './programs/bytes.mjs';
+import { addServices, fairlead, type Network, openNetwork, vip } from './network.ts';
+import { digest } from './programs/bytes.mjs';
+import { readCounter } from './snmp.ts';
 import { startTalker, type Talker } from './talk.ts';
 import { offload, useXdp } from './xdp.ts';
 
@@ -113,21 +113,9 @@ async function carry(network: Network, talker: Talker): Promise<void> {
 }
 
 /** Of the client, then of each real server. */
-function wrongSums({ client, realServers }: Network): Promise<readonly Record<'Tcp' | 'Udp', number>[]> {
-  return Promise.all([client, ...realServers].map(wrongSumsOf));
-}
-
-async function wrongSumsOf(host: Host): Promise<Record<'Tcp' | 'Udp', number>> {
-  const rows = (await host.run('cat', '/proc/net/snmp')).split('\n').map((row) => row.split(' '));
-  const count = (protocol: string): number => {
-    const [names = [], values = []] = rows.filter(([title]) => title === `${protocol}:`);
-    return Number(values[names.indexOf('InCsumErrors')]);
-  };
-  return { Tcp: count('Tcp'), Udp: count('Udp') };
-}
-
-function digest(size: number): string {
-  const hash = createHash('sha256');
-  for (const chunk of bytes(size)) hash.update(chunk);
-  return hash.digest('hex');
+function wrongSums({ client, realServers }: Network): Promise<readonly (readonly number[])[]> {
+  const names = ['Tcp', 'Udp'] as const;
+  return Promise.all(
+    [client, ...realServers].map((host) => Promise.all(names.map((name) => readCounter(host, name, 'InCsumErrors')))),
+  );
 }

@@ -156,10 +156,10 @@ test.each(['masq', 'gate', 'tunnel', 'fullnat'] as const)(
   },
 );
 
-describe.each(['masq', 'gate'] as const)('a destination of %s', (method) => {
-  beforeEach(() => begin(method));
-
-  test('that is deleted answers no more, and comes back with its connections and counters', async () => {
+test.each(['masq', 'gate'] as const)(
+  'a destination of %s that is deleted answers no more, and comes back with its connections and counters',
+  async (method) => {
+    await begin(method);
     const talks = await openMany('tcp', 3);
     const rs2 = network.realServers[1];
     const destinationOfRs2 = destination(network, rs2, 7);
@@ -171,26 +171,28 @@ describe.each(['masq', 'gate'] as const)('a destination of %s', (method) => {
     const stats = await network.director.run(ipvsadm, '-Ln', '--stats', '-t', talkService);
     expect(stats).toMatch(new RegExp(`${destinationOfRs2} +1 `));
     for (const talk of talks) expect(await talk.ask()).toBe(talk.name);
-  });
+  },
+);
 
-  test('comes back with its connections when the whole table was cleared and is entered again', async () => {
-    const talks = await openMany('tcp', 3);
-    await network.director.run(ipvsadm, '-C');
-    expect(await network.director.run(ipvsadm, '-Sn')).toBe('');
-    for (const talk of talks) expect(await talk.ask({ timeoutMs: 300 })).toBeUndefined();
-    await restore(network, serviceLines(network, { protocol: 'tcp', port: 7 }));
-    expect(await counts('TCP')).toEqual(everywhere('1/0'));
-    for (const talk of talks) expect(await talk.ask()).toBe(talk.name);
-  });
+test('connections come back when the whole table was cleared and is entered again', async () => {
+  await begin('masq');
+  const talks = await openMany('tcp', 3);
+  await network.director.run(ipvsadm, '-C');
+  expect(await network.director.run(ipvsadm, '-Sn')).toBe('');
+  for (const talk of talks) expect(await talk.ask({ timeoutMs: 300 })).toBeUndefined();
+  await restore(network, serviceLines(network, { protocol: 'tcp', port: 7 }));
+  expect(await counts('TCP')).toEqual(everywhere('1/0'));
+  for (const talk of talks) expect(await talk.ask()).toBe(talk.name);
+});
 
-  test('that is quiesced keeps its connections and gets no new ones', async () => {
-    const talks = await openMany('tcp', 3);
-    const rs2 = destination(network, network.realServers[1], 7);
-    await network.director.run(ipvsadm, '-e', '-t', talkService, '-r', rs2, methodOption(network), '-w', '0');
-    for (const talk of talks) expect(await talk.ask()).toBe(talk.name);
-    const more = await openMany('tcp', 4);
-    expect(new Set(more.map(({ name }) => name))).toEqual(new Set(['rs1', 'rs3']));
-  });
+test('a destination that is quiesced keeps its connections and gets no new ones', async () => {
+  await begin('masq');
+  const talks = await openMany('tcp', 3);
+  const rs2 = destination(network, network.realServers[1], 7);
+  await network.director.run(ipvsadm, '-e', '-t', talkService, '-r', rs2, methodOption(network), '-w', '0');
+  for (const talk of talks) expect(await talk.ask()).toBe(talk.name);
+  const more = await openMany('tcp', 4);
+  expect(new Set(more.map(({ name }) => name))).toEqual(new Set(['rs1', 'rs3']));
 });
 
 /** Each answered once; with the real server's name. */

@@ -1,9 +1,8 @@
 // Each method carries what people run: HTTP, many connections at once, bulk TCP and UDP, DNS, and large files whole.
-import { createHash } from 'node:crypto';
 import { fileURLToPath } from 'node:url';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { addServices, type Network, openNetwork, vip } from './network.ts';
-import { bytes } from './programs/bytes.mjs';
+import { digest } from './programs/bytes.mjs';
 import { runWrk } from './wrk.ts';
 
 const bytesProgram = fileURLToPath(new URL('programs/bytes.mjs', import.meta.url));
@@ -117,10 +116,4 @@ interface IperfEnd {
   readonly sum_received?: { readonly bits_per_second: number };
   /** Of UDP. */
   readonly sum?: { readonly packets: number; readonly lost_percent: number };
-}
-
-function digest(size: number): string {
-  const hash = createHash('sha256');
-  for (const chunk of bytes(size)) hash.update(chunk);
-  return hash.digest('hex');
 }
