@@ -13,7 +13,7 @@ const toLab = [...toBuild, 'iproute2', 'ethtool', 'tcpdump', 'arptables', 'curl'
 const toCheck = [...toBuild, ...(isBookworm ? ['clang-format-16'] : [])];
 const toTest = [
   ...new Set([...toLab, ...toCheck]),
-  ...['wrk', 'iperf3', 'dnsmasq-base', 'bind9-dnsutils', 'procps'],
+  ...['wrk', 'iperf3', 'dnsmasq-base', 'bind9-dnsutils', 'procps', 'netbase'],
   ...(process.arch === 'x64' ? ['qemu-system-x86', 'xz-utils'] : []),
 ];
 

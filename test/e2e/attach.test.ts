@@ -5,6 +5,7 @@ import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } fr
 import { netnsCookie, withNetns } from '../../src/kernel/namespace.ts';
 import { compile } from '../kernel/compile.ts';
 import { addServices, fairlead, ipvsadm, type Network, openNetwork, vip } from './network.ts';
+import { withoutRoot } from './unprivileged.ts';
 
 const passProgram = fileURLToPath(new URL('programs/pass.bpf.c', import.meta.url));
 const tagProgram = fileURLToPath(new URL('programs/tag.bpf.c', import.meta.url));
@@ -169,7 +170,7 @@ describe('what is asked in vain is said, and changes nothing:', () => {
 type Refusal = readonly [string, readonly string[], number, string];
 
 function asNobody(command: readonly string[]): readonly string[] {
-  return ['setpriv', '--reuid', '65534', '--regid', '65534', '--clear-groups', ...command];
+  return [...withoutRoot, ...command];
 }
 
 /** All that a command may change. */

@@ -4,6 +4,7 @@ import { fileURLToPath } from 'node:url';
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
 import { addServices, fairlead, type Host, type Network, openNetwork, vip } from './network.ts';
 import { bytes } from './programs/bytes.mjs';
+import { withoutRoot } from './unprivileged.ts';
 
 const bytesProgram = fileURLToPath(new URL('programs/bytes.mjs', import.meta.url));
 const [add, remove] = [
@@ -129,7 +130,7 @@ describe('commands', () => {
   });
 
   test.each([
-    ['without root', ['setpriv', '--reuid', '65534', '--clear-groups', fairlead, ...add], 'only root may do this'],
+    ['without root', [...withoutRoot, fairlead, ...add], 'only root may do this'],
     ['for a VIP that is not there', [fairlead, ...remove], `${vip} is not a VIP that was added`],
     [
       'where an interface has the address',
