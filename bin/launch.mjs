@@ -1,10 +1,11 @@
 // Starts one of the command lines, or says that it has yet to be built.
-import { existsSync } from 'node:fs';
+import { statSync } from 'node:fs';
 
 /** @param {'fairlead' | 'ipvsadm'} name */
 export async function launch(name) {
   const entry = new URL(`../dist/cli/${name}/bin.js`, import.meta.url);
-  if (existsSync(entry)) {
+  // Not existsSync, which asks as the real user and without capabilities.
+  if (statSync(entry, { throwIfNoEntry: false }) !== undefined) {
     await import(entry.href);
     return;
   }
