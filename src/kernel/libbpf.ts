@@ -137,10 +137,6 @@ export const tcDetach = native<(hook: Uint8Array, options: Uint8Array) => number
   libbpf,
   'int bpf_tc_detach(const void *hook, const void *opts)',
 );
-export const tcQuery = native<(hook: Uint8Array, options: Uint8Array) => number>(
-  libbpf,
-  'int bpf_tc_query(const void *hook, void *opts)',
-);
 
 /** What libbpf printed since `forgetMessages`, its end: the verifier's log when a program was refused. */
 export function messages(lines: number): string {
