@@ -70,26 +70,31 @@ static __always_inline bool is_free(__u64 life, __u32 now)
 }
 
 /*
- * Claims a free slot of a home's window: slot | j << 32, or NO_PLACE. This function and the next stand alone, so that the
+ * Claims a free slot of a home's window other than the home itself: slot | j << 32, or NO_PLACE. This function and the next stand alone, so that the
  * verifier goes through them once and not once for each way of getting there.
  */
 #define NO_PLACE (~0ULL)
 
+static __always_inline bool claim_at(struct flow *flow, __u32 j, __u32 now)
+{
+	__u64 life = READ_ONCE(flow->life), busy;
+	__u32 generation = ((__u32)life >> FLOW_GENERATION_SHIFT) + 1;
+
+	if (!is_free(life, now))
+		return false;
+	busy = (__u64)now << 32 | generation << FLOW_GENERATION_SHIFT | j << FLOW_OFFSET_SHIFT | FLOW_BUSY;
+	return __sync_val_compare_and_swap(&flow->life, life, busy) == life;
+}
+
 __noinline __u64 claim_slot(__u32 home, __u32 now)
 {
-	for (__u32 j = 0; j < FLOW_WINDOW; j++) {
-		__u32 slot = window_slot(home, j), generation;
+	for (__u32 j = 1; j < FLOW_WINDOW; j++) {
+		__u32 slot = window_slot(home, j);
 		struct flow *flow = flow_at(slot);
-		__u64 life, busy;
 
 		if (!flow)
 			break;
-		life = READ_ONCE(flow->life);
-		if (!is_free(life, now))
-			continue;
-		generation = ((__u32)life >> FLOW_GENERATION_SHIFT) + 1;
-		busy = (__u64)now << 32 | generation << FLOW_GENERATION_SHIFT | j << FLOW_OFFSET_SHIFT | FLOW_BUSY;
-		if (__sync_val_compare_and_swap(&flow->life, life, busy) == life)
+		if (claim_at(flow, j, now))
 			return slot | (__u64)j << 32;
 	}
 	return NO_PLACE;
@@ -107,7 +112,7 @@ __noinline __u32 link_entry(__u32 home, __u32 j, __u64 addresses, __u64 ports)
 		return NOT_LINKED;
 	for (int i = 0; i < LINK_TRIES; i++) {
 		__u64 word = READ_ONCE(flow->home), linked;
-		__u32 found = search_window(home, word, addresses, ports);
+		__u32 found = (__u32)word ? search_window(home, word, addresses, ports) : NO_SLOT;
 
 		if (found != NO_SLOT)
 			return found;
@@ -120,7 +125,8 @@ __noinline __u32 link_entry(__u32 home, __u32 j, __u64 addresses, __u64 ports)
 
 static __always_inline bool claim(struct place *place, __u32 home, __u32 now)
 {
-	__u64 claimed = claim_slot(home, now);
+	struct flow *flow = flow_at(home);
+	__u64 claimed = flow && claim_at(flow, 0, now) ? home : claim_slot(home, now);
 
 	place->home = home;
 	place->slot = claimed;

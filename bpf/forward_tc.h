@@ -48,8 +48,7 @@ static __always_inline enum verdict translate_tc(struct __sk_buff *skb, enum hoo
 
 	if (!flow || (void *)(ip + 1) > end || ports + sizeof(__u32) > end)
 		return drop(hook, REASON_MALFORMED);
-	ip->saddr = walk->new_addresses;
-	ip->daddr = walk->new_addresses >> 32;
+	*(__u64 *)&ip->saddr = walk->new_addresses; /* and daddr */
 	decrease_ttl(ip, flow->address_difference);
 	*(__u32 *)ports = walk->new_ports;
 	if (bpf_l4_csum_replace(skb, check, 0, flow->address_difference, flags | BPF_F_PSEUDO_HDR) ||

@@ -136,7 +136,7 @@ static __always_inline enum verdict parse(void *ctx, enum hook hook, struct pack
 		return VERDICT_PASS;
 	packet->protocol = ip->protocol;
 	packet->length = bpf_ntohs(ip->tot_len);
-	packet->addresses = ip->saddr | (__u64)ip->daddr << 32;
+	packet->addresses = *(__u64 *)&ip->saddr; /* and daddr */
 	packet->ttl = ip->ttl;
 	packet->tos = ip->tos;
 	packet->dont_fragment = !!(ip->frag_off & bpf_htons(IP_DONT_FRAGMENT));

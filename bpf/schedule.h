@@ -119,6 +119,9 @@ static __always_inline __u32 pick_round(const struct choice *choice, bool weight
 
 /* -- lc, wlc, sed, nq: the least loaded for its weight -- */
 
+/* So many destinations are compared in a loop of its own: a callback costs a call for each, which hardened kernels make dear. */
+#define FEW_MEMBERS 8
+
 struct least {
 	__u32 members;
 	__u32 scheduler;
@@ -142,9 +145,8 @@ static __always_inline bool is_lighter(__s64 load, __s32 weight, __s64 than, __s
 	return load * than_weight < than * weight;
 }
 
-static long least_step(__u32 index, void *context)
+static __always_inline long compare_load(__u32 index, struct least *least)
 {
-	struct least *least = context;
 	struct member *member = member_at(least->members + index);
 	struct destination *destination;
 	__s64 load;
@@ -170,6 +172,11 @@ static long least_step(__u32 index, void *context)
 	return 0;
 }
 
+static long least_step(__u32 index, void *context)
+{
+	return compare_load(FEW_MEMBERS + index, context);
+}
+
 static __always_inline __u32 pick_least(const struct choice *choice, __u32 scheduler)
 {
 	struct least least = {
@@ -177,8 +184,14 @@ static __always_inline __u32 pick_least(const struct choice *choice, __u32 sched
 		.scheduler = scheduler,
 		.chosen = NO_DESTINATION,
 	};
+	__u32 count = choice->service.member_count;
 
-	bpf_loop(choice->service.member_count, least_step, &least, 0);
+	for (__u32 index = 0; index < FEW_MEMBERS && index < count; index++) {
+		if (compare_load(index, &least))
+			return least.chosen;
+	}
+	if (count > FEW_MEMBERS)
+		bpf_loop(count - FEW_MEMBERS, least_step, &least, 0);
 	return least.chosen;
 }
 
