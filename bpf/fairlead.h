@@ -212,8 +212,6 @@ enum flow_kind {
 };
 
 struct flow {
-	__u64 addresses; /* source | destination << 32, as on the wire */
-	__u64 ports; /* source | destination << 16 | protocol << 32, as on the wire */
 	union {
 		struct {
 			__u32 control; /* see enum flow_control */
@@ -223,13 +221,16 @@ struct flow {
 	};
 	__u64 home; /* bit j: the entry at offset j is one of this home's; high 32 bits: version */
 	__u32 destination;
-	__u32 partner; /* the slot of the other direction; NO_PARTNER if there is none */
+	__u32 partner; /* the slot of the other direction, NO_PARTNER if there is none */
+	__u64 addresses; /* source | destination << 32, as on the wire */
+	__u64 ports; /* source | destination << 16 | protocol << 32, as on the wire */
 	__u64 new_addresses; /* masq, fullnat: what the packet's become; layout as above */
-	__u64 new_ports; /* the same; ports only */
+	__u32 new_ports; /* the same; ports only */
+	__u32 reserved;
 	__u16 address_difference; /* what the rewrite adds to checksums: its addresses, */
 	__u16 port_difference; /* its ports, */
 	__u16 whole_difference; /* both */
-	__u16 reserved;
+	__u16 unused;
 };
 
 /* flow.control: where in it is what. */
@@ -237,22 +238,22 @@ enum flow_control {
 	FLOW_KIND_MASK = 0x7, /* bits 0-2: enum flow_kind */
 	FLOW_OFFSET_SHIFT = 3, /* bits 3-7: j, the offset from home */
 	FLOW_OFFSET_MASK = 0x1f,
-	FLOW_STATE_SHIFT = 8, /* bits 8-11: enum flow_state */
-	FLOW_STATE_MASK = 0xf,
-	FLOW_METHOD_SHIFT = 12, /* bits 12-14: enum method */
+	FLOW_STATE_SHIFT = 8, /* bits 8-12: enum flow_state */
+	FLOW_STATE_MASK = 0x1f,
+	FLOW_METHOD_SHIFT = 13, /* bits 13-15: enum method */
 	FLOW_METHOD_MASK = 0x7,
-	FLOW_INACTIVE = 0x8000, /* bit 15: counted in destination.inactive, not in .active */
-	FLOW_GENERATION_SHIFT = 16, /* bits 16-31: changes each time the slot is claimed */
-	FLOW_BELOW_GENERATION = 0xffff,
+	FLOW_INACTIVE = 0x10000, /* bit 16: counted in destination.inactive, not in .active */
+	FLOW_GENERATION_SHIFT = 20, /* bits 20-31: changes each time the slot is claimed */
+	FLOW_BELOW_GENERATION = 0xfffff,
 };
 
 /* What user space sets at load (const in the programs), and what it may change later (the settings map). */
 struct settings {
-	__u32 timeout_s[16]; /* by enum flow_state */
+	__u32 timeout_s[32]; /* by enum flow_state */
 	__u32 hz; /* jiffies a second */
 	__u32 destinations_used; /* no slot at or above this was ever used */
 	__u32 stateless_until; /* written by the packet path: jiffies until connections without entry may exist; 0: none do */
-	__u32 reserved[13];
+	__u32 reserved[29];
 };
 
 /* What the clock program answers. */

@@ -34,7 +34,7 @@ struct new_flow {
 	__u64 addresses; /* client's packets: the key */
 	__u64 ports;
 	__u64 new_addresses; /* and what they become */
-	__u64 new_ports;
+	__u32 new_ports;
 	__u64 reply_addresses; /* replies: the key; what they become is the client's key turned round */
 	__u64 reply_ports;
 	__u32 destination;
@@ -254,7 +254,8 @@ static __always_inline bool is_own_reply(__u32 slot, const struct new_flow *new)
 {
 	struct flow *flow = flow_at(slot);
 
-	return flow && flow->new_addresses == swap_words(new->addresses) && flow->new_ports == swap_ports(new->ports);
+	return flow && flow->new_addresses == swap_words(new->addresses) &&
+	       flow->new_ports == (__u32)swap_ports(new->ports);
 }
 
 static __always_inline void uncount_connection(const struct new_flow *new)

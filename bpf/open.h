@@ -24,7 +24,7 @@ struct walk {
 	__u32 is_reply;
 	__u32 is_stateless;
 	__u64 new_addresses;
-	__u64 new_ports;
+	__u32 new_ports;
 };
 
 /*
@@ -111,7 +111,7 @@ static __always_inline enum reason choose_source(struct new_flow *new, __u32 loc
 	bpf_loop(PORT_TRIES, try_port, &search, 0);
 	if (!search.port)
 		return REASON_NO_LOCAL_PORT;
-	new->new_ports = (new->new_ports & ~0xffffULL) | bpf_htons(search.port);
+	new->new_ports = (new->new_ports & ~0xffffU) | bpf_htons(search.port);
 	return REASON_NONE;
 }
 
@@ -160,7 +160,7 @@ static __always_inline enum verdict enter(enum hook hook, struct walk *walk, str
 		}
 		if (new->has_reply) {
 			new->reply_addresses = swap_words(new->new_addresses);
-			new->reply_ports = swap_ports((new->new_ports & 0xffffffff) | (new->ports & ~0xffffffffULL));
+			new->reply_ports = swap_ports(new->new_ports | (new->ports & ~0xffffffffULL));
 		}
 		walk->new_addresses = new->new_addresses;
 		walk->new_ports = new->new_ports;

@@ -69,7 +69,7 @@ function readEntries(maps: Maps): ReadonlyMap<number, Entry> {
       addresses,
       ports,
       newAddresses: flows.bigint('new_addresses').get(slot),
-      newPorts: flows.bigint('new_ports').get(slot),
+      newPorts: BigInt(flows.number('new_ports').get(slot)),
       destination: flows.number('destination').get(slot),
       partner: flows.number('partner').get(slot),
       home: home(addresses, ports),

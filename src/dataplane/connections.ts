@@ -19,7 +19,7 @@ interface FlowRow {
   readonly destination: number;
   readonly partner: number;
   readonly new_addresses: bigint;
-  readonly new_ports: bigint;
+  readonly new_ports: number;
 }
 
 /** Connections that begin or end meanwhile may be seen or not. */
@@ -98,8 +98,8 @@ function toConnection(maps: Maps, row: FlowRow, { expiresInS, ...facts }: Facts)
     const { rip: address, port } = readEndpoint(maps, row.destination);
     return { ...common, destination: { address, port: port === 0 ? common.virtual.port : port } };
   }
-  const translated = { ...common, destination: target(row.new_addresses, row.new_ports) };
-  return method === 'fullnat' ? { ...translated, local: source(row.new_addresses, row.new_ports) } : translated;
+  const translated = { ...common, destination: target(row.new_addresses, BigInt(row.new_ports)) };
+  return method === 'fullnat' ? { ...translated, local: source(row.new_addresses, BigInt(row.new_ports)) } : translated;
 }
 
 function source(addresses: bigint, ports: bigint): Endpoint {

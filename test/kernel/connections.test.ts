@@ -126,13 +126,13 @@ function enter(
         state: states.number(state as Connection['state']),
         method: methods.number(method),
         isInactive: false,
-        generation: slot,
+        generation: slot & 0xfff,
       }),
       seen: (readJiffies(maps) - seenAgoS * hz) >>> 0,
       destination: 0,
       partner: partner ?? numbers.NO_PARTNER,
       new_addresses: words('10.1.0.254', '10.1.0.9'),
-      new_ports: ports(5000, 8081),
+      new_ports: Number(ports(5000, 8081)),
     });
     const pages = maps.words('flow_pages');
     const page = Math.floor(slot / numbers.SLOTS_PER_PAGE);

@@ -81,7 +81,7 @@ describe('time', () => {
 
   test('keeps a connection by masq for which only replies come', async () => {
     const states = stage.maps.vocabulary.states;
-    const timeouts = Array<number>(16).fill(900);
+    const timeouts = Array<number>(32).fill(900);
     // Far longer than a busy machine keeps a process waiting between two of the replies below.
     timeouts[states.number('ESTABLISHED')] = 5;
     for (const index of [1, 2]) for (const flags of [flag.syn, flag.ack]) send('masq', index, flags);
