@@ -15,9 +15,25 @@ export type Scheduler = (typeof schedulers)[number];
 /** LVS-NAT, LVS-DR, LVS-TUN and LVS-FULLNAT. */
 export type Method = 'masq' | 'gate' | 'tunnel' | 'fullnat';
 
+/** Connections of one client, or of one network of clients, go to one real server for a time. */
+export interface Persistence {
+  /** Seconds that a client is remembered after its last connection. */
+  readonly timeoutS: number;
+  /** What clients are told apart by; of the service's family. IPv4 allows any mask, IPv6 prefixes only. */
+  readonly mask: Address;
+}
+
 export interface Service {
   readonly identity: ServiceIdentity;
   readonly scheduler: Scheduler;
+  /** ipvsadm's -b, as IPVS names them: `sh-port`, `sh-fallback`, `mh-port`, `mh-fallback`, or `flag-1` to `flag-3`. */
+  readonly schedulerFlags?: readonly string[];
+  /** Absent: none. */
+  readonly persistence?: Persistence;
+  /** ipvsadm's -o: each packet is scheduled by itself. UDP and marks only. */
+  readonly onePacket?: boolean;
+  /** ipvsadm's --pe: what else than the address tells clients apart. */
+  readonly persistenceEngine?: string;
   /** fullnat's source addresses; empty: the director's own address towards the real server. */
   readonly localAddresses: readonly Address[];
   /** In the kernel's order: the newest first. Schedulers walk this order; listings sort. */
@@ -31,6 +47,21 @@ export interface Destination {
   readonly method: Method;
   /** 0 quiesces: no new connections. 0 to 2147483647. */
   readonly weight: number;
+  /** Connections from which on it gets no new ones. Absent or 0: never. */
+  readonly upperThreshold?: number;
+  /** Connections below which it gets new ones again. Absent or 0: three quarters of the upper. */
+  readonly lowerThreshold?: number;
+  /** Of method `tunnel`; absent: IPIP. */
+  readonly tunnel?: Tunnel;
+}
+
+/** How packets are wrapped (--tun-type and what belongs to it). */
+export interface Tunnel {
+  readonly type: 'ipip' | 'gre' | 'gue';
+  /** UDP port of GUE; 0 for the others. */
+  readonly port: number;
+  /** --tun-nocsum, --tun-csum, --tun-remcsum. */
+  readonly checksum: 'none' | 'full' | 'remote';
 }
 
 /** Everything a person configures in one network namespace; services oldest first. */
