@@ -76,7 +76,11 @@ function compileTypeScript(root, stamp, keep) {
   const configs = ['package-lock.json', 'tsconfig.json', 'tsconfig.bench.json'].map((name) => join(root, name));
   const src = files(join(root, 'src'), /(?<!\.test)\.ts$/);
   const bench = files(join(root, 'bench'), /\.ts$/);
-  emit('dist', 'tsconfig.json', digestOf([...configs, ...src]), () => {});
+  const bundler = join(root, 'setup', 'bundle.mjs');
+  emit('dist', 'tsconfig.json', digestOf([...configs, bundler, ...src]), (stage) => {
+    if (!run(process.execPath, [bundler, stage], { cwd: root }))
+      throw new SetupError('the commands can not be bundled');
+  });
   if (bench.length === 0) return;
   emit('build/bench', 'tsconfig.bench.json', digestOf([...configs, ...src, ...bench]), (stage) => {
     // bench imports ../src/...: at run time that is dist, so that both use the same modules.

@@ -43,3 +43,17 @@ describe.each(['fairlead', 'ipvsadm'])('%s', (name) => {
     }
   });
 });
+
+test.each([
+  ['ipvsadm', ['--version'], ['bin.cjs', 'help.cjs', 'ipvsadm', 'launch.cjs']],
+  ['ipvsadm', ['-A'], ['bin.cjs', 'ipvsadm', 'launch.cjs']],
+])('%s %j loads few files, for they are most of the time it takes', (name, args, files) => {
+  const launcher = fileURLToPath(new URL(`../bin/${name}`, import.meta.url));
+  const script = `
+    process.argv = [process.execPath, ${JSON.stringify([launcher, ...args]).slice(1, -1)}];
+    process.on('exit', () => process.stderr.write(Object.keys(require.cache).join('\\n')));
+    require(process.argv[1]);`;
+  const { stderr } = spawnSync(process.execPath, ['-e', script], { encoding: 'utf8' });
+  const loaded = stderr.split('\n').filter((line) => line.startsWith('/'));
+  expect(loaded.map((path) => path.replace(/.*\//, '')).sort()).toEqual(files);
+});

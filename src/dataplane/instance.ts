@@ -1,5 +1,4 @@
 // One namespace's instance: made whole or not at all, found again by later processes, and removed without a trace.
-import { randomBytes } from 'node:crypto';
 import { existsSync, mkdirSync, readdirSync, renameSync, rmdirSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Layouts } from '../kernel/btf.ts';
@@ -111,7 +110,7 @@ function removeDirectory(directory: string): void {
 function instanceRow(layouts: Layouts, cookie: bigint, { flowSlots, destinationSlots }: Sizes, cpus: number): object {
   return {
     netns_cookie: cookie,
-    hash_seed: [randomBytes(8).readBigUInt64LE(), randomBytes(8).readBigUInt64LE()],
+    hash_seed: [...crypto.getRandomValues(new BigUint64Array(2))],
     flow_slots: flowSlots,
     destination_slots: destinationSlots,
     cpus,

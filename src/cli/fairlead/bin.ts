@@ -1,4 +1,7 @@
 // The fairlead command as a process.
 import { run } from './main.ts';
 
-process.exitCode = await run(process.argv.slice(2), process);
+// Bundled as CommonJS, which has no await here.
+void run(process.argv.slice(2), process).then((status) => {
+  process.exitCode = status;
+});

@@ -11,4 +11,7 @@ process.stdout.on('error', (error: NodeJS.ErrnoException) => {
   process.exit(255);
 });
 
-process.exitCode = await runIpvsadm(process.argv.slice(2), process, openDirector);
+// Bundled as CommonJS, which has no await here.
+void runIpvsadm(process.argv.slice(2), process, openDirector).then((status) => {
+  process.exitCode = status;
+});

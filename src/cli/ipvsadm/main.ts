@@ -28,22 +28,39 @@ export interface Io {
  */
 export async function runIpvsadm(
   argv: readonly string[],
-  { host = openHost(), ...streams }: Io,
+  given: Io,
   openDirector: OpenDirector,
   check: (invocation: Invocation) => void = refuseUnsupported,
 ): Promise<number> {
+  const io = withHost(given);
   try {
     // Without a word, ipvsadm lists.
-    const invocation = await readInvocation(argv.length === 0 ? ['-L'] : argv, host);
+    const invocation = await readInvocation(argv.length === 0 ? ['-L'] : argv, io.host);
     check(invocation);
-    if (invocation.command === 'restore') await restore({ ...streams, host }, openDirector, check);
-    else await obey(invocation, { ...streams, host }, openDirector);
+    if (invocation.command === 'restore') await restore(io, openDirector, check);
+    else await obey(invocation, io, openDirector);
     return 0;
   } catch (error) {
     if (!(error instanceof FairleadError)) throw error;
-    streams.stderr.write(`${textOf(error)}\n`);
+    io.stderr.write(`${textOf(error)}\n`);
     return statusOf(error);
   }
+}
+
+/** A process makes each of its streams when it is first asked for, which takes 5 ms. */
+function withHost(io: Io): Required<Io> {
+  return {
+    get stdin() {
+      return io.stdin;
+    },
+    get stdout() {
+      return io.stdout;
+    },
+    get stderr() {
+      return io.stderr;
+    },
+    host: io.host ?? openHost(),
+  };
 }
 
 async function obey(invocation: Invocation, io: Required<Io>, openDirector: OpenDirector): Promise<void> {

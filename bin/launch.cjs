@@ -1,0 +1,16 @@
+// Starts one of the command lines, or says that it has yet to be built. CommonJS, which starts sooner than modules do.
+const { statSync } = require('node:fs');
+const { join } = require('node:path');
+
+/** @param {'fairlead' | 'ipvsadm'} name */
+exports.launch = (name) => {
+  const root = join(__dirname, '..');
+  const entry = join(root, 'dist', name, 'bin.cjs');
+  // Not existsSync, which asks as the real user and without capabilities.
+  if (statSync(entry, { throwIfNoEntry: false }) !== undefined) {
+    require(entry);
+    return;
+  }
+  process.stderr.write(`${name}: not built yet: run \`npm run build\` in ${root}\n`);
+  process.exitCode = 1;
+};
