@@ -45,15 +45,18 @@ describe.each(['fairlead', 'ipvsadm'])('%s', (name) => {
 });
 
 test.each([
-  ['ipvsadm', ['--version'], ['bin.cjs', 'help.cjs', 'ipvsadm', 'launch.cjs']],
-  ['ipvsadm', ['-A'], ['bin.cjs', 'ipvsadm', 'launch.cjs']],
-])('%s %j loads few files, for they are most of the time it takes', (name, args, files) => {
+  ['ipvsadm', '--version'],
+  ['ipvsadm', '-A'],
+  ['fairlead', '--version'],
+])('%s %s loads a few files and no package, for that is most of the time it takes', (name, word) => {
   const launcher = fileURLToPath(new URL(`../bin/${name}`, import.meta.url));
   const script = `
-    process.argv = [process.execPath, ${JSON.stringify([launcher, ...args]).slice(1, -1)}];
+    process.argv = ${JSON.stringify([process.execPath, launcher, word])};
     process.on('exit', () => process.stderr.write(Object.keys(require.cache).join('\\n')));
     require(process.argv[1]);`;
   const { stderr } = spawnSync(process.execPath, ['-e', script], { encoding: 'utf8' });
   const loaded = stderr.split('\n').filter((line) => line.startsWith('/'));
-  expect(loaded.map((path) => path.replace(/.*\//, '')).sort()).toEqual(files);
+  expect(loaded).toContain(launcher);
+  expect(loaded.length).toBeLessThan(9);
+  expect(loaded.filter((path) => path.includes('node_modules'))).toEqual([]);
 });

@@ -4,17 +4,19 @@ import { join } from 'node:path';
 import { type Interface, interfaces } from '../kernel/interfaces.ts';
 import { BpfLink } from '../kernel/link.ts';
 import { BpfProgram } from '../kernel/program.ts';
-import { attachTc, detachTc, hasClsact, queryTc, type TcSlot } from '../kernel/tc.ts';
+import { attachTc, detachTc, hasClsact, obstacleToTc, queryTc, type TcSlot } from '../kernel/tc.ts';
 import { FairleadError } from '../model/error.ts';
 import { chooseInterfaces, type Hook } from './choose.ts';
 import { ensureForwarding, restoreForwarding } from './forwarding.ts';
 import type { Maps } from './maps.ts';
-import { forget, recall, recallChoice, remember, rememberChoice } from './memory.ts';
+import { type Facts, forget, recall, recallChoice, remember, rememberChoice } from './memory.ts';
 
 export interface AttachOptions {
   /** Names; all that suit if not given, those that come later included. */
   readonly interfaces?: readonly string[];
   readonly hook?: Hook;
+  /** Told of each interface that can't be had, where it is none that somebody asked for. */
+  readonly warn?: (text: string) => void;
 }
 
 export interface Attachment {
@@ -24,18 +26,34 @@ export interface Attachment {
   readonly xdp: boolean;
 }
 
+/** An interface whose packets could be taken and are not. */
+export interface Unattached {
+  readonly interface: string;
+  readonly why: string;
+}
+
 const priority = 64;
 /** "fairlead", as far as hexadecimal digits spell it. */
 const handle = 0xfa1ead;
 
-/** From now on packets are taken from just these. Throws hook-busy and interface-missing, having undone what it had done. */
-export function attach(maps: Maps, { interfaces: names, hook = 'auto' }: AttachOptions): readonly Attachment[] {
+/**
+ * From now on packets are taken from just these. Throws hook-busy and interface-missing, having undone what it had done. Where
+ * neither interfaces nor XDP were asked for, those that can't be had are left out, as long as there are others.
+ */
+export function attach(maps: Maps, { interfaces: names, hook = 'auto', warn }: AttachOptions): readonly Attachment[] {
   const chosen = chooseInterfaces(interfaces(), names);
   const before = recall(maps);
   const linked = new Set([...before.keys()].filter((index) => isLinked(maps, index)));
+  const isAnyWelcome = names === undefined && hook !== 'xdp';
   ensureForwarding();
   try {
-    for (const one of chosen) attachOne(maps, one, hook);
+    const refused = isAnyWelcome ? attachPossible(maps, chosen, hook) : attachEach(maps, chosen, hook);
+    for (const [{ name }, error] of refused) warn?.(`no packets are taken from ${name}: ${explain(error)}`);
+    const out = new Set(refused.keys());
+    rememberChoice(maps, { hook, isByName: names !== undefined });
+    const remaining = new Set(chosen.filter((one) => !out.has(one)).map(({ index }) => index));
+    for (const index of before.keys()) if (!remaining.has(index)) detachOne(maps, index);
+    return attachments(maps);
   } catch (error) {
     for (const one of chosen) {
       if (!before.has(one.index)) detachOne(maps, one.index);
@@ -44,26 +62,62 @@ export function attach(maps: Maps, { interfaces: names, hook = 'auto' }: AttachO
     }
     throw error;
   }
-  rememberChoice(maps, { hook, isByName: names !== undefined });
-  const remaining = new Set(chosen.map(({ index }) => index));
-  for (const index of before.keys()) if (!remaining.has(index)) detachOne(maps, index);
-  return attachments(maps);
 }
 
-/** Also to interfaces that came, or came back, since all that suit were chosen. */
-export function attachNew(maps: Maps): void {
-  const { hook, isByName } = recallChoice(maps);
-  if (isByName) return;
-  for (const one of chooseInterfaces(interfaces())) {
-    if (queryTc(slotOf(one.index)) !== undefined) continue;
+function attachEach(maps: Maps, chosen: readonly Interface[], hook: Hook): ReadonlyMap<Interface, FairleadError> {
+  for (const one of chosen) attachOne(maps, one, hook);
+  return new Map();
+}
+
+/** What stands in the way at one interface is no reason to do without the others; at all of them it is. */
+function attachPossible(maps: Maps, chosen: readonly Interface[], hook: Hook): ReadonlyMap<Interface, FairleadError> {
+  const refused = new Map<Interface, FairleadError>();
+  for (const one of chosen) {
     try {
       attachOne(maps, one, hook);
     } catch (error) {
-      // Nobody asked for this interface: what stands in the way there is no reason to refuse the change.
       if (!(error instanceof FairleadError)) throw error;
       detachOne(maps, one.index);
+      refused.set(one, error);
     }
   }
+  const [first] = refused.values();
+  if (first !== undefined && refused.size === chosen.length) throw first;
+  return refused;
+}
+
+/**
+ * Also to interfaces that came, or came back, since they were chosen: all that suit, or those of the names that were given. What
+ * stands in the way there is no reason to refuse the change that is being made.
+ */
+export function attachNew(maps: Maps): void {
+  const { hook, isByName } = recallChoice(maps);
+  const known = recall(maps);
+  const all = interfaces();
+  const names = namesOf(known);
+  const wanted = isByName ? all.filter(({ name }) => names.has(name)) : chooseInterfaces(all);
+  for (const one of wanted) {
+    if (hasTc(known, one.index)) continue;
+    try {
+      attachOne(maps, one, hook);
+      forgetFormer(maps, known, one, all);
+    } catch (error) {
+      if (!(error instanceof FairleadError)) throw error;
+      // What is known of one that was named is what brings it back once nothing stands in the way.
+      if (!known.has(one.index)) detachOne(maps, one.index);
+    }
+  }
+}
+
+/** What is known of a former interface of the same name. */
+function forgetFormer(
+  maps: Maps,
+  known: ReadonlyMap<number, Facts>,
+  { name }: Interface,
+  all: readonly Interface[],
+): void {
+  const present = new Set(all.map(({ index }) => index));
+  for (const [index, facts] of known) if (facts.name === name && !present.has(index)) detachOne(maps, index);
 }
 
 /** From all interfaces. Those that are gone meanwhile took the programs with them. */
@@ -79,19 +133,54 @@ export function attachments(maps: Maps): readonly Attachment[] {
     .map(({ index, name }) => ({
       interface: name,
       index,
-      tc: queryTc(slotOf(index)) !== undefined,
+      tc: hasTc(known, index),
       xdp: known.get(index)?.xdp === true && isLinked(maps, index),
-    }));
+    }))
+    .filter(({ tc, xdp }) => tc || xdp);
+}
+
+/** Those that suit, and those that were named and are there again. */
+export function unattached(maps: Maps): readonly Unattached[] {
+  const { isByName } = recallChoice(maps);
+  const known = recall(maps);
+  const names = namesOf(known);
+  const all = interfaces();
+  const suitable = new Set(chooseInterfaces(all));
+  return all
+    .filter((one) => suitable.has(one) || names.has(one.name))
+    .filter(({ index }) => !hasTc(known, index))
+    .map(({ index, name }) => ({ interface: name, why: whyNot(index, isByName, names.has(name)) }));
+}
+
+function whyNot(index: number, isByName: boolean, isKnown: boolean): string {
+  if (isByName && !isKnown) return 'fairlead attach named others';
+  const obstacle = obstacleToTc(slotOf(index));
+  if (obstacle !== undefined) return explain(obstacle);
+  const what = isKnown ? 'it lost its programs' : 'it came later';
+  return `${what}: the next change by ipvsadm, or fairlead attach, puts them there`;
+}
+
+function explain({ message, hint }: FairleadError): string {
+  return hint === undefined ? message : `${message}; ${hint}`;
+}
+
+/** What is in our place without our knowing is another's. */
+function hasTc(known: ReadonlyMap<number, Facts>, index: number): boolean {
+  return known.get(index)?.tc === true && queryTc(slotOf(index)) !== undefined;
+}
+
+function namesOf(known: ReadonlyMap<number, Facts>): ReadonlySet<string> {
+  return new Set(Array.from(known.values(), ({ name }) => name));
 }
 
 function attachOne(maps: Maps, one: Interface, hook: Hook): void {
-  const { index, mac } = one;
+  const { index, mac, name } = one;
   const known = recall(maps).get(index);
   const isOurs = known?.tc === true;
   if (isMapped(maps, index)) maps.words('interfaces').set(index, macWord(mac));
   if (isOurs || queryTc(slotOf(index)) === undefined) {
     // Before it is done, so that it is undone even if we die in between.
-    remember(maps, index, { tc: true, ownQdisc: known?.ownQdisc === true || !hasClsact(index) });
+    remember(maps, index, { name, tc: true, ownQdisc: known?.ownQdisc === true || !hasClsact(index) });
   }
   using program = openProgram(maps, 'director_tc');
   attachTc(slotOf(index), program, { replace: isOurs });

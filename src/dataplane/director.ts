@@ -52,6 +52,8 @@ export interface OpenOptions {
   /** Make an instance with the first change, if there is none; without it, undefined is returned then. */
   readonly create: boolean;
   readonly attach?: InstanceOptions;
+  /** Told of what is not as one might expect, and no reason to fail. */
+  readonly warn?: (text: string) => void;
   /** Called after each step of a change. */
   readonly onStep?: (step: Step) => void;
 }
@@ -196,7 +198,8 @@ class PinnedDirector implements DataplaneDirector {
 
   #create(): Maps {
     if (!this.#options.create) throw new FairleadError('not-attached', 'nothing is attached in this network namespace');
-    const maps = createInstance(requirePlace(), netnsCookie(), this.#options.attach);
+    const { attach: attaching, warn } = this.#options;
+    const maps = createInstance(requirePlace(), netnsCookie(), { ...(warn && { warn }), ...attaching });
     this.#maps = maps;
     return maps;
   }

@@ -5,6 +5,8 @@ import type { Maps } from './maps.ts';
 
 /** What we did to an interface. */
 export interface Facts {
+  /** When it was attached: an interface of this name may come again with another index. */
+  readonly name: string;
   readonly tc: boolean;
   readonly xdp: boolean;
   /** The clsact qdisc was not there before. */
@@ -17,19 +19,21 @@ export interface Choice {
   readonly isByName: boolean;
 }
 
-const untouched: Facts = { tc: false, xdp: false, ownQdisc: false };
+const untouched: Facts = { name: '', tc: false, xdp: false, ownQdisc: false };
 const bits = { tc: 1, xdp: 2, ownQdisc: 4 } as const;
 const byName = 4;
 /** No interface has this index. */
 const choiceKey = 0;
 const mostInterfaces = 65536;
+/** A word of bits, and IFNAMSIZ bytes. */
+const valueBytes = 20;
 
 export function createMemory(): BpfMap {
   return BpfMap.create({
     type: mapType.hash,
     name: 'attachments',
     keySize: 4,
-    valueSize: 4,
+    valueSize: valueBytes,
     maxEntries: mostInterfaces,
     flags: mapFlag.noPrealloc,
   });
@@ -39,7 +43,7 @@ export function createMemory(): BpfMap {
 export function recall(maps: Maps): ReadonlyMap<number, Facts> {
   const entries = [...maps.map('attachments').entries()].map(([key, value]): [number, Facts] => [
     key.readUInt32LE(0),
-    toFacts(value.readUInt32LE(0)),
+    toFacts(value),
   ]);
   return new Map(entries.filter(([index]) => index !== choiceKey));
 }
@@ -47,8 +51,8 @@ export function recall(maps: Maps): ReadonlyMap<number, Facts> {
 /** Adds to what is known of the interface. */
 export function remember(maps: Maps, index: number, facts: Partial<Facts>): void {
   const known = maps.map('attachments').lookup(word(index));
-  const { tc, xdp, ownQdisc } = { ...(known === undefined ? untouched : toFacts(known.readUInt32LE(0))), ...facts };
-  put(maps, index, (tc ? bits.tc : 0) | (xdp ? bits.xdp : 0) | (ownQdisc ? bits.ownQdisc : 0));
+  const { name, tc, xdp, ownQdisc } = { ...(known === undefined ? untouched : toFacts(known)), ...facts };
+  put(maps, index, (tc ? bits.tc : 0) | (xdp ? bits.xdp : 0) | (ownQdisc ? bits.ownQdisc : 0), name);
 }
 
 export function forget(maps: Maps, index: number): void {
@@ -64,12 +68,21 @@ export function rememberChoice(maps: Maps, { hook, isByName }: Choice): void {
   put(maps, choiceKey, hooks.indexOf(hook) | (isByName ? byName : 0));
 }
 
-function toFacts(value: number): Facts {
-  return { tc: (value & bits.tc) !== 0, xdp: (value & bits.xdp) !== 0, ownQdisc: (value & bits.ownQdisc) !== 0 };
+function toFacts(value: Buffer): Facts {
+  const word = value.readUInt32LE(0);
+  return {
+    name: value.toString('latin1', 4).replace(/\0.*$/s, ''),
+    tc: (word & bits.tc) !== 0,
+    xdp: (word & bits.xdp) !== 0,
+    ownQdisc: (word & bits.ownQdisc) !== 0,
+  };
 }
 
-function put(maps: Maps, index: number, value: number): void {
-  maps.map('attachments').update(word(index), word(value));
+function put(maps: Maps, index: number, value: number, name = ''): void {
+  const bytes = Buffer.alloc(valueBytes);
+  bytes.writeUInt32LE(value);
+  bytes.write(name, 4, 'latin1');
+  maps.map('attachments').update(word(index), bytes);
 }
 
 function word(value: number): Buffer {

@@ -1,5 +1,5 @@
 // What an operator asks first: what is attached where, how full the tables are, and why packets were not forwarded.
-import { type Attachment, attachments } from './attach.ts';
+import { type Attachment, attachments, type Unattached, unattached } from './attach.ts';
 import { countConnections } from './connections.ts';
 import { everUsed, isAvailable } from './destinations.ts';
 import { isForwarding } from './forwarding.ts';
@@ -16,6 +16,7 @@ export interface Fill {
 export interface Status {
   readonly netnsCookie: bigint;
   readonly attachments: readonly Attachment[];
+  readonly unattached: readonly Unattached[];
   /** Without it only ways that are known already are taken. The next change turns it on. */
   readonly isForwarding: boolean;
   readonly connections: Fill;
@@ -32,6 +33,7 @@ export function readStatus(maps: Maps): Status {
   return {
     netnsCookie: maps.instance.netns_cookie,
     attachments: attachments(maps),
+    unattached: unattached(maps),
     isForwarding: isForwarding(),
     connections: { used: countConnections(maps), size: Math.floor(maps.instance.flow_slots / slotsPerConnection) },
     services: { used: live.services.length, size: maps.map('cursors').info.maxEntries },

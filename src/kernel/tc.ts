@@ -132,23 +132,29 @@ export function removeUnusedClsact(ifindex: number): boolean {
   return true;
 }
 
+/** What attachTc would refuse this slot for, as far as one can tell without trying. */
+export function obstacleToTc(slot: TcSlot): FairleadError | undefined {
+  const present = qdiscAtIngress(slot.ifindex);
+  if (present === undefined) return undefined;
+  return present === 'clsact' ? otherFilter(slot) : otherQdisc(slot.ifindex, present);
+}
+
 function createClsact(ifindex: number): boolean {
   const present = qdiscAtIngress(ifindex);
   if (present === 'clsact') return false;
-  if (present !== undefined) {
-    // Filters for egress would silently see ingress there.
-    throw new FairleadError(
-      'hook-busy',
-      `interface ${interfaceName(ifindex)} has the qdisc ${present} where clsact is needed`,
-      {
-        hint: `remove it: tc qdisc del dev ${interfaceName(ifindex)} ingress`,
-      },
-    );
-  }
+  if (present !== undefined) throw otherQdisc(ifindex, present);
   const result = libbpf.tcHookCreate(encode(hookLayout, { sz: hookLayout.size, ifindex, attach_point: bothPoints }));
   if (result === -EEXIST) return false;
   check('bpf_tc_hook_create', result, `interface ${interfaceName(ifindex)}`);
   return true;
+}
+
+/** Filters for egress would silently see ingress there. */
+function otherQdisc(ifindex: number, present: string): FairleadError {
+  const name = interfaceName(ifindex);
+  return new FairleadError('hook-busy', `interface ${name} has the qdisc ${present} where clsact is needed`, {
+    hint: `remove it: tc qdisc del dev ${name} ingress`,
+  });
 }
 
 function destroyClsact(ifindex: number): void {
@@ -191,14 +197,18 @@ function hook({ ifindex, point }: TcSlot): Buffer {
 function attachError(errno: number, slot: TcSlot): FairleadError {
   const cause = kernelError('bpf_tc_attach', errno, describe(slot));
   if (errno !== EEXIST && errno !== EINVAL) return cause;
+  return otherFilter(slot, cause) ?? cause;
+}
+
+/** One that has this slot, or makes its priority no place for BPF. */
+function otherFilter(slot: TcSlot, cause?: FairleadError): FairleadError | undefined {
   const other = listTc(slot.ifindex, slot.point).find(
     ({ priority, handle, kind }) => priority === slot.priority && (handle === slot.handle || kind !== 'bpf'),
   );
-  if (other === undefined) return cause;
+  if (other === undefined) return undefined;
   const name = other.programName === undefined ? '' : ` ${other.programName}`;
-  return new FairleadError('hook-busy', `${describe(slot)} is taken by a filter of kind ${other.kind}${name}`, {
-    cause,
-  });
+  const message = `${describe(slot)} is taken by a filter of kind ${other.kind}${name}`;
+  return new FairleadError('hook-busy', message, cause === undefined ? {} : { cause });
 }
 
 function describe({ ifindex, point, priority, handle }: TcSlot): string {

@@ -93,4 +93,8 @@ export interface Director extends Disposable {
 }
 
 /** Opens the calling network namespace's director. Where there is none yet it makes one, or, without `create`, returns undefined. */
-export type OpenDirector = (options: { readonly create: boolean }) => Director | undefined;
+export type OpenDirector = (options: {
+  readonly create: boolean;
+  /** Told of what is not as one might expect, and no reason to fail. */
+  readonly warn?: (text: string) => void;
+}) => Director | undefined;

@@ -180,13 +180,77 @@ describe('attaching', () => {
     expect(traces()).toEqual(before);
   });
 
-  test("is refused where another's filter has the place", () => {
-    const place = ['ingress', 'pref', '64', 'handle', '0xfa1ead', 'bpf', 'da', 'obj', foreignObject(), 'sec', 'tc'];
-    namespace.output('tc', 'qdisc', 'add', 'dev', 'v0', 'clsact');
-    namespace.output('tc', 'filter', 'add', 'dev', 'v0', ...place);
+  /** At v0. */
+  const inTheWay: readonly (readonly [string, string, () => void])[] = [
+    [
+      "another's filter",
+      'is taken by a filter of kind bpf',
+      () => {
+        const place = ['ingress', 'pref', '64', 'handle', '0xfa1ead', 'bpf', 'da', 'obj', foreignObject(), 'sec', 'tc'];
+        namespace.output('tc', 'qdisc', 'add', 'dev', 'v0', 'clsact');
+        namespace.output('tc', 'filter', 'add', 'dev', 'v0', ...place);
+      },
+    ],
+    [
+      'a qdisc of another kind',
+      'has the qdisc ingress where clsact is needed',
+      () => namespace.output('tc', 'qdisc', 'add', 'dev', 'v0', 'ingress'),
+    ],
+  ];
+
+  test.each(inTheWay)('is refused where %s has the place, if the interface was named', (_, why, putInTheWay) => {
+    putInTheWay();
     const before = traces();
-    expect(() => install(tableOf(web('rr', 1)))).toThrow('is taken by a filter of kind bpf');
+    expect(() => namespace.run(() => attach({ interfaces: ['v1', 'v0'] }))).toThrow(why);
     expect(traces()).toEqual(before);
+  });
+
+  test.each(inTheWay)('goes on where %s has the place at one of many, and says so', (_, why, putInTheWay) => {
+    putInTheWay();
+    const before = traces();
+    const warnings: string[] = [];
+    namespace.run(() => {
+      using director = openDirector({ create: true, warn: (text) => warnings.push(text) });
+      director?.change(() => tableOf(web('rr', 1)));
+    });
+    expect(warnings).toEqual([expect.stringMatching(`^no packets are taken from v0: .*${why}`)]);
+    install(tableOf(web('rr', 2)));
+    expect(attachedAndNot()).toEqual([['v1'], { v0: expect.stringContaining(why) }]);
+    namespace.run(detach);
+    expect(traces()).toEqual(before);
+  });
+
+  test('takes in an interface once nothing stands in the way any more', () => {
+    namespace.output('tc', 'qdisc', 'add', 'dev', 'v0', 'ingress');
+    install(tableOf(web('rr', 1)));
+    namespace.output('tc', 'qdisc', 'del', 'dev', 'v0', 'ingress');
+    expect(attachedAndNot()).toEqual([['v1'], { v0: expect.stringContaining('it came later') }]);
+    install(tableOf(web('rr', 2)));
+    expect(attachedAndNot()).toEqual([['v0', 'v1'], {}]);
+  });
+
+  test('is refused where every interface has something in the way', () => {
+    for (const name of ['v0', 'v1']) namespace.output('tc', 'qdisc', 'add', 'dev', name, 'ingress');
+    const before = traces();
+    expect(() => install(tableOf(web('rr', 1)))).toThrow('has the qdisc ingress where clsact is needed');
+    expect(traces()).toEqual(before);
+  });
+
+  test('by name holds for an interface that is made anew under its name, from the next change on', () => {
+    namespace.run(() => attach({ interfaces: ['v0'] }));
+    install(tableOf(web('rr', 1)));
+    namespace.ip('link', 'del', 'v0');
+    expect(attachedAndNot()).toEqual([[], {}]);
+    install(tableOf(web('rr', 2)));
+    namespace.ip('link', 'add', 'v0', 'type', 'veth', 'peer', 'name', 'v1');
+    const others = { v1: 'fairlead attach named others' };
+    expect(attachedAndNot()).toEqual([[], { v0: expect.stringContaining('it lost its programs'), ...others }]);
+    install(tableOf(web('rr', 3)));
+    expect(attachedAndNot()).toEqual([['v0'], others]);
+    namespace.output('tc', 'qdisc', 'del', 'dev', 'v0', 'clsact');
+    expect(attachedAndNot()).toEqual([[], { v0: expect.stringContaining('it lost its programs'), ...others }]);
+    install(tableOf(web('rr', 4)));
+    expect(attachedAndNot()).toEqual([['v0'], others]);
   });
 
   test('to an interface that is missing leaves nothing behind', () => {
@@ -464,6 +528,16 @@ function place(): Place | undefined {
 }
 
 /** Everything in the namespace that attaching touches. */
+/** Names of interfaces, and of those not attached also why. */
+function attachedAndNot(): readonly [readonly string[], Readonly<Record<string, string>>] {
+  return namespace.run(() => {
+    using director = openDirector({ create: false });
+    const { attachments = [], unattached = [] } = director?.status() ?? {};
+    const attached = attachments.map((one) => one.interface).sort();
+    return [attached, Object.fromEntries(unattached.map(({ interface: name, why }) => [name, why]))];
+  });
+}
+
 function traces(): unknown {
   return {
     pinned: namespace.run(place) !== undefined,

@@ -6,6 +6,7 @@ import type { Io } from './io.ts';
 export function attachAll(io: Io, interfaces: readonly string[], hook: Hook, connections: number | undefined): void {
   const attachments = attach({
     hook,
+    warn: (text) => io.stderr.write(`fairlead: ${text}\n`),
     ...(interfaces.length === 0 ? {} : { interfaces }),
     ...(connections === undefined ? {} : { connections }),
   });

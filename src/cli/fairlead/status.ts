@@ -23,9 +23,15 @@ export function formatStatus(status: Status): string {
       'attached',
       status.attachments.map(({ interface: name, xdp, tc }) => [
         name,
-        [xdp ? 'xdp' : '', tc ? 'tc' : ''].filter(Boolean).join(', ') || 'lost',
+        [xdp ? 'xdp' : '', tc ? 'tc' : ''].filter(Boolean).join(', '),
       ]),
     ),
+    status.unattached.length === 0
+      ? ''
+      : section(
+          'not attached',
+          status.unattached.map(({ interface: name, why }) => [name, why]),
+        ),
     section('tables', [
       ['connections', formatFill(status.connections)],
       ['services', formatFill(status.services)],

@@ -33,12 +33,14 @@ export async function runIpvsadm(
   check: (invocation: Invocation) => void = refuseUnsupported,
 ): Promise<number> {
   const io = withHost(given);
+  const warn = (text: string) => io.stderr.write(`warning: ${text}\n`);
+  const open: OpenDirector = (options) => openDirector({ ...options, warn });
   try {
     // Without a word, ipvsadm lists.
     const invocation = await readInvocation(argv.length === 0 ? ['-L'] : argv, io.host);
     check(invocation);
-    if (invocation.command === 'restore') await restore(io, openDirector, check);
-    else await obey(invocation, io, openDirector);
+    if (invocation.command === 'restore') await restore(io, open, check);
+    else await obey(invocation, io, open);
     return 0;
   } catch (error) {
     if (!(error instanceof FairleadError)) throw error;
