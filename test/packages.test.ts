@@ -1,6 +1,7 @@
 // What is installed on a fresh machine is what was tested: the lock file is whole, and npm keeps stdout to the job.
 import { readFileSync } from 'node:fs';
 import { expect, test } from 'vitest';
+import { version } from '../src/cli/fairlead/version.ts';
 
 interface Entry {
   readonly version: string;
@@ -30,4 +31,8 @@ test('package-lock.json has the packages of every platform, or `npm ci` refuses 
 
 test('npm prints no banner in front of what a job prints', () => {
   expect(read('.npmrc')).toMatch(/^loglevel=silent$/m);
+});
+
+test('fairlead --version tells the version of this package', () => {
+  expect(version).toBe(manifest.version);
 });

@@ -1,6 +1,6 @@
 // The default fits the machine, and the promise: a million connections in less than 256 MiB.
 import { describe, expect, test } from 'vitest';
-import { chooseSizes, mapSizes, slotsFor, type Units } from './sizes.ts';
+import { chooseSizes, mapSizes, parseConnections, slotsFor, type Units } from './sizes.ts';
 
 const gib = 2 ** 30;
 const units: Units = { flowBytes: 64, counterBytes: 64, slotsPerPage: 64, pagesPerWord: 64, buckets: 256 };
@@ -29,6 +29,14 @@ describe('sizes', () => {
   });
   test.each([0, 1023, 2 ** 24 + 1, 1.5, Number.NaN])('are not %d connections', (connections) => {
     expect(() => chooseSizes(units, 2, connections, gib)).toThrow('expected a number of connections');
+  });
+  test.each(['', '0', '1023', '16777217', '5e3', '0x1000', ' 5000', 'many', '-1'])('are not %j connections', (text) => {
+    expect(() => parseConnections('FAIRLEAD_CONNECTIONS', text)).toThrow(
+      `FAIRLEAD_CONNECTIONS: expected a number of connections from 1024 to 16777216, got ${JSON.stringify(text)}`,
+    );
+  });
+  test.each(['1024', '16777216', '05000'])('may be for %s connections', (text) => {
+    expect(parseConnections('--connections', text)).toBe(Number(text));
   });
   test('of maps follow from them: a bit for 64 slots, counters for each CPU, whole tables of buckets', () => {
     const sizes = mapSizes(units, { flowSlots: 4096 * 3 + 64, destinationSlots: 1024 }, 3);

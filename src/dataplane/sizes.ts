@@ -52,7 +52,7 @@ export function chooseSizes(
   const flowSlots =
     connections === undefined
       ? Math.min(slotsFor(units, defaultConnections), affordable)
-      : slotsFor(units, checked(connections));
+      : slotsFor(units, checked(connections, 'connections', String(connections)));
   const slots = memoryBytes / 128 / (destinationBytes + units.counterBytes * cpus);
   const destinationSlots = 2 ** Math.floor(Math.log2(slots));
   return { flowSlots, destinationSlots: Math.min(mostDestinations, Math.max(leastDestinations, destinationSlots)) };
@@ -87,15 +87,20 @@ function wholePages({ slotsPerPage }: Units, slots: number): number {
 
 function readEnvironment(): number | undefined {
   const text = process.env.FAIRLEAD_CONNECTIONS;
-  return text === undefined ? undefined : Number(text);
+  return text === undefined ? undefined : parseConnections('FAIRLEAD_CONNECTIONS', text);
 }
 
-function checked(connections: number): number {
+/** `what` is where the text was given. */
+export function parseConnections(what: string, text: string): number {
+  return checked(/^\d+$/.test(text) ? Number(text) : Number.NaN, what, JSON.stringify(text));
+}
+
+function checked(connections: number, what: string, got: string): number {
   if (Number.isInteger(connections) && connections >= leastConnections && connections <= mostConnections) {
     return connections;
   }
   throw new FairleadError(
     'bad-input',
-    `expected a number of connections from ${leastConnections} to ${mostConnections}, got ${connections}`,
+    `${what}: expected a number of connections from ${leastConnections} to ${mostConnections}, got ${got}`,
   );
 }

@@ -1,8 +1,12 @@
 // The fairlead command: what ipvsadm has no word for.
 import { Command, CommanderError, InvalidArgumentError, Option } from 'commander';
 import type { Hook } from '../../dataplane/choose.ts';
+import { parseConnections } from '../../dataplane/sizes.ts';
+import type { Endpoint } from '../../model/director.ts';
 import { FairleadError } from '../../model/error.ts';
+import { parseEndpoint, parseTarget, type Target } from './endpoints.ts';
 import type { Io } from './io.ts';
+import { version } from './version.ts';
 
 const usageStatus = 2;
 const failureStatus = 1;
@@ -28,6 +32,7 @@ export async function run(argv: readonly string[], io: Io): Promise<number> {
 function describe(io: Io, finish: (status: number) => void): Command {
   const program = new Command('fairlead')
     .description("Linux Virtual Server for today's kernels. Services are defined with ipvsadm.")
+    .version(`fairlead v${version}`, '-v, --version')
     .exitOverride()
     .enablePositionalOptions()
     .configureOutput({ writeOut: (text) => io.stdout.write(text), writeErr: (text) => io.stderr.write(text) });
@@ -55,7 +60,7 @@ function describe(io: Io, finish: (status: number) => void): Command {
     .option(
       '--connections <number>',
       'how many the table is made for; only when nothing is attached yet',
-      parseConnections,
+      usage((text) => parseConnections('--connections', text)),
     )
     .action(async (interfaces: string[], { hook, connections }: { hook: Hook; connections?: number }) => {
       const { attachAll } = await import('./attach.ts');
@@ -71,12 +76,12 @@ function describe(io: Io, finish: (status: number) => void): Command {
   program
     .command('trace')
     .description('what the director would do with a packet, step by step; nothing is sent and nothing changes')
-    .argument('<client>', 'CIP:PORT')
-    .argument('<service>', 'VIP:PORT/tcp or VIP:PORT/udp')
+    .argument('<client>', 'CIP:PORT', usage(parseEndpoint))
+    .argument('<service>', 'VIP:PORT/tcp or VIP:PORT/udp', usage(parseTarget))
     .addOption(format(['table', 'json']))
-    .action(async (client: string, service: string, { output }: { output: 'table' | 'json' }) => {
+    .action(async (source: Endpoint, target: Target, { output }: { output: 'table' | 'json' }) => {
       const { showTrace } = await import('./trace.ts');
-      showTrace(io.stdout, client, service, output);
+      showTrace(io.stdout, { source, ...target }, output);
     });
   program
     .command('realserver')
@@ -96,9 +101,13 @@ function format(choices: readonly string[]): Option {
   return new Option('-o, --output <format>', 'how to print it').choices(choices).default(choices[0]);
 }
 
-function parseConnections(text: string): number {
-  const number = Number(text);
-  if (!Number.isInteger(number) || number < 1)
-    throw new InvalidArgumentError(`expected a whole number above 0, got ${JSON.stringify(text)}`);
-  return number;
+/** What can't be read is a mistake of the command line. */
+function usage<Value>(parse: (text: string) => Value): (text: string) => Value {
+  return (text) => {
+    try {
+      return parse(text);
+    } catch (error) {
+      throw error instanceof FairleadError ? new InvalidArgumentError(error.message) : error;
+    }
+  };
 }

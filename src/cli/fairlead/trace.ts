@@ -1,43 +1,19 @@
 // fairlead trace: one packet's walk through the live tables, told step by step.
 import type { TraceAnswer, TraceQuestion } from '../../dataplane/trace.ts';
 import { interfaces } from '../../kernel/interfaces.ts';
-import { formatAddress, parseAddress } from '../../model/address.ts';
+import { formatAddress } from '../../model/address.ts';
 import type { Endpoint } from '../../model/director.ts';
-import { FairleadError } from '../../model/error.ts';
 import type { Out } from './io.ts';
 import { toJson } from './json.ts';
 import { formatIdentity } from './list.ts';
 import { openAttached } from './open.ts';
 
-export function showTrace(out: Out, client: string, service: string, output: 'table' | 'json'): void {
-  const question = parseQuestion(client, service);
+export function showTrace(out: Out, question: TraceQuestion, output: 'table' | 'json'): void {
   using director = openAttached();
   const answer = director.trace(question);
   if (answer === undefined) return;
   const names = new Map(interfaces().map(({ index, name }) => [index, name]));
   out.write(output === 'json' ? toJson(describe(answer, names)) : formatTrace(question, answer, names));
-}
-
-/** `10.0.0.1:40000` and `10.0.0.100:80/tcp`. */
-export function parseQuestion(client: string, service: string): TraceQuestion {
-  const [, target = '', protocol = ''] = /^(.*)\/([^/]*)$/.exec(service) ?? [];
-  if (protocol !== 'tcp' && protocol !== 'udp') {
-    throw new FairleadError('bad-input', `${service}: expected VIP:PORT/tcp or VIP:PORT/udp`);
-  }
-  return { protocol, source: parseEndpoint(client), target: parseEndpoint(target) };
-}
-
-function parseEndpoint(text: string): Endpoint {
-  const [, host = '', digits = ''] = /^(.*):(\d+)$/.exec(text) ?? [];
-  const address = parseAddress(host);
-  const port = Number(digits);
-  if (address === undefined || address.family !== 4 || port < 1 || port > 65535) {
-    throw new FairleadError(
-      'bad-input',
-      `${JSON.stringify(text)}: expected an IPv4 address and a port from 1 to 65535, as in 10.0.0.1:40000`,
-    );
-  }
-  return { address, port };
 }
 
 export function formatTrace(

@@ -1,0 +1,33 @@
+// fairlead's own answers: its version, and what it says of a command line that it can't read.
+import { expect, test } from 'vitest';
+import { run } from './main.ts';
+import { version } from './version.ts';
+
+async function fairlead(...argv: readonly string[]) {
+  const [stdout, stderr]: [string[], string[]] = [[], []];
+  const sink = (texts: string[]) => ({ write: (text: string) => texts.push(text) });
+  const status = await run(argv, { stdout: sink(stdout), stderr: sink(stderr) });
+  return { status, stdout: stdout.join(''), stderr: stderr.join('') };
+}
+
+test.each(['--version', '-v'])('%s tells the version', async (word) => {
+  expect(await fairlead(word)).toEqual({ status: 0, stdout: `fairlead v${version}\n`, stderr: '' });
+});
+
+test.each([
+  [['trace', '10.0.0.1', '10.0.0.100:80/tcp'], 'expected an IPv4 address and a port from 1 to 65535'],
+  [['trace', '10.0.0.1:0', '10.0.0.100:80/tcp'], 'expected an IPv4 address and a port from 1 to 65535'],
+  [['trace', '10.0.0.300:80', '10.0.0.100:80/tcp'], 'expected an IPv4 address and a port from 1 to 65535'],
+  [['trace', '10.0.0.1:80', '10.0.0.100:80'], 'expected VIP:PORT/tcp or VIP:PORT/udp, got "10.0.0.100:80"'],
+  [['trace', '10.0.0.1:80', '10.0.0.100:80/icmp'], 'expected VIP:PORT/tcp or VIP:PORT/udp'],
+  [['trace', '10.0.0.1:80'], "missing required argument 'service'"],
+  [['attach', '--connections', 'many'], 'expected a number of connections from 1024 to 16777216, got "many"'],
+  [['attach', '--connections', '1000'], 'expected a number of connections from 1024 to 16777216, got "1000"'],
+  [['attach', '--hook', 'eth'], "argument 'eth' is invalid"],
+  [['list', '-o', 'xml'], "argument 'xml' is invalid"],
+  [['direct'], "unknown command 'direct'"],
+])('%j is a mistake of the command line', async (argv, message) => {
+  const { status, stdout, stderr } = await fairlead(...argv);
+  expect({ status, stdout }).toEqual({ status: 2, stdout: '' });
+  expect(stderr).toContain(message);
+});
