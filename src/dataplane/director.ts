@@ -1,5 +1,6 @@
 // The calling network namespace's director: the model's contract, kept over the pinned maps.
-import { existsSync, readFileSync } from 'node:fs';
+import { existsSync } from 'node:fs';
+import { bootSeconds } from '../kernel/clock.ts';
 import { removeLockFile, withLock } from '../kernel/lock.ts';
 import { netnsCookie } from '../kernel/namespace.ts';
 import {
@@ -263,9 +264,4 @@ function requirePlace(): Place {
   const place = findPlace(true);
   if (place === undefined) throw new FairleadError('no-bpf', 'there is no BPF file system');
   return place;
-}
-
-/** CLOCK_BOOTTIME. */
-function bootSeconds(): number {
-  return Math.floor(Number(readFileSync('/proc/uptime', 'utf8').split(' ')[0]));
 }

@@ -245,6 +245,25 @@ describe('a plan', () => {
     };
     expect(() => planChange({ services: [] }, grow(one), maps.room(0))).toThrow(message);
   });
+
+  it.each([
+    ['service', 21, 1, 'tcp 10.0.0.20:80'],
+    ['destination', 1, 101, 'tcp 10.0.0.0:80 10.0.0.100:80'],
+  ])('tells which %s there was no room for', (_, services, destinations, subject) => {
+    const list = <T>(length: number, make: (index: number) => T): T[] =>
+      Array.from({ length }, (__, index) => make(index));
+    const wanted: Table = {
+      services: list(services, (index) => ({
+        identity: { kind: 'address', protocol: 'tcp', vip: address(index), port: 80 },
+        scheduler: 'rr',
+        localAddresses: [],
+        destinations: list(destinations, (rip) => ({ rip: address(rip), port: 80, method: 'masq', weight: 1 })),
+      })),
+    };
+    expect(() => planChange({ services: [] }, wanted, new Simulation().room(0))).toThrow(
+      expect.objectContaining({ code: 'table-full', subject }),
+    );
+  });
 });
 
 function first({ services }: Table): Service {

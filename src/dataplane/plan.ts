@@ -1,9 +1,9 @@
 // The difference between the table in force and the wanted one, as everything that has to be written. Pure.
 
 import { equalAddresses } from '../model/address.ts';
-import { FairleadError } from '../model/error.ts';
+import { about, FairleadError } from '../model/error.ts';
 import type { Destination, Service, ServiceIdentity, Table } from '../model/service.ts';
-import { destinationKey, serviceKey } from '../model/table.ts';
+import { destinationKey, destinationSubject, serviceKey } from '../model/table.ts';
 import { bucketsOf, usesBuckets } from '../schedule/buckets.ts';
 import { freshCursor, movedCursor } from '../schedule/cursor.ts';
 import { descentOf } from '../schedule/descent.ts';
@@ -72,7 +72,9 @@ export function planChange(live: LiveTable, wanted: Table, room: Room): Plan {
   // All that can come back from the trash does, before the trash is used as room for others.
   const slots = changed.map(({ service, previous }) => knownSlots(service, previous, room));
   const written = changed.map(({ service, previous, order }, index) =>
-    planService(service, previous, order, previous?.record.id ?? ids.take(), slots[index] ?? new Map(), room),
+    about(serviceKey(service.identity), () =>
+      planService(service, previous, order, previous?.record.id ?? ids.take(), slots[index] ?? new Map(), room),
+    ),
   );
   return { written, removed: [...installed.values()], kept, nextServiceId: ids.next() };
 }
@@ -86,10 +88,9 @@ function planService(
   room: Room,
 ): PlannedService {
   const destinations = service.destinations.map((destination): PlannedDestination => {
-    return {
-      ...destination,
-      ...(known.get(destinationKey(destination)) ?? { slot: room.slots.take(), origin: 'new' }),
-    };
+    const key = destinationKey(destination);
+    const take = (): number => about(destinationSubject(service.identity, destination), () => room.slots.take());
+    return { ...destination, ...(known.get(key) ?? { slot: take(), origin: 'new' }) };
   });
   const weights = destinations.map(({ weight }) => weight);
   const record: ServiceRecord = {

@@ -1,29 +1,30 @@
 // Destinations come back to their slots, and slots are not given away while anything refers to them.
 import { describe, expect, it } from 'vitest';
-import { type SlotPool, slotPool, trashPeriodS } from './slots.ts';
+import { isKept, type SlotPool, type Slots, slotPool, trashPeriodS } from './slots.ts';
 
 const nowS = 1000;
 const inUse = { isDeleted: false, isBusy: false, deletedAtS: 0 };
 const deleted = { isDeleted: true, isBusy: false, deletedAtS: nowS - 10 };
 const expired = { isDeleted: true, isBusy: false, deletedAtS: nowS - trashPeriodS };
 
-function pool(
+function slotsOf(
   capacity: number,
   states: readonly (typeof inUse)[],
   owner = (slot: number) => `owner ${slot}`,
-): SlotPool {
+): Slots {
   const of = (slot: number): typeof inUse => states[slot] ?? inUse;
-  return slotPool(
-    {
-      capacity,
-      everUsed: states.length,
-      isDeleted: (slot) => of(slot).isDeleted,
-      isBusy: (slot) => of(slot).isBusy,
-      deletedAtS: (slot) => of(slot).deletedAtS,
-      owner,
-    },
-    nowS,
-  );
+  return {
+    capacity,
+    everUsed: states.length,
+    isDeleted: (slot) => of(slot).isDeleted,
+    isBusy: (slot) => of(slot).isBusy,
+    deletedAtS: (slot) => of(slot).deletedAtS,
+    owner,
+  };
+}
+
+function pool(...args: Parameters<typeof slotsOf>): SlotPool {
+  return slotPool(slotsOf(...args), nowS);
 }
 
 describe('a pool of slots', () => {
@@ -37,6 +38,14 @@ describe('a pool of slots', () => {
   });
   it('keeps it longer while connections refer to it', () => {
     expect(pool(4, [{ ...expired, isBusy: true }]).resurrect(() => 'owner 0')).toBe(0);
+  });
+  it.each([
+    ['in use', inUse, false],
+    ['deleted a moment ago', deleted, true],
+    ['deleted long ago', expired, false],
+    ['deleted long ago with connections that refer to it', { ...expired, isBusy: true }, true],
+  ])('keeps for a return what is %s: %j %j', (_, state, expected) => {
+    expect(isKept(slotsOf(1, [state]), 0, nowS)).toBe(expected);
   });
   it('never resurrects what is in use', () => {
     expect(pool(4, [inUse]).resurrect(() => 'owner 0')).toBeUndefined();

@@ -24,6 +24,11 @@ export interface SlotPool {
 /** A deleted destination keeps its slot so long: IP_VS_DEST_TRASH_PERIOD. */
 export const trashPeriodS = 120;
 
+/** Of a deleted destination: for its connections, or for it to come back. */
+export function isKept(slots: Slots, slot: number, nowS: number): boolean {
+  return slots.isDeleted(slot) && (slots.isBusy(slot) || nowS - slots.deletedAtS(slot) < trashPeriodS);
+}
+
 export function slotPool(slots: Slots, nowS: number): SlotPool {
   const { trash, free } = sort(slots, nowS);
   let nextFree = 0;
@@ -61,7 +66,7 @@ function sort(slots: Slots, nowS: number): { trash: Map<string, number>; free: r
   const free: number[] = [];
   for (let slot = 0; slot < slots.everUsed; slot++) {
     if (!slots.isDeleted(slot)) continue;
-    if (!slots.isBusy(slot) && nowS - slots.deletedAtS(slot) >= trashPeriodS) {
+    if (!isKept(slots, slot, nowS)) {
       free.push(slot);
       continue;
     }

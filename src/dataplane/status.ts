@@ -1,12 +1,14 @@
 // What an operator asks first: what is attached where, how full the tables are, and why packets were not forwarded.
+import { bootSeconds } from '../kernel/clock.ts';
 import { type Attachment, attachments, type Unattached, unattached } from './attach.ts';
 import { countConnections } from './connections.ts';
-import { everUsed, isAvailable } from './destinations.ts';
+import { readSlots } from './destinations.ts';
 import { isForwarding } from './forwarding.ts';
 import type { LiveTable } from './live.ts';
 import type { Maps } from './maps.ts';
 import { readLive } from './read.ts';
 import { slotsPerConnection } from './sizes.ts';
+import { isKept } from './slots.ts';
 
 export interface Fill {
   readonly used: number;
@@ -21,7 +23,7 @@ export interface Status {
   readonly isForwarding: boolean;
   readonly connections: Fill;
   readonly services: Fill;
-  /** Used: in a service. Deleted: kept for connections that still refer to them, or in case they come back. */
+  /** Used: in a service. Deleted: kept for connections that still refer to them, or for 2 minutes in case they come back. */
   readonly destinations: Fill & { readonly deleted: number };
   /** Packets not forwarded, by reason; those that never happened are 0. */
   readonly reasons: Readonly<Record<string, bigint>>;
@@ -37,15 +39,16 @@ export function readStatus(maps: Maps): Status {
     isForwarding: isForwarding(),
     connections: { used: countConnections(maps), size: Math.floor(maps.instance.flow_slots / slotsPerConnection) },
     services: { used: live.services.length, size: maps.map('cursors').info.maxEntries },
-    destinations: readDestinations(maps, live),
+    destinations: readDestinations(maps, live, bootSeconds()),
     reasons: readCounts(maps, 'reasons', maps.vocabulary.reasons),
     events: readCounts(maps, 'events', maps.vocabulary.events),
   };
 }
 
-function readDestinations(maps: Maps, { services }: LiveTable): Status['destinations'] {
+function readDestinations(maps: Maps, { services }: LiveTable, nowS: number): Status['destinations'] {
+  const slots = readSlots(maps);
   let deleted = 0;
-  for (let slot = 0; slot < everUsed(maps); slot++) if (!isAvailable(maps, slot)) deleted++;
+  for (let slot = 0; slot < slots.everUsed; slot++) if (isKept(slots, slot, nowS)) deleted++;
   const used = services.reduce((sum, { destinations }) => sum + destinations.length, 0);
   return { used, deleted, size: maps.instance.destination_slots };
 }

@@ -1,5 +1,5 @@
 // What must hold of a table before any of it is installed.
-import { FairleadError } from '../model/error.ts';
+import { about, FairleadError } from '../model/error.ts';
 import type { Destination, Service, ServiceIdentity, Table } from '../model/service.ts';
 import { destinationKey, serviceKey } from '../model/table.ts';
 
@@ -12,7 +12,7 @@ export function validate({ services }: Table): void {
     const key = serviceKey(service.identity);
     if (known.has(key)) throw new FairleadError('service-exists', `the service ${key} is there twice`);
     known.add(key);
-    validateService(service);
+    about(key, () => validateService(service));
   }
 }
 

@@ -1,4 +1,5 @@
 // How long the kernel's jiffies are, and how maps keep them; a BPF program has to read them: user space can't.
+import { readFileSync } from 'node:fs';
 import { clockResolution } from './libc.ts';
 
 const CLOCK_MONOTONIC_COARSE = 6;
@@ -13,4 +14,9 @@ export function jiffiesPerSecond(): number {
 /** The low 32 bits, as maps keep them. */
 export function lowJiffies(jiffies: bigint): number {
   return Number(BigInt.asUintN(32, jiffies));
+}
+
+/** CLOCK_BOOTTIME. */
+export function bootSeconds(): number {
+  return Math.floor(Number(readFileSync('/proc/uptime', 'utf8').split(' ')[0]));
 }

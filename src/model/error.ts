@@ -24,11 +24,23 @@ export class FairleadError extends Error {
   readonly code: ErrorCode;
   /** What to do about it, when that is known. */
   readonly hint: string | undefined;
+  /** The service or destination it happened to, by its key, when it is one of many. */
+  subject: string | undefined;
 
   constructor(code: ErrorCode, message: string, options: { cause?: unknown; hint?: string } = {}) {
     super(message, options.cause === undefined ? undefined : { cause: options.cause });
     this.name = 'FairleadError';
     this.code = code;
     this.hint = options.hint;
+  }
+}
+
+/** What fails in here is about this subject, unless it is about one within it already. */
+export function about<T>(subject: string, work: () => T): T {
+  try {
+    return work();
+  } catch (error) {
+    if (error instanceof FairleadError) error.subject ??= subject;
+    throw error;
   }
 }

@@ -56,6 +56,11 @@ export function destinationKey({ rip, port }: DestinationIdentity): string {
   return formatEndpoint(rip, port);
 }
 
+/** What an error is about (FairleadError's subject) that concerns one destination; of a service it is the service's key. */
+export function destinationSubject(service: ServiceIdentity, destination: DestinationIdentity): string {
+  return `${serviceKey(service)} ${destinationKey(destination)}`;
+}
+
 export function serviceFamily(identity: ServiceIdentity): 4 | 6 {
   return identity.kind === 'mark' ? identity.family : identity.vip.family;
 }

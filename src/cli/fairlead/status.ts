@@ -38,7 +38,9 @@ export function formatStatus(status: Status): string {
       [
         'destinations',
         formatFill(status.destinations) +
-          (status.destinations.deleted === 0 ? '' : `, ${status.destinations.deleted} deleted ones kept`),
+          (status.destinations.deleted === 0
+            ? ''
+            : `, ${status.destinations.deleted} deleted ones kept for their connections or their return`),
       ],
     ]),
     section('not forwarded', countRows(status.reasons)),

@@ -23,6 +23,7 @@ const host: Host = {
   portOf: (service, protocol) => services.ports.get(`${service}/${protocol}`),
   serviceOf: (port, protocol) => services.names.get(`${port}/${protocol}`),
   broadcasts: async () => ['10.0.0.255', '10.1.0.255'].flatMap((text) => readAddress(text) ?? []),
+  addresses: async () => [],
 };
 
 /** Between these, the recording's scenario cleared the table and set the timeouts back without recording that. */

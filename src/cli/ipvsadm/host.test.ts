@@ -27,3 +27,7 @@ test('names of this host are found without a name server', async () => {
 test('the last address of a subnet of this host is a broadcast address, a loopback network included', async () => {
   expect((await openHost().broadcasts()).map(formatAddress)).toContain('127.255.255.255');
 });
+
+test("this host's addresses are known, those of loopback included", async () => {
+  expect((await openHost().addresses()).map(formatAddress)).toContain('127.0.0.1');
+});

@@ -11,6 +11,8 @@ export interface Host {
   portOf(service: string, protocol: Protocol): number | undefined;
   serviceOf(port: number, protocol: Protocol): string | undefined;
   broadcasts(): Promise<readonly Address[]>;
+  /** Those of its interfaces that are up, loopback included. */
+  addresses(): Promise<readonly Address[]>;
 }
 
 export function openHost(): Host {
@@ -25,6 +27,7 @@ export function openHost(): Host {
     portOf: (service, protocol) => known().ports.get(`${service}/${protocol}`),
     serviceOf: (port, protocol) => known().names.get(`${port}/${protocol}`),
     broadcasts,
+    addresses,
   };
 }
 
@@ -107,13 +110,24 @@ async function namesOf(addresses: Iterable<Address>): Promise<ReadonlyMap<string
   return names;
 }
 
+async function addresses(): Promise<readonly Address[]> {
+  return (await assignments()).map(({ own }) => own);
+}
+
 /** As the kernel's local table has them: the last address of each subnet that this host is in. */
 async function broadcasts(): Promise<readonly Address[]> {
-  const { networkInterfaces } = await import('node:os');
-  const all = Object.values(networkInterfaces()).flatMap((assigned) => assigned ?? []);
-  return all.flatMap(({ family, address, netmask }) => {
-    const [own, mask] = [readAddress(address), readAddress(netmask)];
-    if (family !== 'IPv4' || own === undefined || mask === undefined || (mask.bytes[3] ?? 0) > 252) return [];
+  return (await assignments()).flatMap(({ own, mask }) => {
+    if (own.family !== 4 || (mask.bytes[3] ?? 0) > 252) return [];
     return [{ family: 4, bytes: own.bytes.map((byte, at) => byte | (~(mask.bytes[at] ?? 0) & 255)) } satisfies Address];
   });
+}
+
+async function assignments(): Promise<readonly { readonly own: Address; readonly mask: Address }[]> {
+  const { networkInterfaces } = await import('node:os');
+  return Object.values(networkInterfaces()).flatMap((assigned) =>
+    (assigned ?? []).flatMap(({ address, netmask }) => {
+      const [own, mask] = [readAddress(address), readAddress(netmask)];
+      return own === undefined || mask === undefined ? [] : [{ own, mask }];
+    }),
+  );
 }

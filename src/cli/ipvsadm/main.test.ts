@@ -4,7 +4,7 @@ import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { compareAddresses, parseAddress } from '../../model/address.ts';
 import type { Director } from '../../model/director.ts';
-import { FairleadError } from '../../model/error.ts';
+import { about, FairleadError } from '../../model/error.ts';
 import { openFakeDirector } from '../../model/fake-director.ts';
 import { emptyTable, type Service, type ServiceIdentity, schedulers, type Table } from '../../model/service.ts';
 import { destinationKey, serviceKey } from '../../model/table.ts';
@@ -17,6 +17,7 @@ const host: Host = {
   portOf: () => undefined,
   serviceOf: (port) => (port === 80 ? 'http' : undefined),
   broadcasts: async () => [],
+  addresses: async () => ['10.0.0.5', '10.0.0.6', '127.0.0.1'].map(parseAddress),
 };
 const web: ServiceIdentity = { kind: 'address', protocol: 'tcp', vip: parseAddress('10.0.0.100'), port: 80 };
 
@@ -71,6 +72,22 @@ describe('full NAT', () => {
         '',
       ].join('\n'),
     );
+  });
+
+  test.each([
+    ['10.0.0.7', 'no interface that is up has 10.0.0.7: answers of real servers to it will not come here'],
+    ['127.0.0.1', "127.0.0.1 is a loopback address: real servers can't answer to it"],
+  ])('takes the local address %s with a warning', async (address, warning) => {
+    const { run, table } = openNamespace();
+    await run('-A -t 10.0.0.100:80');
+    const line = `--add-laddr -z ${address} -t 10.0.0.100:80`;
+    expect(await run(line)).toEqual({ stdout: '', stderr: `warning: ${warning}\n`, status: 0 });
+    expect(await run('-R', `-C\n-A -t 10.0.0.100:80\n${line}`)).toEqual({
+      stdout: '',
+      stderr: `warning: ${warning}\n`,
+      status: 0,
+    });
+    expect(table().services[0]?.localAddresses).toEqual([parseAddress(address)]);
   });
 
   test('keeps the port that is given, and is one of the methods of which only one can be', async () => {
@@ -192,6 +209,42 @@ describe('-R', () => {
     expect(director()?.changes).toBe(0);
   });
 
+  test('shows of a line what a terminal can show, and no more than 200 characters', async () => {
+    const { run } = openNamespace();
+    const { stderr, status } = await run('-R', `-A -t 10.0.0.100:80 -s \u001b[31m\u202e${'x'.repeat(300)}`);
+    expect(status).toBe(255);
+    const echo = `-A -t 10.0.0.100:80 -s \\x1b[31m\\x202e${'x'.repeat(171)}...`;
+    expect(stderr).toBe(`line 1: ${echo}: Scheduler or persistence engine not found\nNothing has been changed.\n`);
+    const second = await run('-R', `-A -t 10.0.0.100:80 x${'\u0007'.repeat(400)}`);
+    expect(second.stderr.length).toBeLessThan(2000);
+    expect(second.stderr).not.toContain('\u0007');
+  });
+
+  test.each([
+    ['tcp 10.0.0.2:80', 3],
+    ['tcp 10.0.0.2:80 10.1.0.1:80', 4],
+    ['tcp 10.0.0.2:80 10.1.0.2:80', 5],
+  ])('names the line when the table has no room for %s', async (subject, line) => {
+    const input = [
+      '-A -t 10.0.0.1:80',
+      '',
+      '-A -t 10.0.0.2:80',
+      '-a -t 10.0.0.2:80 -r 10.1.0.1 -m',
+      '-a -t 10.0.0.2:80 -r 10.1.0.2 -m',
+    ];
+    const full = () => {
+      throw new FairleadError('table-full', 'no room for more: the table has 7');
+    };
+    const open = () => ({ ...openFakeDirector(), change: () => about(subject, full), [Symbol.dispose]: () => {} });
+    const written: string[] = [];
+    const sink = { write: (text: string) => written.push(text) };
+    const io = { stdin: Readable.from([input.join('\n')]), stdout: sink, stderr: sink, host };
+    expect(await runIpvsadm(['-R'], io, open)).toBe(255);
+    expect(written.join('')).toBe(
+      `line ${line}: ${input[line - 1]}: no room for more: the table has 7\nNothing has been changed.\n`,
+    );
+  });
+
   test('makes one change of all its lines, -C included, and then sets and zeroes', async () => {
     const { run, director, table } = openNamespace();
     await run('-A -u 10.0.0.100:53');
@@ -207,7 +260,7 @@ describe('-R', () => {
       fc.asyncProperty(tables, async (table) => {
         const saved = (await openNamespace(table).run('-Sn')).stdout;
         const other = openNamespace();
-        expect(await other.run('-R', saved)).toEqual(silent);
+        expect(await other.run('-R', saved)).toMatchObject({ stdout: '', status: 0 });
         expect(sorted(other.table())).toEqual(sorted(table));
         // ipvsadm's order has cycles, so lines can change places.
         const lines = (text: string) => text.split('\n').toSorted();

@@ -87,7 +87,8 @@ async function obey(invocation: Invocation, io: Required<Io>, openDirector: Open
       // As nothing can start one.
       throw new Refusal(failureStatus, 'No daemon is running', 'not-supported');
     default:
-      return await change(editsOf(invocation), io.host, openDirector);
+      await change(editsOf(invocation), io.host, openDirector);
+      return await warnOf(invocation, io);
   }
 }
 
@@ -141,9 +142,21 @@ async function restore(
   const { readAll, readRestoration } = await import('./restore.ts');
   // Without the right to change anything there is no point in reading what to change.
   openDirector({ create: false })?.[Symbol.dispose]();
-  const { edits, afterwards } = await readRestoration(await readAll(io.stdin), io.host, check);
-  await change(edits, io.host, openDirector);
+  const { edits, invocations, afterwards, blame } = await readRestoration(await readAll(io.stdin), io.host, check);
+  try {
+    await change(edits, io.host, openDirector);
+  } catch (error) {
+    throw blame(error);
+  }
+  for (const invocation of invocations) await warnOf(invocation, io);
   for (const invocation of afterwards) await obey(invocation, io, openDirector);
+}
+
+async function warnOf({ command, localAddress }: Invocation, { host, stderr }: Required<Io>): Promise<void> {
+  if (command !== 'add-laddr' || localAddress === undefined) return;
+  const { localAddressWarning } = await import('./warnings.ts');
+  const warning = await localAddressWarning(localAddress, host);
+  if (warning !== undefined) stderr.write(`warning: ${warning}\n`);
 }
 
 /** Where there is no director yet, one is made only for an edit that works and leaves something to direct. */
