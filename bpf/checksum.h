@@ -19,9 +19,14 @@ static __always_inline __u64 difference(__u32 old, __u32 new)
 	return (__u64)(__u32)~old + new;
 }
 
-static __always_inline __u64 address_difference(__u64 old, __u64 new)
+/* Also between families: words that are 0 on both sides add nothing. */
+static __always_inline __u64 address_difference(const struct addresses *old, const struct addresses *new)
 {
-	return difference(old, new) + difference(old >> 32, new >> 32);
+	__u64 sum = 0;
+
+	for (int i = 0; i < 4; i++)
+		sum += difference(old->word[i], new->word[i]) + difference(old->word[i] >> 32, new->word[i] >> 32);
+	return sum;
 }
 
 /* `added`: folded, or a sum of a few such. */

@@ -5,7 +5,7 @@
  *   parse -> flow -> [service -> schedule -> new flow] -> way -> account -> forward
  *
  * The same walk runs at XDP and at TC. What XDP can't finish it leaves, untouched, to TC, which starts again: unknown neighbour,
- * tags, an answer by ICMP. `hook` is a constant wherever it is used, so each program holds only its own branches.
+ * tags, an answer by ICMP. `hook` and `family` are constants wherever they are used, so each program holds only its own branches.
  */
 #include "account.h"
 #include "forward_tc.h"
@@ -25,25 +25,36 @@ static __always_inline bool is_ended(__u32 control)
 }
 
 /* What stands in an entry, for the rest of the walk. */
-static __always_inline void take_from(struct walk *walk, const struct flow *flow)
+static __always_inline void take_from(enum family family, struct walk *walk, const struct flow *flow)
 {
 	__u32 control = READ_ONCE(flow->control);
 
 	walk->is_reply = flow_kind(control) == FLOW_REPLY;
 	walk->method = flow_method(control);
 	walk->destination = flow->destination;
-	walk->new_addresses = flow->new_addresses;
-	walk->new_ports = flow->new_ports;
+	walk->new_family = family;
+	if (family == FAMILY_4) {
+		walk->new_addresses.word[0] = flow->new_addresses;
+		walk->new_ports = flow->new_ports;
+		return;
+	}
+	walk->extension = extension_of(flow, control);
+	if (walk->extension) {
+		walk->new_addresses = walk->extension->new.addresses;
+		walk->new_ports = walk->extension->new.ports;
+	}
 }
 
 /* Who a packet's own sender hears about its fate from: the VIP; for replies the director's address on the real server's side. */
-static __always_inline __u32 answer_source(const struct walk *walk, const struct destination *destination)
+static __always_inline struct address answer_source(enum family family, const struct walk *walk,
+						    const struct destination *destination)
 {
-	return walk->is_reply ? destination->next_hop.source.word[0] : walk->packet.addresses >> 32;
+	return walk->is_reply ? read_address(family, &destination->next_hop.source)
+			      : target_of(family, &walk->packet.addresses);
 }
 
 /* Why a packet can't take its way. XDP, which leaves all of these to TC, knows a way by its MAC. */
-static __always_inline enum reason obstacle(enum hook hook, struct walk *walk)
+static __always_inline enum reason obstacle(enum hook hook, enum family family, struct walk *walk)
 {
 	const struct packet *packet = &walk->packet;
 
@@ -52,18 +63,18 @@ static __always_inline enum reason obstacle(enum hook hook, struct walk *walk)
 	if (packet->ttl <= 1)
 		return REASON_TTL_EXCEEDED;
 	if (walk->method == METHOD_TUNNEL && walk->way.mtu)
-		walk->way.mtu -= TUNNEL_HEADER;
+		walk->way.mtu -= tunnel_header(family);
 	if (walk->way.mtu && packet->segment > walk->way.mtu)
 		return packet->dont_fragment ? REASON_TOO_BIG : REASON_MUST_FRAGMENT;
 	return REASON_NONE;
 }
 
-static __always_inline enum verdict refuse(void *ctx, enum hook hook, struct walk *walk, __u32 source,
-					   enum reason reason)
+static __always_inline enum verdict refuse(void *ctx, enum hook hook, enum family family, struct walk *walk,
+					   const struct address *source, enum reason reason)
 {
-	struct answer answer = {.source = source};
+	struct answer answer = {.source = *source};
 
-	if (hook != HOOK_TC || !source)
+	if (hook != HOOK_TC || family != FAMILY_4 || is_none(source))
 		return drop(hook, reason);
 	if (reason == REASON_TTL_EXCEEDED) {
 		answer.type = ICMP_TIME_EXCEEDED;
@@ -76,41 +87,44 @@ static __always_inline enum verdict refuse(void *ctx, enum hook hook, struct wal
 	return answer_by_icmp(ctx, hook, walk, reason, &answer);
 }
 
-static __always_inline enum verdict forward(void *ctx, enum hook hook, struct walk *walk, __u32 rip)
+static __always_inline enum verdict forward(void *ctx, enum hook hook, enum family family, struct walk *walk,
+					    const struct address *rip)
 {
 	if (!is_xdp(hook) && !take_tags_off(ctx, &walk->packet))
 		return drop(hook, REASON_ADJUST_FAILED);
 	switch (walk->method) {
 	case METHOD_MASQ:
 	case METHOD_FULLNAT:
-		return is_xdp(hook) ? translate_xdp(ctx, hook, walk) : translate_tc(ctx, hook, walk);
+		return is_xdp(hook) ? translate_xdp(ctx, hook, family, walk) : translate_tc(ctx, hook, family, walk);
 	case METHOD_TUNNEL:
-		if (!walk->way.source)
+		if (is_none(&walk->way.source))
 			return drop(hook, REASON_NO_LOCAL_ADDRESS);
-		return is_xdp(hook) ? tunnel_xdp(ctx, hook, walk, rip) : tunnel_tc(ctx, hook, walk, rip);
+		return is_xdp(hook) ? tunnel_xdp(ctx, hook, family, walk, rip)
+				    : tunnel_tc(ctx, hook, family, walk, rip);
 	case METHOD_GATE:
-		return is_xdp(hook) ? route_xdp(ctx, hook, walk) : route_tc(ctx, hook, walk);
+		return is_xdp(hook) ? route_xdp(ctx, hook, family, walk) : route_tc(ctx, hook, family, walk);
 	}
 	return drop(hook, REASON_MALFORMED);
 }
 
-static __always_inline enum verdict walk_packet(void *ctx, enum hook hook)
+static __always_inline enum verdict walk_packet(void *ctx, enum hook hook, enum family family)
 {
 	struct walk walk = {};
 	struct packet *packet = &walk.packet;
 	struct destination *destination;
 	enum reason reason = REASON_NONE;
+	struct address client, teller;
 	enum verdict verdict;
 	bool is_known;
 
-	if (hook == HOOK_TC && !is_linear(ctx))
+	if (hook == HOOK_TC && !is_linear(ctx, family))
 		return VERDICT_PASS;
-	verdict = parse(ctx, hook, packet);
+	verdict = parse(ctx, hook, family, packet);
 	if (verdict != VERDICT_NEXT)
 		return verdict;
 	walk.now = jiffies();
 
-	walk.flow = find_flow(packet->addresses, packet->ports, &walk.slot);
+	walk.flow = find_flow(family, &packet->addresses, packet->ports, &walk.slot);
 	if (hook == HOOK_XDP_ESTABLISHED && (!walk.flow || !changes_nothing(packet, flow_state(walk.flow->control))))
 		return VERDICT_WALK;
 	if (hook != HOOK_XDP_ESTABLISHED && walk.flow && packet->tcp_flags & TCP_SYN) {
@@ -123,15 +137,16 @@ static __always_inline enum verdict walk_packet(void *ctx, enum hook hook)
 		}
 	}
 	if (!walk.flow && hook != HOOK_XDP_ESTABLISHED) {
-		verdict = open_flow(ctx, hook, &walk, &reason);
-		if (reason == REASON_NO_DESTINATION)
-			return hook == HOOK_XDP ? VERDICT_TC
-						: refuse(ctx, hook, &walk, packet->addresses >> 32, reason);
+		verdict = open_flow(ctx, hook, family, &walk, &reason);
+		if (reason == REASON_NO_DESTINATION) {
+			teller = target_of(family, &packet->addresses);
+			return hook == HOOK_XDP ? VERDICT_TC : refuse(ctx, hook, family, &walk, &teller, reason);
+		}
 		if (verdict != VERDICT_NEXT)
 			return verdict;
 	}
 	if (walk.flow)
-		take_from(&walk, walk.flow);
+		take_from(family, &walk, walk.flow);
 
 	destination = destination_at(walk.destination);
 	if (!destination)
@@ -139,23 +154,24 @@ static __always_inline enum verdict walk_packet(void *ctx, enum hook hook)
 	if (!walk.is_reply && !(READ_ONCE(destination->flags) & DESTINATION_AVAILABLE))
 		return drop(hook, REASON_DESTINATION_GONE);
 
-	is_known = walk.is_reply ? known_way_to_client(walk.new_addresses >> 32, walk.now, &walk.way)
-				 : known_way_to_destination(destination, walk.now, &walk.way);
+	client = target_of(family, &walk.new_addresses); /* of a reply */
+	is_known = walk.is_reply ? known_way_to_client(hook, family, &client, walk.now, &walk.way)
+				 : known_way_to_destination(hook, family, destination, walk.now, &walk.way);
 	if (!is_known) {
 		if (hook == HOOK_XDP_ESTABLISHED)
 			return VERDICT_WALK;
 		if (walk.is_reply)
-			look_up_way_to_client(ctx, hook, walk.new_addresses >> 32, walk.now, &walk.way);
+			look_up_way_to_client(ctx, hook, family, &client, walk.now, &walk.way);
 		else
-			look_up_way_to_destination(ctx, hook, destination, walk.now, &walk.way);
+			look_up_way_to_destination(ctx, hook, family, destination, walk.now, &walk.way);
 	}
-	reason = obstacle(hook, &walk);
+	reason = obstacle(hook, family, &walk);
 
 	/* The packet that looked up goes by TC too, whose neighbour code probes: XDP alone would keep a stale MAC for ever. */
 	if (is_xdp(hook) && (!walk.way.l2 || walk.way.fib != NO_LOOKUP || reason != REASON_NONE))
 		return hook == HOOK_XDP ? VERDICT_TC : VERDICT_WALK;
 	if (hook == HOOK_TRACE) {
-		trace_walk(&walk, reason);
+		trace_walk(family, &walk, reason);
 		return reason == REASON_NONE ? VERDICT_SENT : VERDICT_DROP;
 	}
 
@@ -164,11 +180,12 @@ static __always_inline enum verdict walk_packet(void *ctx, enum hook hook)
 	else if (walk.flow)
 		track(walk.flow, walk.slot, packet, walk.is_reply, walk.now);
 	count_packet(walk.destination, walk.is_reply, packet->length);
-	if (reason == REASON_TOO_BIG || reason == REASON_TTL_EXCEEDED)
-		return refuse(ctx, hook, &walk, answer_source(&walk, destination), reason);
-	if (reason != REASON_NONE)
+	if (reason == REASON_NONE)
+		return forward(ctx, hook, family, &walk, &destination->rip);
+	if (reason != REASON_TOO_BIG && reason != REASON_TTL_EXCEEDED)
 		return drop(hook, reason);
-	return forward(ctx, hook, &walk, destination->rip.word[0]);
+	teller = answer_source(family, &walk, destination);
+	return refuse(ctx, hook, family, &walk, &teller, reason);
 }
 
 static __always_inline int xdp_action(enum verdict verdict)
@@ -185,39 +202,78 @@ static __always_inline int xdp_action(enum verdict verdict)
 	}
 }
 
-/* All of the walk that XDP can do. */
-SEC("xdp")
-int director_walk(struct xdp_md *ctx)
+static __always_inline int walk_at_xdp(struct xdp_md *ctx, enum family family)
 {
-	enum verdict verdict = walk_packet(ctx, HOOK_XDP);
+	enum verdict verdict = walk_packet(ctx, HOOK_XDP, family);
 
 	if (verdict == VERDICT_TC)
 		count_event(EVENT_TO_TC);
 	return xdp_action(verdict);
 }
 
+/* All of the walk that XDP can do. */
+SEC("xdp")
+int director_walk(struct xdp_md *ctx)
+{
+	return walk_at_xdp(ctx, FAMILY_4);
+}
+
+SEC("xdp")
+int director_walk_six(struct xdp_md *ctx)
+{
+	return walk_at_xdp(ctx, FAMILY_6);
+}
+
+SEC("xdp")
+int director_xdp_six(struct xdp_md *ctx);
+
+enum stage {
+	STAGE_WALK,
+	STAGE_WALK_SIX,
+	STAGE_XDP_SIX,
+	STAGES,
+};
+
 struct {
 	__uint(type, BPF_MAP_TYPE_PROG_ARRAY);
-	__uint(max_entries, 1);
+	__uint(max_entries, STAGES);
 	__uint(key_size, sizeof(__u32));
 	__array(values, int(void *));
-} stages SEC(".maps") = {.values = {[0] = (void *)&director_walk}};
+} stages SEC(".maps") = {
+	.values =
+		{
+			[STAGE_WALK] = (void *)&director_walk,
+			[STAGE_WALK_SIX] = (void *)&director_walk_six,
+			[STAGE_XDP_SIX] = (void *)&director_xdp_six,
+		},
+};
 
 /* What is attached. Without the rest of the walk a packet of gate takes 22 ns instead of 30, of masq 24 instead of 34. */
 SEC("xdp")
 int director_xdp(struct xdp_md *ctx)
 {
-	enum verdict verdict = walk_packet(ctx, HOOK_XDP_ESTABLISHED);
+	enum verdict verdict = walk_packet(ctx, HOOK_XDP_ESTABLISHED, FAMILY_4);
 
 	if (verdict == VERDICT_WALK)
-		bpf_tail_call_static(ctx, &stages, 0);
+		bpf_tail_call_static(ctx, &stages, STAGE_WALK);
+	if (verdict == VERDICT_SIX)
+		bpf_tail_call_static(ctx, &stages, STAGE_XDP_SIX);
 	return xdp_action(verdict);
 }
 
-SEC("tc")
-int director_tc(struct __sk_buff *skb)
+SEC("xdp")
+int director_xdp_six(struct xdp_md *ctx)
 {
-	switch (walk_packet(skb, HOOK_TC)) {
+	enum verdict verdict = walk_packet(ctx, HOOK_XDP_ESTABLISHED, FAMILY_6);
+
+	if (verdict == VERDICT_WALK)
+		bpf_tail_call_static(ctx, &stages, STAGE_WALK_SIX);
+	return xdp_action(verdict);
+}
+
+static __always_inline int tc_action(enum verdict verdict)
+{
+	switch (verdict) {
 	case VERDICT_SENT:
 		return TC_ACT_REDIRECT;
 	case VERDICT_DROP:
@@ -227,9 +283,35 @@ int director_tc(struct __sk_buff *skb)
 	}
 }
 
-/* Walks a packet as the two above would, changing nothing; the answer is in `traces`. */
-SEC("xdp")
-int director_trace(struct xdp_md *ctx)
+SEC("tc")
+int director_tc_six(struct __sk_buff *skb)
+{
+	return tc_action(walk_packet(skb, HOOK_TC, FAMILY_6));
+}
+
+enum tc_stage {
+	TC_STAGE_SIX,
+	TC_STAGES,
+};
+
+struct {
+	__uint(type, BPF_MAP_TYPE_PROG_ARRAY);
+	__uint(max_entries, TC_STAGES);
+	__uint(key_size, sizeof(__u32));
+	__array(values, int(void *));
+} tc_stages SEC(".maps") = {.values = {[TC_STAGE_SIX] = (void *)&director_tc_six}};
+
+SEC("tc")
+int director_tc(struct __sk_buff *skb)
+{
+	enum verdict verdict = walk_packet(skb, HOOK_TC, FAMILY_4);
+
+	if (verdict == VERDICT_SIX)
+		bpf_tail_call_static(skb, &tc_stages, TC_STAGE_SIX);
+	return tc_action(verdict);
+}
+
+static __always_inline int trace_packet(struct xdp_md *ctx, enum family family)
 {
 	struct trace *trace = current_trace();
 
@@ -240,8 +322,21 @@ int director_trace(struct xdp_md *ctx)
 	trace->service = NO_SERVICE;
 	trace->destination = NO_DESTINATION;
 	trace->fib = NO_LOOKUP;
-	trace->verdict = walk_packet(ctx, HOOK_TRACE);
+	trace->verdict = walk_packet(ctx, HOOK_TRACE, family);
 	return XDP_PASS;
+}
+
+/* These walk a packet as those above would, changing nothing; the answer is in `traces`. */
+SEC("xdp")
+int director_trace(struct xdp_md *ctx)
+{
+	return trace_packet(ctx, FAMILY_4);
+}
+
+SEC("xdp")
+int director_trace_six(struct xdp_md *ctx)
+{
+	return trace_packet(ctx, FAMILY_6);
 }
 
 /* Run once when the maps are ready, and by every later version of this object that takes them over. */

@@ -12,6 +12,24 @@ struct address {
 	__u32 word[4];
 };
 
+enum family {
+	FAMILY_4 = 4,
+	FAMILY_6 = 6,
+};
+
+/* A packet's two addresses, as on the wire. IPv4: source | destination << 32, the other words are 0; IPv6: two words each, the source's first. */
+struct addresses {
+	__u64 word[4];
+};
+
+/* What tells connections apart. */
+struct tuple {
+	struct addresses addresses;
+	__u64 ports; /* source | destination << 16 | protocol << 32, as on the wire */
+	__u32 family; /* enum family */
+	__u32 unused;
+};
+
 /* Forwarding methods, numbered as IPVS numbers its own (IP_VS_CONN_F_*); FULLNAT as DPVS does. */
 enum method {
 	METHOD_MASQ = 0,
@@ -137,16 +155,19 @@ struct next_hop {
 	union {
 		struct {
 			__u32 oif; /* 0: no route */
-			__u32 gateway; /* the neighbour: the address itself when on link */
+			__u32 gateway; /* IPv4: the neighbour, which is the address itself when on link */
 		};
 		__u64 via; /* TC: both */
 	};
 	__u32 refresh; /* jiffies (low 32 bits) when to look it up again; 0: at once */
 	__u32 mtu; /* the route's; 0: not known */
-	__u32 version; /* routes: odd while the entry changes hands */
-	__u32 to; /* routes: the address this leads to */
-	struct address source; /* what the director uses as its own address on this way */
-	__u64 reserved[2];
+	__u32 version; /* of routes, and of every way of IPv6: odd while it is being written */
+	__u32 to; /* routes: the IPv4 address this leads to, or 0 */
+	union {
+		struct address source; /* destinations: what the director uses as its own address on this way */
+		struct address to_six; /* routes: the IPv6 address this leads to */
+	};
+	struct address gateway_six; /* IPv6: the neighbour */
 };
 
 enum destination_flag {
@@ -209,6 +230,7 @@ enum flow_kind {
 	FLOW_REPLY, /* its other direction: real server to client, or to a local address; `partner` is its connection */
 	FLOW_DYING, /* being unlinked */
 	FLOW_DEAD, /* unlinked; free after a grace period counted from `seen` */
+	FLOW_EXTENSION, /* not an entry: what one entry, whose `partner` names it, has no room for. Its `home` is still that of others */
 };
 
 struct flow {
@@ -220,17 +242,32 @@ struct flow {
 		__u64 life; /* both, for compare and swap */
 	};
 	__u64 home; /* bit j: the entry at offset j is one of this home's; high 32 bits: version */
-	__u32 destination;
-	__u32 partner; /* the slot of the other direction, NO_PARTNER if there is none */
-	__u64 addresses; /* source | destination << 32, as on the wire */
-	__u64 ports; /* source | destination << 16 | protocol << 32, as on the wire */
-	__u64 new_addresses; /* masq, fullnat: what the packet's become; layout as above */
-	__u32 new_ports; /* the same; ports only */
-	__u32 reserved;
-	__u16 address_difference; /* what the rewrite adds to checksums: its addresses, */
-	__u16 port_difference; /* its ports, */
-	__u16 whole_difference; /* both */
-	__u16 unused;
+	__u32 destination; /* of an extension: the slot of the template that controls its entry, or NO_SLOT */
+	__u32 partner; /* the slot of the other direction, or NO_PARTNER; of an extended entry its extension's, whose `partner` is the real one */
+	union {
+		struct { /* IPv4 */
+			__u64 addresses; /* the key: source | destination << 32, as on the wire */
+			__u64 ports; /* source | destination << 16 | protocol << 32, as on the wire */
+			__u64 new_addresses; /* masq, fullnat: what the packet's become; layout as above */
+			__u32 new_ports; /* the same; ports only */
+			__u32 controller; /* the slot of the template that controls it, or NO_SLOT */
+			__u16 address_difference; /* what the rewrite adds to checksums: its addresses, */
+			__u16 port_difference; /* its ports, */
+			__u16 whole_difference; /* both */
+			__u16 unused;
+		};
+		struct { /* FLOW_SIX: the key alone */
+			struct addresses addresses;
+			__u64 ports;
+		} six;
+		struct
+		{ /* FLOW_EXTENSION: masq, fullnat: what the packet's become, of IPv6 if its control has FLOW_SIX */
+			struct addresses addresses;
+			__u32 ports;
+			__u16 address_difference;
+			__u16 port_difference;
+		} new;
+	};
 };
 
 /* flow.control: where in it is what. */
@@ -243,6 +280,8 @@ enum flow_control {
 	FLOW_METHOD_SHIFT = 13, /* bits 13-15: enum method */
 	FLOW_METHOD_MASK = 0x7,
 	FLOW_INACTIVE = 0x10000, /* bit 16: counted in destination.inactive, not in .active */
+	FLOW_SIX = 0x20000, /* bit 17: its addresses are of IPv6 */
+	FLOW_EXTENDED = 0x40000, /* bit 18: `partner` is its extension */
 	FLOW_GENERATION_SHIFT = 20, /* bits 20-31: changes each time the slot is claimed */
 	FLOW_BELOW_GENERATION = 0xfffff,
 };
@@ -276,7 +315,8 @@ struct instance {
 	__u32 version; /* of these layouts */
 	__u32 next_service_id;
 	__u32 lo_forwarding; /* what net.ipv4.conf.lo.forwarding was before */
-	__u32 reserved[5];
+	__u32 lo_forwarding_six; /* net.ipv6.conf.lo.forwarding */
+	__u32 reserved[4];
 };
 
 /* interfaces: an interface's MAC in the low 48 bits, these above them. */
@@ -315,14 +355,16 @@ struct trace {
 	__u32 method;
 	__u32 stateless;
 	__u32 oif;
-	__u32 gateway;
-	__u32 source;
 	__u32 mtu;
 	__u32 fib; /* what bpf_fib_lookup answered, or NO_LOOKUP when the cached way was fresh */
-	__u64 addresses;
-	__u64 ports;
-	__u64 new_addresses;
-	__u64 new_ports;
+	__u32 family; /* of the packet */
+	__u32 new_family; /* of what its addresses become */
+	struct address gateway;
+	struct address source;
+	struct address new_source;
+	struct address new_target;
+	__u32 new_ports;
+	__u32 unused;
 	__u64 l2;
 };
 
@@ -330,6 +372,7 @@ enum verdict {
 	VERDICT_NEXT, /* go on with the walk */
 	VERDICT_PASS, /* not ours: the kernel's own stack has it */
 	VERDICT_WALK, /* XDP's first program: the second, which has the whole walk, takes it */
+	VERDICT_SIX, /* a program for IPv4: the one for IPv6 takes it */
 	VERDICT_TC, /* XDP: the TC program finishes it */
 	VERDICT_DROP,
 	VERDICT_SENT,
@@ -338,6 +381,7 @@ enum verdict {
 
 /* Names that no layout above mentions, so that they reach the BTF: user space has no number of its own. */
 struct vocabulary {
+	enum family family;
 	enum method method;
 	enum scheduler scheduler;
 	enum flow_state flow_state;

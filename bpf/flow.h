@@ -5,19 +5,25 @@
 #include "maps.h"
 
 /* Keyed by a secret, so that nobody outside can aim many connections at one home. Its high half is the good one. */
-static __always_inline __u64 flow_hash(__u64 addresses, __u64 ports)
+static __always_inline __u64 flow_hash(enum family family, const struct addresses *addresses, __u64 ports)
 {
-	__u64 hash = (addresses ^ config.hash_seed[0]) * 0x9e3779b97f4a7c15ULL;
+	__u64 hash = (addresses->word[0] ^ config.hash_seed[0]) * 0x9e3779b97f4a7c15ULL;
 
 	hash ^= hash >> 32;
+	if (family == FAMILY_6) {
+		for (int i = 1; i < 4; i++) {
+			hash = (hash ^ addresses->word[i]) * 0x9e3779b97f4a7c15ULL;
+			hash ^= hash >> 32;
+		}
+	}
 	hash = (hash ^ ports ^ config.hash_seed[1]) * 0xd6e8feb86659fd93ULL;
 	return hash;
 }
 
-static __always_inline __u32 flow_home(__u64 addresses, __u64 ports)
+static __always_inline __u32 flow_home(enum family family, const struct addresses *addresses, __u64 ports)
 {
 	/* Scales to the table: its size need not be a power of two. */
-	return (flow_hash(addresses, ports) >> 32) * config.flow_slots >> 32;
+	return (flow_hash(family, addresses, ports) >> 32) * config.flow_slots >> 32;
 }
 
 /* The slot of a home's entry at offset j. Triangular numbers spread better than a run: far fewer windows fill up. */
@@ -59,39 +65,148 @@ static __always_inline bool is_linked(__u32 control)
 	return (control & (FLOW_KIND_MASK & ~1)) == FLOW_LIVE;
 }
 
-static __always_inline bool flow_is(struct flow *flow, __u64 addresses, __u64 ports)
+/* Linked, and of this family. */
+static __always_inline bool is_linked_as(enum family family, __u32 control)
 {
-	return flow->addresses == addresses && flow->ports == ports && is_linked(READ_ONCE(flow->control));
+	return (control & ((FLOW_KIND_MASK & ~1) | FLOW_SIX)) == (FLOW_LIVE | (family == FAMILY_6 ? FLOW_SIX : 0));
+}
+
+static __always_inline bool flow_is(enum family family, struct flow *flow, const struct addresses *addresses,
+				    __u64 ports)
+{
+	if (family == FAMILY_4)
+		return flow->addresses == addresses->word[0] && flow->ports == ports &&
+		       is_linked_as(family, READ_ONCE(flow->control));
+	return flow->six.ports == ports && flow->six.addresses.word[1] == addresses->word[1] &&
+	       flow->six.addresses.word[0] == addresses->word[0] && flow->six.addresses.word[3] == addresses->word[3] &&
+	       flow->six.addresses.word[2] == addresses->word[2] && is_linked_as(family, READ_ONCE(flow->control));
 }
 
 /* The slot of the entry with this key among those that `window` (a home's bits) names, or NO_SLOT. */
-__noinline __u32 search_window(__u32 home, __u32 window, __u64 addresses, __u64 ports)
+__noinline __u32 search_window(__u32 home, __u32 window, __u64 word, __u64 ports)
 {
+	struct addresses addresses = {.word = {word}};
+
 	for (int i = 0; i < FLOW_WINDOW && window; i++) {
 		__u32 slot = window_slot(home, lowest_bit(window));
 		struct flow *flow = flow_at(slot);
 
-		if (flow && flow_is(flow, addresses, ports))
+		if (flow && flow_is(FAMILY_4, flow, &addresses, ports))
 			return slot;
 		window &= window - 1;
 	}
 	return NO_SLOT;
 }
 
-static __always_inline struct flow *find_flow(__u64 addresses, __u64 ports, __u32 *slot)
+__noinline __u32 search_window_six(__u32 home, __u32 window, const struct tuple *key)
 {
-	__u32 home = flow_home(addresses, ports), window;
+	for (int i = 0; key && i < FLOW_WINDOW && window; i++) {
+		__u32 slot = window_slot(home, lowest_bit(window));
+		struct flow *flow = flow_at(slot);
+
+		if (flow && flow_is(FAMILY_6, flow, &key->addresses, key->ports))
+			return slot;
+		window &= window - 1;
+	}
+	return NO_SLOT;
+}
+
+static __always_inline struct flow *find_flow(enum family family, const struct addresses *addresses, __u64 ports,
+					      __u32 *slot)
+{
+	__u32 home = flow_home(family, addresses, ports), window;
 	struct flow *flow = flow_at(home);
 
 	if (!flow)
 		return NULL;
 	window = READ_ONCE(flow->home);
 	*slot = home;
-	if (window & 1 && flow_is(flow, addresses, ports))
+	if (window & 1 && flow_is(family, flow, addresses, ports))
 		return flow;
 	window &= ~1U;
 	if (!window)
 		return NULL;
-	*slot = search_window(home, window, addresses, ports);
+	if (family == FAMILY_4) {
+		*slot = search_window(home, window, addresses->word[0], ports);
+	} else {
+		struct tuple key = {.addresses = *addresses, .ports = ports, .family = FAMILY_6};
+
+		*slot = search_window_six(home, window, &key);
+	}
 	return flow_at(*slot);
+}
+
+/* What holds the rest of an entry that has no room for it, or NULL. */
+static __always_inline struct flow *extension_of(const struct flow *flow, __u32 control)
+{
+	return control & FLOW_EXTENDED ? flow_at(flow->partner) : NULL;
+}
+
+/* The slot of the other direction, or NO_PARTNER. */
+static __always_inline __u32 partner_of(const struct flow *flow, __u32 control)
+{
+	const struct flow *extension = extension_of(flow, control);
+
+	return extension ? extension->partner : flow->partner;
+}
+
+static __always_inline __u32 tuple_home(const struct tuple *tuple)
+{
+	return tuple->family == FAMILY_6 ? flow_home(FAMILY_6, &tuple->addresses, tuple->ports)
+					 : flow_home(FAMILY_4, &tuple->addresses, tuple->ports);
+}
+
+/* As find_flow, for a family that is known only when it runs: where connections begin. The slot, or NO_SLOT. */
+__noinline __u32 find_tuple(const struct tuple *tuple)
+{
+	struct flow *flow;
+	__u32 home, window;
+
+	if (!tuple)
+		return NO_SLOT;
+	home = tuple_home(tuple);
+	flow = flow_at(home);
+	window = flow ? READ_ONCE(flow->home) : 0;
+	if (!window)
+		return NO_SLOT;
+	return tuple->family == FAMILY_6 ? search_window_six(home, window, tuple)
+					 : search_window(home, window, tuple->addresses.word[0], tuple->ports);
+}
+
+/* An entry's own. */
+static __always_inline __u32 entry_home(const struct flow *flow, __u32 control)
+{
+	struct addresses addresses = {.word = {flow->addresses}};
+
+	return control & FLOW_SIX ? flow_home(FAMILY_6, &flow->six.addresses, flow->six.ports)
+				  : flow_home(FAMILY_4, &addresses, flow->ports);
+}
+
+static __always_inline struct addresses swapped(enum family family, const struct addresses *addresses)
+{
+	struct addresses other = {};
+
+	if (family == FAMILY_4) {
+		other.word[0] = addresses->word[0] >> 32 | addresses->word[0] << 32;
+		return other;
+	}
+	other.word[0] = addresses->word[2];
+	other.word[1] = addresses->word[3];
+	other.word[2] = addresses->word[0];
+	other.word[3] = addresses->word[1];
+	return other;
+}
+
+static __always_inline __u64 swap_ports(__u64 ports)
+{
+	return (ports & ~0xffffffffULL) | (ports >> 16 & 0xffff) | (ports & 0xffff) << 16;
+}
+
+/* The same connection seen from the other end. */
+static __always_inline void turn(struct tuple *to, const struct tuple *from)
+{
+	to->addresses = swapped(from->family, &from->addresses);
+	to->ports = swap_ports(from->ports);
+	to->family = from->family;
+	to->unused = 0;
 }

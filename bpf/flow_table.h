@@ -13,6 +13,9 @@
  *
  * A connection of masq or fullnat has a second entry for its replies. It is linked before the connection and unlinked after it,
  * by whoever does so to the connection: a reply can't outlive or precede its connection.
+ *
+ * What an entry has no room for is in a second slot, its extension, which only the entry names: claimed and filled before the
+ * entry is linked, dead after it is unlinked. An IPv6 entry's key leaves no room for what its packets become.
  */
 #pragma once
 
@@ -31,36 +34,26 @@ enum insertion {
 
 /* What a new connection's entries shall say. */
 struct new_flow {
-	__u64 addresses; /* client's packets: the key */
-	__u64 ports;
-	__u64 new_addresses; /* and what they become */
-	__u32 new_ports;
-	__u64 reply_addresses; /* replies: the key; what they become is the client's key turned round */
-	__u64 reply_ports;
+	struct tuple key; /* client's packets */
+	struct tuple new; /* masq, fullnat: what they become */
+	struct tuple reply; /* the key of replies */
+	struct tuple back; /* what those become: the client's key turned round */
 	__u32 destination;
 	__u32 method;
 	__u32 state;
 	__u32 now;
 	__u32 has_reply;
+	__u32 controller; /* the slot of its template, or NO_SLOT */
 	__u32 slot; /* answer: the connection's slot, when INSERTED or EXISTS */
 };
 
-/* A claimed slot, and where it stands in its home's window. */
+/* A claimed slot, where it stands in its home's window, and the one claimed as its extension or NO_SLOT. */
 struct place {
 	__u32 home;
 	__u32 slot;
 	__u32 j;
+	__u32 extension;
 };
-
-static __always_inline __u64 swap_words(__u64 addresses)
-{
-	return addresses >> 32 | addresses << 32;
-}
-
-static __always_inline __u64 swap_ports(__u64 ports)
-{
-	return (ports & ~0xffffffffULL) | (ports >> 16 & 0xffff) | (ports & 0xffff) << 16;
-}
 
 static __always_inline bool is_free(__u64 life, __u32 now)
 {
@@ -104,16 +97,19 @@ __noinline __u64 claim_slot(__u32 home, __u32 now)
 #define LINKED 0xffffffff
 #define NOT_LINKED 0xfffffffe
 
-__noinline __u32 link_entry(__u32 home, __u32 j, __u64 addresses, __u64 ports)
+__noinline __u32 link_entry(__u32 home, __u32 j, const struct tuple *key)
 {
 	struct flow *flow = flow_at(home);
 
-	if (!flow)
+	if (!flow || !key)
 		return NOT_LINKED;
 	for (int i = 0; i < LINK_TRIES; i++) {
 		__u64 word = READ_ONCE(flow->home), linked;
-		__u32 found = (__u32)word ? search_window(home, word, addresses, ports) : NO_SLOT;
+		__u32 found = NO_SLOT;
 
+		if ((__u32)word)
+			found = key->family == FAMILY_6 ? search_window_six(home, word, key)
+							: search_window(home, word, key->addresses.word[0], key->ports);
 		if (found != NO_SLOT)
 			return found;
 		linked = (word + (1ULL << 32)) | 1ULL << (j & (FLOW_WINDOW - 1));
@@ -123,24 +119,49 @@ __noinline __u32 link_entry(__u32 home, __u32 j, __u64 addresses, __u64 ports)
 	return NOT_LINKED;
 }
 
-static __always_inline bool claim(struct place *place, __u32 home, __u32 now)
+static __always_inline __u64 claim_near(__u32 home, __u32 now)
 {
 	struct flow *flow = flow_at(home);
-	__u64 claimed = flow && claim_at(flow, 0, now) ? home : claim_slot(home, now);
 
-	place->home = home;
-	place->slot = claimed;
-	place->j = claimed >> 32;
-	return claimed != NO_PLACE;
+	return flow && claim_at(flow, 0, now) ? home : claim_slot(home, now);
 }
 
-/* Gives a claimed place back. It was never reachable, so it needs no grace. */
-static __always_inline void give_back(const struct place *place)
+/* Gives a claimed slot back. It was never reachable, so it needs no grace. */
+static __always_inline void free_slot(__u32 slot)
 {
-	struct flow *flow = flow_at(place->slot);
+	struct flow *flow = flow_at(slot);
 
 	if (flow)
 		__sync_lock_test_and_set(&flow->life, (__u64)(flow->control & ~FLOW_BELOW_GENERATION) | FLOW_FREE);
+}
+
+static __always_inline void give_back(const struct place *place)
+{
+	free_slot(place->slot);
+	if (place->extension != NO_SLOT)
+		free_slot(place->extension);
+}
+
+/* The extension is best beside its entry: then one read of memory brings both. */
+static __always_inline bool claim(struct place *place, __u32 home, bool is_extended, __u32 now)
+{
+	__u64 claimed = claim_near(home, now);
+
+	if (claimed == NO_PLACE)
+		return false;
+	place->home = home;
+	place->slot = claimed;
+	place->j = claimed >> 32;
+	place->extension = NO_SLOT;
+	if (!is_extended)
+		return true;
+	claimed = claim_near((__u32)claimed ^ 1, now);
+	if (claimed == NO_PLACE) {
+		free_slot(place->slot);
+		return false;
+	}
+	place->extension = claimed;
+	return true;
 }
 
 static __always_inline void clear_bit(__u32 home, __u32 j)
@@ -154,6 +175,15 @@ static __always_inline void clear_bit(__u32 home, __u32 j)
 static __always_inline void make_dead(struct flow *flow, __u32 control, __u32 now)
 {
 	__sync_lock_test_and_set(&flow->life, (__u64)now << 32 | (control & ~(__u32)FLOW_KIND_MASK) | FLOW_DEAD);
+}
+
+/* Of an entry that is unlinked: those that found it before may still be reading. */
+static __always_inline void end_extension(__u32 slot, __u32 now)
+{
+	struct flow *extension = flow_at(slot);
+
+	if (extension)
+		make_dead(extension, extension->control, now);
 }
 
 static __always_inline void unlink_reply(__u32 slot, __u32 now)
@@ -174,7 +204,9 @@ static __always_inline void unlink_reply(__u32 slot, __u32 now)
 	}
 	if (!won)
 		return;
-	clear_bit(flow_home(flow->addresses, flow->ports), life >> FLOW_OFFSET_SHIFT & FLOW_OFFSET_MASK);
+	clear_bit(entry_home(flow, life), life >> FLOW_OFFSET_SHIFT & FLOW_OFFSET_MASK);
+	if (life & FLOW_EXTENDED)
+		end_extension(flow->partner, now);
 	make_dead(flow, life, now);
 }
 
@@ -192,8 +224,10 @@ __noinline int end_connection(__u32 slot, __u64 life)
 		return 0;
 	if (__sync_val_compare_and_swap(&flow->life, life, (life & ~(__u64)FLOW_KIND_MASK) | FLOW_DYING) != life)
 		return 0;
-	clear_bit(flow_home(flow->addresses, flow->ports), control >> FLOW_OFFSET_SHIFT & FLOW_OFFSET_MASK);
-	partner = flow->partner;
+	clear_bit(entry_home(flow, control), control >> FLOW_OFFSET_SHIFT & FLOW_OFFSET_MASK);
+	partner = partner_of(flow, control);
+	if (control & FLOW_EXTENDED)
+		end_extension(flow->partner, now);
 	destination = destination_at(flow->destination);
 	if (destination)
 		__sync_fetch_and_add(control & FLOW_INACTIVE ? &destination->inactive : &destination->active, -1);
@@ -203,32 +237,86 @@ __noinline int end_connection(__u32 slot, __u64 life)
 	return 1;
 }
 
-static __always_inline void fill(const struct place *place, const struct new_flow *new, __u32 kind, __u32 partner)
+/* Does an entry with this key, whose packets become that, need an extension? */
+static __always_inline bool is_extended(const struct tuple *key, const struct tuple *becomes, bool is_translated,
+					__u32 controller)
 {
-	struct flow *flow = flow_at(place->slot);
-	bool is_reply = kind == FLOW_REPLY;
-	__u64 addresses, ports;
-	__u32 control;
+	if (key->family == FAMILY_4)
+		return is_translated && becomes->family == FAMILY_6;
+	return is_translated || controller != NO_SLOT;
+}
 
-	if (!flow)
+static __always_inline __u32 family_bit(const struct tuple *tuple)
+{
+	return tuple->family == FAMILY_6 ? FLOW_SIX : 0;
+}
+
+/* A full barrier: whoever sees this kind sees the fields written before. */
+static __always_inline void set_life(struct flow *flow, __u32 now, __u32 control)
+{
+	__sync_lock_test_and_set(&flow->life, (__u64)now << 32 | (flow->control & ~FLOW_BELOW_GENERATION) | control);
+}
+
+static __always_inline void fill_extension(__u32 slot, const struct tuple *key, const struct tuple *becomes,
+					   __u32 partner, __u32 controller, __u32 now)
+{
+	struct flow *extension = flow_at(slot);
+
+	if (!extension)
 		return;
-	flow->addresses = is_reply ? new->reply_addresses : new->addresses;
-	flow->ports = is_reply ? new->reply_ports : new->ports;
-	flow->new_addresses = is_reply ? swap_words(new->addresses) : new->new_addresses;
-	flow->new_ports = is_reply ? swap_ports(new->ports) : new->new_ports;
-	addresses = address_difference(flow->addresses, flow->new_addresses);
-	ports = difference(flow->ports, flow->new_ports);
+	extension->partner = partner;
+	extension->destination = controller;
+	extension->new.addresses = becomes->addresses;
+	extension->new.ports = becomes->ports;
+	extension->new.address_difference = fold(address_difference(&key->addresses, &becomes->addresses));
+	extension->new.port_difference = fold(difference(key->ports, becomes->ports));
+	set_life(extension, now, FLOW_EXTENSION | family_bit(becomes));
+}
+
+static __always_inline void fill_four(struct flow *flow, const struct tuple *key, const struct tuple *becomes,
+				      __u32 controller)
+{
+	__u64 ports = difference(key->ports, becomes->ports), old = key->addresses.word[0],
+	      new = becomes->addresses.word[0], addresses;
+
+	addresses = difference(old, new) + difference(old >> 32, new >> 32);
+	flow->addresses = old;
+	flow->ports = key->ports;
+	flow->new_addresses = new;
+	flow->new_ports = becomes->ports;
+	flow->controller = controller;
 	flow->address_difference = fold(addresses);
 	flow->port_difference = fold(ports);
 	flow->whole_difference = fold(addresses + ports);
+}
+
+/* One direction: packets with this key become that. */
+static __always_inline void fill(const struct place *place, const struct new_flow *new, const struct tuple *key,
+				 const struct tuple *becomes, __u32 kind, __u32 partner)
+{
+	__u32 controller = kind == FLOW_LIVE ? new->controller : NO_SLOT;
+	struct flow *flow = flow_at(place->slot);
+	__u32 control = place->j << FLOW_OFFSET_SHIFT | kind | new->state << FLOW_STATE_SHIFT |
+			new->method << FLOW_METHOD_SHIFT | family_bit(key);
+
+	if (!flow)
+		return;
 	flow->destination = new->destination;
 	flow->partner = partner;
-	control = (flow->control & ~FLOW_BELOW_GENERATION) | place->j << FLOW_OFFSET_SHIFT | kind |
-		  new->state << FLOW_STATE_SHIFT | new->method << FLOW_METHOD_SHIFT;
+	if (place->extension != NO_SLOT) {
+		fill_extension(place->extension, key, becomes, partner, controller, new->now);
+		flow->partner = place->extension;
+		control |= FLOW_EXTENDED;
+	}
+	if (key->family == FAMILY_4) {
+		fill_four(flow, key, becomes, controller);
+	} else {
+		flow->six.addresses = key->addresses;
+		flow->six.ports = key->ports;
+	}
 	if (!is_active(new->state))
 		control |= FLOW_INACTIVE;
-	/* A full barrier: whoever sees this kind sees the fields above. */
-	__sync_lock_test_and_set(&flow->life, (__u64) new->now << 32 | control);
+	set_life(flow, new->now, control);
 }
 
 /* The bit that makes sweeps look at this slot's page. Set after the entry is live, since a sweep clears it before it looks. */
@@ -249,13 +337,24 @@ static __always_inline void count_connection(const struct new_flow *new)
 		__sync_fetch_and_add(is_active(new->state) ? &destination->active : &destination->inactive, 1);
 }
 
-/* Is the reply entry at `slot` of the very connection that is being inserted, by another CPU? */
-static __always_inline bool is_own_reply(__u32 slot, const struct new_flow *new)
+static __always_inline bool is_equal(const struct addresses *a, const struct addresses *b)
 {
-	struct flow *flow = flow_at(slot);
+	return a->word[0] == b->word[0] && a->word[1] == b->word[1] && a->word[2] == b->word[2] &&
+	       a->word[3] == b->word[3];
+}
 
-	return flow && flow->new_addresses == swap_words(new->addresses) &&
-	       flow->new_ports == (__u32)swap_ports(new->ports);
+/* Is the reply entry at `slot` of the very connection that is being inserted, by another CPU? */
+static __always_inline bool is_own_reply(__u32 slot, const struct tuple *becomes)
+{
+	struct flow *flow = flow_at(slot), *extension;
+
+	if (!flow)
+		return false;
+	extension = extension_of(flow, flow->control);
+	if (extension)
+		return is_equal(&extension->new.addresses, &becomes->addresses) &&
+		       extension->new.ports == (__u32)becomes->ports;
+	return flow->new_addresses == becomes->addresses.word[0] && flow->new_ports == (__u32)becomes->ports;
 }
 
 static __always_inline void uncount_connection(const struct new_flow *new)
@@ -269,7 +368,8 @@ static __always_inline void uncount_connection(const struct new_flow *new)
 /* A window may be full because another CPU has just entered this very connection. */
 static __always_inline enum insertion no_room(struct new_flow *new)
 {
-	return find_flow(new->addresses, new->ports, &new->slot) ? EXISTS : NO_ROOM;
+	new->slot = find_tuple(&new->key);
+	return new->slot != NO_SLOT ? EXISTS : NO_ROOM;
 }
 
 /* Enters a connection, with its reply entry if it has one, whole or not at all. */
@@ -280,28 +380,31 @@ __noinline int insert_connection(struct new_flow *new)
 
 	if (!new)
 		return NO_ROOM;
-	if (!claim(&place, flow_home(new->addresses, new->ports), new->now))
+	if (!claim(&place, tuple_home(&new->key), is_extended(&new->key, &new->new, new->has_reply, new->controller),
+		   new->now))
 		return no_room(new);
 	reply.slot = NO_PARTNER;
 	if (new->has_reply) {
-		if (!claim(&reply, flow_home(new->reply_addresses, new->reply_ports), new->now)) {
+		turn(&new->back, &new->key);
+		if (!claim(&reply, tuple_home(&new->reply), is_extended(&new->reply, &new->back, true, NO_SLOT),
+			   new->now)) {
 			give_back(&place);
 			return no_room(new);
 		}
-		fill(&reply, new, FLOW_REPLY, place.slot);
-		linked = link_entry(reply.home, reply.j, new->reply_addresses, new->reply_ports);
+		fill(&reply, new, &new->reply, &new->back, FLOW_REPLY, place.slot);
+		linked = link_entry(reply.home, reply.j, &new->reply);
 		if (linked != LINKED) {
 			give_back(&reply);
 			give_back(&place);
 			if (linked == NOT_LINKED)
 				return NO_ROOM;
-			return is_own_reply(linked, new) ? EXISTS : TUPLE_TAKEN;
+			return is_own_reply(linked, &new->back) ? EXISTS : TUPLE_TAKEN;
 		}
 	}
 	/* Counted before it is linked: once linked, it may end, and be uncounted, on another CPU. */
 	count_connection(new);
-	fill(&place, new, FLOW_LIVE, reply.slot);
-	linked = link_entry(place.home, place.j, new->addresses, new->ports);
+	fill(&place, new, &new->key, &new->new, FLOW_LIVE, reply.slot);
+	linked = link_entry(place.home, place.j, &new->key);
 	if (linked == LINKED) {
 		mark_page(place.slot);
 		new->slot = place.slot;

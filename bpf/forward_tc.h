@@ -9,15 +9,23 @@
 #include "checksum.h"
 #include "forward_xdp.h"
 
-static __always_inline enum verdict send_tc(enum hook hook, __u64 via)
-{
-	struct bpf_redir_neigh neighbour = {
-		.nh_family = AF_INET,
-		.ipv4_nh = via >> 32,
-	};
+#ifndef BPF_F_IPV6
+#define BPF_F_IPV6 (1U << 7)
+#endif
 
+static __always_inline enum verdict send_tc(enum hook hook, enum family family, const struct way *way)
+{
+	struct bpf_redir_neigh neighbour = {};
+
+	if (family == FAMILY_4) {
+		neighbour.nh_family = AF_INET;
+		neighbour.ipv4_nh = way->via >> 32;
+	} else {
+		neighbour.nh_family = AF_INET6;
+		__builtin_memcpy(neighbour.ipv6_nh, way->gateway.word, sizeof(neighbour.ipv6_nh));
+	}
 	/* Resolves the neighbour, queues while it does, and keeps it probed. */
-	if (bpf_redirect_neigh(via, &neighbour, sizeof(neighbour), 0) != TC_ACT_REDIRECT)
+	if (bpf_redirect_neigh(way->via, &neighbour, sizeof(neighbour), 0) != TC_ACT_REDIRECT)
 		return drop(hook, REASON_REDIRECT_FAILED);
 	return VERDICT_SENT;
 }
@@ -34,53 +42,68 @@ static __always_inline bool take_tags_off(struct __sk_buff *skb, const struct pa
 	return true;
 }
 
-static __always_inline enum verdict translate_tc(struct __sk_buff *skb, enum hook hook, const struct walk *walk)
+/*
+ * What a device summed up over the whole packet (CHECKSUM_COMPLETE) stays right under a change of IPv6 addresses, for they are
+ * in it together with the sum that makes up for them: BPF_F_IPV6 says so. A kernel that does not know the flag changes nothing.
+ */
+static __always_inline long correct_addresses(struct __sk_buff *skb, enum family family, __u32 check, __u16 added,
+					      __u64 flags)
+{
+	flags |= BPF_F_PSEUDO_HDR;
+	if (family == FAMILY_6 && !bpf_l4_csum_replace(skb, check, 0, added, flags | BPF_F_IPV6))
+		return 0;
+	return bpf_l4_csum_replace(skb, check, 0, added, flags);
+}
+
+static __always_inline enum verdict translate_tc(struct __sk_buff *skb, enum hook hook, enum family family,
+						 const struct walk *walk)
 {
 	const struct packet *packet = &walk->packet;
 	void *start = packet_start(skb, hook), *end = packet_end(skb, hook);
 	bool is_tcp = packet->protocol == IPPROTO_TCP;
-	const struct flow *flow = walk->flow;
-	__u32 l4 = packet->l4 & 0x7f;
+	__u32 l4 = l4_of(family, packet);
 	__u32 check = l4 + (is_tcp ? offsetof(struct tcphdr, check) : offsetof(struct udphdr, check));
 	__u64 flags = is_tcp ? 0 : BPF_F_MARK_MANGLED_0;
-	struct iphdr *ip = start + L3;
-	void *ports = start + l4;
+	void *ip = ip_at(family, start, end), *ports = start + l4;
+	__u16 addresses_added, ports_added;
 
-	if (!flow || (void *)(ip + 1) > end || ports + sizeof(__u32) > end)
+	if (!walk->flow || !ip || ports + sizeof(__u32) > end || (family == FAMILY_6 && !walk->extension))
 		return drop(hook, REASON_MALFORMED);
-	*(__u64 *)&ip->saddr = walk->new_addresses; /* and daddr */
-	decrease_ttl(ip, flow->address_difference);
+	addresses_added = family == FAMILY_4 ? walk->flow->address_difference : walk->extension->new.address_difference;
+	ports_added = family == FAMILY_4 ? walk->flow->port_difference : walk->extension->new.port_difference;
+	readdress(family, ip, walk);
 	*(__u32 *)ports = walk->new_ports;
-	if (bpf_l4_csum_replace(skb, check, 0, flow->address_difference, flags | BPF_F_PSEUDO_HDR) ||
-	    bpf_l4_csum_replace(skb, check, 0, flow->port_difference, flags))
+	if (correct_addresses(skb, family, check, addresses_added, flags) ||
+	    bpf_l4_csum_replace(skb, check, 0, ports_added, flags))
 		return drop(hook, REASON_MALFORMED);
-	return send_tc(hook, walk->way.via);
+	return send_tc(hook, family, &walk->way);
 }
 
-static __always_inline enum verdict route_tc(struct __sk_buff *skb, enum hook hook, const struct walk *walk)
+static __always_inline enum verdict route_tc(struct __sk_buff *skb, enum hook hook, enum family family,
+					     const struct walk *walk)
 {
-	void *start = packet_start(skb, hook);
-	struct iphdr *ip = start + L3;
+	void *ip = ip_at(family, packet_start(skb, hook), packet_end(skb, hook));
 
-	if ((void *)(ip + 1) > packet_end(skb, hook))
+	if (!ip)
 		return drop(hook, REASON_MALFORMED);
-	decrease_ttl(ip, 0);
-	return send_tc(hook, walk->way.via);
+	age(family, ip);
+	return send_tc(hook, family, &walk->way);
 }
 
 /* FIXED_GSO: segments keep their size, and their headers are put on each by the kernel or the device. */
-static __always_inline enum verdict tunnel_tc(struct __sk_buff *skb, enum hook hook, const struct walk *walk, __u32 rip)
+static __always_inline enum verdict tunnel_tc(struct __sk_buff *skb, enum hook hook, enum family family,
+					      const struct walk *walk, const struct address *rip)
 {
-	void *start = packet_start(skb, hook);
-	struct iphdr *ip = start + L3, outer = {};
+	__u64 kind = family == FAMILY_4 ? BPF_F_ADJ_ROOM_ENCAP_L3_IPV4 : BPF_F_ADJ_ROOM_ENCAP_L3_IPV6;
+	void *ip = ip_at(family, packet_start(skb, hook), packet_end(skb, hook));
+	__u32 header[sizeof(struct ipv6hdr) / 4];
 
-	if ((void *)(ip + 1) > packet_end(skb, hook))
+	if (!ip)
 		return drop(hook, REASON_MALFORMED);
-	decrease_ttl(ip, 0);
-	make_tunnel_header(&outer, walk, rip);
-	if (bpf_skb_adjust_room(skb, TUNNEL_HEADER, BPF_ADJ_ROOM_MAC,
-				BPF_F_ADJ_ROOM_ENCAP_L3_IPV4 | BPF_F_ADJ_ROOM_FIXED_GSO) ||
-	    bpf_skb_store_bytes(skb, L3, &outer, sizeof(outer), 0))
+	age(family, ip);
+	make_tunnel_header(family, header, walk, rip);
+	if (bpf_skb_adjust_room(skb, tunnel_header(family), BPF_ADJ_ROOM_MAC, kind | BPF_F_ADJ_ROOM_FIXED_GSO) ||
+	    bpf_skb_store_bytes(skb, L3, header, tunnel_header(family), 0))
 		return drop(hook, REASON_ADJUST_FAILED);
-	return send_tc(hook, walk->way.via);
+	return send_tc(hook, family, &walk->way);
 }

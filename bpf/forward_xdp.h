@@ -6,7 +6,11 @@
 #include "checksum.h"
 #include "open.h"
 
-#define TUNNEL_HEADER sizeof(struct iphdr)
+/* What a tunnel puts in front of a packet, in bytes. */
+static __always_inline __u32 tunnel_header(enum family family)
+{
+	return family == FAMILY_4 ? sizeof(struct iphdr) : sizeof(struct ipv6hdr);
+}
 
 /* In two words: a copy by bytes, which is what clang makes for packets, takes six loads and six stores. */
 static __always_inline void write_mac(void *at, __u64 mac)
@@ -41,83 +45,149 @@ static __always_inline enum verdict send_xdp(struct xdp_md *ctx, enum hook hook,
 	return VERDICT_SENT;
 }
 
+static __always_inline __u32 l4_of(enum family family, const struct packet *packet)
+{
+	return packet->l4 & (family == FAMILY_4 ? L4_MASK >> 1 : L4_MASK);
+}
+
+/* Where IP's header is, and that it is there. */
+static __always_inline void *ip_at(enum family family, void *start, void *end)
+{
+	void *ip = start + L3;
+
+	return ip + (family == FAMILY_4 ? sizeof(struct iphdr) : sizeof(struct ipv6hdr)) > end ? NULL : ip;
+}
+
+/* One off the TTL or hop limit. */
+static __always_inline void age(enum family family, void *ip)
+{
+	if (family == FAMILY_4)
+		decrease_ttl(ip, 0);
+	else
+		((struct ipv6hdr *)ip)->hop_limit--;
+}
+
+/* The header's addresses become what the entry says, and it ages. */
+static __always_inline void readdress(enum family family, void *at, const struct walk *walk)
+{
+	if (family == FAMILY_4) {
+		struct iphdr *ip = at;
+
+		*(__u64 *)&ip->saddr = walk->new_addresses.word[0]; /* and daddr */
+		decrease_ttl(ip, walk->flow->address_difference);
+	} else {
+		struct ipv6hdr *ip = at;
+
+		for (int i = 0; i < 4; i++)
+			((__u64 *)&ip->saddr)[i] = walk->new_addresses.word[i]; /* and daddr */
+		ip->hop_limit--;
+	}
+}
+
 /* masq and fullnat, both directions: addresses and ports become what the entry says. */
-static __always_inline enum verdict translate_xdp(struct xdp_md *ctx, enum hook hook, const struct walk *walk)
+static __always_inline enum verdict translate_xdp(struct xdp_md *ctx, enum hook hook, enum family family,
+						  const struct walk *walk)
 {
 	const struct packet *packet = &walk->packet;
-	const struct flow *flow = walk->flow;
 	void *start = packet_start(ctx, hook), *end = packet_end(ctx, hook);
-	struct iphdr *ip = start + L3;
-	void *l4 = start + (packet->l4 & 0x7f);
+	void *ip = ip_at(family, start, end), *l4 = start + l4_of(family, packet);
+	__u32 added;
 
-	if (!flow || (void *)(ip + 1) > end)
+	if (!walk->flow || !ip || (family == FAMILY_6 && !walk->extension))
 		return drop(hook, REASON_MALFORMED);
+	added = family == FAMILY_4
+			? walk->flow->whole_difference
+			: (__u32)walk->extension->new.address_difference + walk->extension->new.port_difference;
 	if (packet->protocol == IPPROTO_TCP) {
 		struct tcphdr *tcp = l4;
 
 		if ((void *)(tcp + 1) > end)
 			return drop(hook, REASON_MALFORMED);
-		tcp->check = corrected(tcp->check, flow->whole_difference);
+		tcp->check = corrected(tcp->check, added);
 	} else {
 		struct udphdr *udp = l4;
 
 		if ((void *)(udp + 1) > end)
 			return drop(hook, REASON_MALFORMED);
-		udp->check = corrected_udp(udp->check, flow->whole_difference);
+		udp->check = corrected_udp(udp->check, added);
 	}
 	*(__u32 *)l4 = walk->new_ports;
-	*(__u64 *)&ip->saddr = walk->new_addresses; /* and daddr */
-	decrease_ttl(ip, flow->address_difference);
+	readdress(family, ip, walk);
 	return send_xdp(ctx, hook, start, read_mac(start), walk->way.l2);
 }
 
 /* gate: only the MACs change, and the TTL. */
-static __always_inline enum verdict route_xdp(struct xdp_md *ctx, enum hook hook, const struct walk *walk)
+static __always_inline enum verdict route_xdp(struct xdp_md *ctx, enum hook hook, enum family family,
+					      const struct walk *walk)
 {
-	void *start = packet_start(ctx, hook), *end = packet_end(ctx, hook);
-	struct iphdr *ip = start + L3;
+	void *start = packet_start(ctx, hook), *ip = ip_at(family, start, packet_end(ctx, hook));
 
-	if ((void *)(ip + 1) > end)
+	if (!ip)
 		return drop(hook, REASON_MALFORMED);
-	decrease_ttl(ip, 0);
+	age(family, ip);
 	return send_xdp(ctx, hook, start, read_mac(start), walk->way.l2);
 }
 
 /* The outer header as ip_vs_tunnel_xmit makes it: TTL, TOS and DF are the inner one's. Made in words, as it is summed. */
-static __always_inline void make_tunnel_header(struct iphdr *outer, const struct walk *walk, __u32 rip)
+static __always_inline void make_tunnel_header_four(__u32 *words, const struct walk *walk, const struct address *rip)
 {
 	const struct packet *packet = &walk->packet;
-	__u32 *words = (void *)outer, length = packet->length + TUNNEL_HEADER;
+	__u32 length = packet->length + sizeof(struct iphdr), source = walk->way.source.word[0];
 	__u32 first, second, third;
 
 	/* The whole packet's, also where it will be cut: a receiver on the same machine trims to it. Beyond 64 kB there is none. */
 	first = 0x45 | packet->tos << 8 | (length > 0xffff ? 0 : bpf_htons(length)) << 16;
 	second = packet->dont_fragment ? bpf_htons(IP_DONT_FRAGMENT) << 16 : bpf_get_prandom_u32() & 0xffff;
 	third = (__u8)(packet->ttl - 1) | IPPROTO_IPIP << 8;
-	third |= (__u32)(__u16)~fold((__u64)first + second + third + walk->way.source + rip) << 16;
+	third |= (__u32)(__u16)~fold((__u64)first + second + third + source + rip->word[0]) << 16;
 	words[0] = first;
 	words[1] = second;
 	words[2] = third;
-	words[3] = walk->way.source;
-	words[4] = rip;
+	words[3] = source;
+	words[4] = rip->word[0];
 }
 
-static __always_inline enum verdict tunnel_xdp(struct xdp_md *ctx, enum hook hook, const struct walk *walk, __u32 rip)
+/* As ip_vs_tunnel_xmit_v6: hop limit and traffic class are the inner one's, there is no flow label. */
+static __always_inline void make_tunnel_header_six(__u32 *words, const struct walk *walk, const struct address *rip)
 {
-	struct ethhdr *eth;
-	struct iphdr *outer, *inner;
-	__u64 received_at;
+	const struct packet *packet = &walk->packet;
+	__u32 length = packet->length;
 
-	if (bpf_xdp_adjust_head(ctx, -(int)TUNNEL_HEADER))
+	words[0] = bpf_htonl(6U << 28 | (__u32)packet->tos << 20);
+	words[1] =
+		(length > 0xffff ? 0 : bpf_htons(length)) | IPPROTO_IPV6 << 16 | (__u32)(__u8)(packet->ttl - 1) << 24;
+	for (int i = 0; i < 4; i++) {
+		words[2 + i] = walk->way.source.word[i];
+		words[6 + i] = rip->word[i];
+	}
+}
+
+static __always_inline void make_tunnel_header(enum family family, void *at, const struct walk *walk,
+					       const struct address *rip)
+{
+	if (family == FAMILY_4)
+		make_tunnel_header_four(at, walk, rip);
+	else
+		make_tunnel_header_six(at, walk, rip);
+}
+
+static __always_inline enum verdict tunnel_xdp(struct xdp_md *ctx, enum hook hook, enum family family,
+					       const struct walk *walk, const struct address *rip)
+{
+	__u32 header = tunnel_header(family);
+	struct ethhdr *eth;
+	__u64 received_at;
+	void *inner;
+
+	if (bpf_xdp_adjust_head(ctx, -(int)header))
 		return drop(hook, REASON_ADJUST_FAILED);
 	eth = packet_start(ctx, hook);
-	outer = (void *)(eth + 1);
-	inner = outer + 1;
-	if ((void *)(inner + 1) > packet_end(ctx, hook))
+	inner = ip_at(family, (void *)eth + header, packet_end(ctx, hook));
+	if (!inner)
 		return drop(hook, REASON_MALFORMED);
-	received_at = read_mac((void *)eth + TUNNEL_HEADER); /* where it was, before that becomes the outer header */
-	eth->h_proto = bpf_htons(ETH_P_IP);
-	decrease_ttl(inner, 0);
-	make_tunnel_header(outer, walk, rip);
+	received_at = read_mac((void *)eth + header); /* where it was, before that becomes the outer header */
+	eth->h_proto = bpf_htons(family == FAMILY_4 ? ETH_P_IP : ETH_P_IPV6);
+	age(family, inner);
+	make_tunnel_header(family, eth + 1, walk, rip);
 	return send_xdp(ctx, hook, eth, received_at, walk->way.l2);
 }

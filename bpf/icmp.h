@@ -33,7 +33,7 @@ struct answer {
 	__u8 type;
 	__u8 code;
 	__u16 mtu; /* of fragmentation needed */
-	__u32 source; /* who says so */
+	struct address source; /* who says so */
 };
 
 struct icmp_headers {
@@ -135,6 +135,7 @@ static __always_inline enum verdict answer_by_icmp(struct __sk_buff *skb, enum h
 	struct packet *packet = &walk->packet;
 	__u32 quoted = packet->length < QUOTE_MOST ? packet->length : QUOTE_MOST;
 	struct icmp_headers headers = {};
+	struct address to;
 	__u64 sum;
 
 	drop(hook, reason);
@@ -159,16 +160,17 @@ static __always_inline enum verdict answer_by_icmp(struct __sk_buff *skb, enum h
 	headers.ip.id = bpf_get_prandom_u32();
 	headers.ip.ttl = ICMP_TTL;
 	headers.ip.protocol = IPPROTO_ICMP;
-	headers.ip.saddr = answer->source;
-	headers.ip.daddr = packet->addresses;
+	headers.ip.saddr = answer->source.word[0];
+	headers.ip.daddr = packet->addresses.word[0];
 	sum = (__u64)bpf_htons(0x4500 | headers.ip.tos) + headers.ip.tot_len + headers.ip.id +
 	      bpf_htons(ICMP_TTL << 8 | IPPROTO_ICMP) + headers.ip.saddr + headers.ip.daddr;
 	headers.ip.check = ~fold(sum);
 	if (bpf_skb_store_bytes(skb, L3, &headers, sizeof(headers), 0))
 		return drop(hook, REASON_ADJUST_FAILED);
 
-	look_up(skb, packet->addresses, &walk->way);
+	to = source_of(FAMILY_4, &packet->addresses);
+	ask_way(skb, hook, FAMILY_4, &to, &walk->way);
 	if (!walk->way.via)
 		return drop(hook, REASON_NO_ROUTE);
-	return send_tc(hook, walk->way.via);
+	return send_tc(hook, FAMILY_4, &walk->way);
 }

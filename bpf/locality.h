@@ -240,7 +240,7 @@ static __always_inline __u32 pick_locality(const struct choice *choice)
 	if (!set)
 		return NO_DESTINATION;
 	key.service = choice->service.id;
-	key.address.word[0] = choice->target;
+	key.address = choice->target;
 	known = bpf_map_lookup_elem(&localities, &key);
 	if (known) {
 		position = pick_known(choice, known, DAY_S * set->hz);

@@ -9,6 +9,7 @@
 #include "parse.h"
 
 #define AF_INET 2
+#define AF_INET6 10
 #define LOOPBACK 1 /* its index in every namespace */
 #define REFRESHES_A_SECOND_FAILED 10
 #ifndef BPF_FIB_LOOKUP_SKIP_NEIGH
@@ -23,8 +24,9 @@ struct way {
 	__u64 l2;
 	__u64 via;
 	__u32 mtu;
-	__u32 source;
 	__u32 fib; /* NO_LOOKUP, or the answer of the look-up that this packet made */
+	struct address source;
+	struct address gateway; /* IPv6; not known at XDP, which has no use for it */
 };
 
 static __always_inline bool is_due(const struct next_hop *hop, __u32 now, __u32 *refresh)
@@ -33,40 +35,102 @@ static __always_inline bool is_due(const struct next_hop *hop, __u32 now, __u32 
 	return *refresh == 0 || (__s32)(now - *refresh) >= 0;
 }
 
+static __always_inline bool is_same(enum family family, const struct address *a, const struct address *b)
+{
+	if (family == FAMILY_4)
+		return a->word[0] == b->word[0];
+	return a->word[0] == b->word[0] && a->word[1] == b->word[1] && a->word[2] == b->word[2] &&
+	       a->word[3] == b->word[3];
+}
+
+static __always_inline struct address read_address(enum family family, const struct address *at)
+{
+	struct address address = {};
+
+	address.word[0] = READ_ONCE(at->word[0]);
+	if (family == FAMILY_6) {
+		address.word[1] = READ_ONCE(at->word[1]);
+		address.word[2] = READ_ONCE(at->word[2]);
+		address.word[3] = READ_ONCE(at->word[3]);
+	}
+	return address;
+}
+
+static __always_inline void write_address(enum family family, struct address *at, const struct address *address)
+{
+	WRITE_ONCE(at->word[0], address->word[0]);
+	if (family == FAMILY_6) {
+		WRITE_ONCE(at->word[1], address->word[1]);
+		WRITE_ONCE(at->word[2], address->word[2]);
+		WRITE_ONCE(at->word[3], address->word[3]);
+	}
+}
+
+static __always_inline struct address source_of(enum family family, const struct addresses *addresses)
+{
+	struct address source = {};
+
+	source.word[0] = addresses->word[0];
+	if (family == FAMILY_6) {
+		source.word[1] = addresses->word[0] >> 32;
+		source.word[2] = addresses->word[1];
+		source.word[3] = addresses->word[1] >> 32;
+	}
+	return source;
+}
+
+static __always_inline struct address target_of(enum family family, const struct addresses *addresses)
+{
+	struct addresses other = swapped(family, addresses);
+
+	return source_of(family, &other);
+}
+
+static __always_inline void ask_for(struct bpf_fib_lookup *fib, enum family family, const struct address *to)
+{
+	fib->family = family == FAMILY_4 ? AF_INET : AF_INET6;
+	fib->tot_len = 1; /* above 0 has the route's MTU told */
+	fib->ifindex = LOOPBACK;
+	if (family == FAMILY_4) {
+		fib->ipv4_dst = to->word[0];
+		fib->ipv4_src = 0;
+	} else {
+		__builtin_memcpy(fib->ipv6_dst, to->word, sizeof(to->word));
+		__builtin_memset(fib->ipv6_src, 0, sizeof(fib->ipv6_src));
+	}
+}
+
 /*
  * As if the packet came from lo, whose forwarding is on: so it works with ip_forward=0 and gives what IPVS's own output
- * look-up gives. A tot_len above 0 has the route's MTU told.
+ * look-up gives.
  */
-static __always_inline void look_up(void *ctx, __u32 to, struct way *way)
+static __always_inline void look_up(void *ctx, enum family family, const struct address *to, struct way *way)
 {
-	struct bpf_fib_lookup fib = {
-		.family = AF_INET,
-		.tot_len = 1,
-		.ifindex = LOOPBACK,
-		.ipv4_dst = to,
-	};
+	struct bpf_fib_lookup fib = {};
 	__u64 mac = 0;
-	long answer = bpf_fib_lookup(ctx, &fib, sizeof(fib), BPF_FIB_LOOKUP_SRC);
+	long answer;
 
+	ask_for(&fib, family, to);
+	answer = bpf_fib_lookup(ctx, &fib, sizeof(fib), BPF_FIB_LOOKUP_SRC);
+	__builtin_memset(way, 0, sizeof(*way));
 	way->fib = answer;
-	way->l2 = 0;
-	way->via = 0;
-	way->mtu = 0;
-	way->source = 0;
 	if (answer == BPF_FIB_LKUP_RET_NO_NEIGH) {
 		/* Only an answer without that question tells the MTU. The gateway now stands where the address was. */
-		fib.tot_len = 1;
-		fib.ifindex = LOOPBACK;
-		fib.ipv4_dst = to;
-		fib.ipv4_src = 0;
+		ask_for(&fib, family, to);
 		if (bpf_fib_lookup(ctx, &fib, sizeof(fib), BPF_FIB_LOOKUP_SRC | BPF_FIB_LOOKUP_SKIP_NEIGH))
 			return;
 	} else if (answer != BPF_FIB_LKUP_RET_SUCCESS) {
 		return;
 	}
-	way->via = fib.ifindex | (__u64)fib.ipv4_dst << 32;
+	way->via = fib.ifindex;
 	way->mtu = fib.mtu_result;
-	way->source = fib.ipv4_src;
+	if (family == FAMILY_4) {
+		way->via |= (__u64)fib.ipv4_dst << 32;
+		way->source.word[0] = fib.ipv4_src;
+	} else {
+		__builtin_memcpy(way->gateway.word, fib.ipv6_dst, sizeof(way->gateway.word));
+		__builtin_memcpy(way->source.word, fib.ipv6_src, sizeof(way->source.word));
+	}
 	if (answer == BPF_FIB_LKUP_RET_SUCCESS) {
 		__u32 oif = fib.ifindex;
 		__u64 *interface = bpf_map_lookup_elem(&interfaces, &oif), known;
@@ -84,6 +148,34 @@ static __always_inline void look_up(void *ctx, __u32 to, struct way *way)
 	}
 }
 
+/* Functions of their own, for the stack: one for each kind of context. */
+__noinline int look_up_at_xdp(struct xdp_md *ctx, __u32 family, const struct address *to, struct way *way)
+{
+	if (to && way)
+		look_up(ctx, family, to, way);
+	return 0;
+}
+
+__noinline int look_up_at_tc(struct __sk_buff *ctx, __u32 family, const struct address *to, struct way *way)
+{
+	if (to && way)
+		look_up(ctx, family, to, way);
+	return 0;
+}
+
+static __always_inline void ask_way(void *ctx, enum hook hook, enum family family, const struct address *to,
+				    struct way *way)
+{
+	struct way found = {}; /* or all that `way` is a part of would have to be in memory */
+	struct address address = *to;
+
+	if (hook == HOOK_TC)
+		look_up_at_tc(ctx, family, &address, &found);
+	else
+		look_up_at_xdp(ctx, family, &address, &found);
+	*way = found;
+}
+
 static __always_inline __u32 next_refresh(const struct way *way, __u32 now)
 {
 	struct settings *set = live_settings();
@@ -96,126 +188,186 @@ static __always_inline __u32 next_refresh(const struct way *way, __u32 now)
 }
 
 /*
- * Writing net.ipv4.ip_forward also sets every interface's own forwarding, lo's too, and then nothing can be looked up until
- * user space turns lo's on again. What was known stays in use.
+ * Writing net.ipv4.ip_forward also sets every interface's own forwarding, lo's too (and net.ipv6.conf.all.forwarding those of
+ * IPv6), and then nothing can be looked up until user space turns lo's on again. What was known stays in use.
  */
 static __always_inline bool is_answer(const struct way *way)
 {
 	return way->fib != BPF_FIB_LKUP_RET_FWD_DISABLED && (__s32)way->fib >= 0;
 }
 
-/* The cached way, unless it is time to look again. */
-static __always_inline bool known_way_to_destination(const struct destination *destination, __u32 now, struct way *way)
+/* -- to destinations -- */
+
+/*
+ * What is cached. An IPv6 gateway is more than a word: the version tells a reader that it was written meanwhile. XDP sends by
+ * the one word `l2`.
+ */
+static __always_inline bool read_destination_hop(enum hook hook, enum family family, const struct next_hop *hop,
+						 struct way *way)
 {
-	const struct next_hop *hop = &destination->next_hop;
-	__u32 refresh;
+	bool has_gateway = family == FAMILY_6 && !is_xdp(hook);
+	__u32 version = has_gateway ? READ_ONCE(hop->version) : 0;
 
 	way->fib = NO_LOOKUP;
 	way->l2 = READ_ONCE(hop->l2);
 	way->via = READ_ONCE(hop->via);
 	way->mtu = READ_ONCE(hop->mtu);
-	way->source = READ_ONCE(hop->source.word[0]);
-	return !is_due(hop, now, &refresh);
+	way->source = read_address(family, &hop->source);
+	if (!has_gateway)
+		return true;
+	way->gateway = read_address(family, &hop->gateway_six);
+	return !(version & 1) && READ_ONCE(hop->version) == version;
 }
 
-static __always_inline void look_up_way_to_destination(void *ctx, enum hook hook, struct destination *destination,
-						       __u32 now, struct way *way)
+static __always_inline void write_destination_hop(enum family family, struct next_hop *hop, const struct way *way)
+{
+	__u32 version = READ_ONCE(hop->version);
+
+	if (family == FAMILY_6 &&
+	    (version & 1 || __sync_val_compare_and_swap(&hop->version, version, version + 1) != version))
+		return;
+	WRITE_ONCE(hop->mtu, way->mtu);
+	write_address(family, &hop->source, &way->source);
+	WRITE_ONCE(hop->l2, way->l2);
+	WRITE_ONCE(hop->via, way->via);
+	if (family == FAMILY_6) {
+		write_address(family, &hop->gateway_six, &way->gateway);
+		__sync_lock_test_and_set(&hop->version, version + 2);
+	}
+}
+
+/* The cached way, unless it is time to look again. */
+static __always_inline bool known_way_to_destination(enum hook hook, enum family family,
+						     const struct destination *destination, __u32 now, struct way *way)
+{
+	const struct next_hop *hop = &destination->next_hop;
+	__u32 refresh;
+
+	return read_destination_hop(hook, family, hop, way) && !is_due(hop, now, &refresh);
+}
+
+static __always_inline void look_up_way_to_destination(void *ctx, enum hook hook, enum family family,
+						       struct destination *destination, __u32 now, struct way *way)
 {
 	struct next_hop *hop = &destination->next_hop;
 	__u32 refresh = READ_ONCE(hop->refresh);
 
 	if (hook == HOOK_TRACE) {
-		look_up(ctx, destination->rip.word[0], way);
+		ask_way(ctx, hook, family, &destination->rip, way);
 		return;
 	}
 	/* The first packets must not wait for the one that looks up. */
-	if (READ_ONCE(hop->oif) != 0 && __sync_val_compare_and_swap(&hop->refresh, refresh, now + 25) != refresh)
+	if (READ_ONCE(hop->oif) != 0 && __sync_val_compare_and_swap(&hop->refresh, refresh, now + 25) != refresh &&
+	    read_destination_hop(hook, family, hop, way))
 		return;
-	look_up(ctx, destination->rip.word[0], way);
-	if (is_answer(way)) {
-		WRITE_ONCE(hop->mtu, way->mtu);
-		WRITE_ONCE(hop->source.word[0], way->source);
-		WRITE_ONCE(hop->l2, way->l2);
-		WRITE_ONCE(hop->via, way->via);
-	} else {
-		way->l2 = READ_ONCE(hop->l2);
-		way->via = READ_ONCE(hop->via);
-		way->mtu = READ_ONCE(hop->mtu);
-		way->source = READ_ONCE(hop->source.word[0]);
-	}
+	ask_way(ctx, hook, family, &destination->rip, way);
+	if (is_answer(way))
+		write_destination_hop(family, hop, way);
+	else
+		read_destination_hop(hook, family, hop, way);
 	/* Where nothing is known every packet asks, and so knows why it is dropped. */
 	WRITE_ONCE(hop->refresh, is_answer(way) || way->via ? next_refresh(way, now) : 0);
 }
 
-static __always_inline void way_to_destination(void *ctx, enum hook hook, struct destination *destination, __u32 now,
-					       struct way *way)
+static __always_inline void way_to_destination(void *ctx, enum hook hook, enum family family,
+					       struct destination *destination, __u32 now, struct way *way)
 {
-	if (!known_way_to_destination(destination, now, way))
-		look_up_way_to_destination(ctx, hook, destination, now, way);
+	if (!known_way_to_destination(hook, family, destination, now, way))
+		look_up_way_to_destination(ctx, hook, family, destination, now, way);
 }
 
 /*
+ * -- to clients --
+ *
  * Clients are many: their ways are in a table by hash, where two may want one place. The version tells a reader that the entry
  * changed hands under it; then, or when another holds the place, the packet looks up for itself.
  */
-static __always_inline struct next_hop *client_hop(__u32 to)
+
+static __always_inline __u32 folded(const struct address *address)
 {
-	__u32 place = (to * 0x61c88647U) >> 16;
+	return address->word[0] ^ address->word[1] ^ address->word[2] ^ address->word[3];
+}
+
+static __always_inline struct next_hop *client_hop(const struct address *to)
+{
+	__u32 place = (folded(to) * 0x61c88647U) >> 16;
 
 	_Static_assert(ROUTES == 1 << 16, "place takes 16 bits");
 	return bpf_map_lookup_elem(&routes, &place);
 }
 
+static __always_inline bool leads_to(enum family family, const struct next_hop *hop, const struct address *to)
+{
+	struct address held;
+
+	if (family == FAMILY_4)
+		return READ_ONCE(hop->to) == to->word[0];
+	held = read_address(family, &hop->to_six);
+	return READ_ONCE(hop->to) == 0 && is_same(family, &held, to);
+}
+
 /* False when the place is another's, or changed hands while it was read. */
-static __always_inline bool read_client_hop(const struct next_hop *hop, __u32 to, struct way *way)
+static __always_inline bool read_client_hop(enum hook hook, enum family family, const struct next_hop *hop,
+					    const struct address *to, struct way *way)
 {
 	__u32 version = READ_ONCE(hop->version);
 
 	way->fib = NO_LOOKUP;
-	if (version & 1 || READ_ONCE(hop->to) != to)
+	if (version & 1 || !leads_to(family, hop, to))
 		return false;
 	way->l2 = READ_ONCE(hop->l2);
 	way->via = READ_ONCE(hop->via);
 	way->mtu = READ_ONCE(hop->mtu);
-	way->source = 0;
+	way->source = (struct address){};
+	if (family == FAMILY_6 && !is_xdp(hook))
+		way->gateway = read_address(family, &hop->gateway_six);
 	return READ_ONCE(hop->version) == version;
 }
 
-static __always_inline bool known_way_to_client(__u32 to, __u32 now, struct way *way)
+static __always_inline bool known_way_to_client(enum hook hook, enum family family, const struct address *to, __u32 now,
+						struct way *way)
 {
 	struct next_hop *hop = client_hop(to);
 	__u32 refresh;
 
-	return hop && !is_due(hop, now, &refresh) && read_client_hop(hop, to, way);
+	return hop && !is_due(hop, now, &refresh) && read_client_hop(hook, family, hop, to, way);
 }
 
-static __always_inline void look_up_way_to_client(void *ctx, enum hook hook, __u32 to, __u32 now, struct way *way)
+static __always_inline void look_up_way_to_client(void *ctx, enum hook hook, enum family family,
+						  const struct address *to, __u32 now, struct way *way)
 {
 	struct next_hop *hop = client_hop(to);
 	__u32 version, refresh;
 
-	look_up(ctx, to, way);
+	ask_way(ctx, hook, family, to, way);
 	if (!hop)
 		return;
 	if (!is_answer(way)) {
-		struct way known;
+		struct way known = {};
 
-		if (read_client_hop(hop, to, &known)) {
+		if (read_client_hop(hook, family, hop, to, &known)) {
 			way->l2 = known.l2;
 			way->via = known.via;
 			way->mtu = known.mtu;
+			way->gateway = known.gateway;
 		}
 		return;
 	}
 	/* A place that two clients want changes hands all the time: then XDP, which need not probe each time, sends by itself. */
 	refresh = next_refresh(way, now);
-	if (hook == HOOK_XDP && READ_ONCE(hop->to) != to && way->fib == BPF_FIB_LKUP_RET_SUCCESS)
+	if (hook == HOOK_XDP && !leads_to(family, hop, to) && way->fib == BPF_FIB_LKUP_RET_SUCCESS)
 		way->fib = NO_LOOKUP;
 	version = READ_ONCE(hop->version);
 	if (hook == HOOK_TRACE || version & 1 ||
 	    __sync_val_compare_and_swap(&hop->version, version, version + 1) != version)
 		return;
-	WRITE_ONCE(hop->to, to);
+	if (family == FAMILY_4) {
+		WRITE_ONCE(hop->to, to->word[0]);
+	} else {
+		WRITE_ONCE(hop->to, 0);
+		write_address(family, &hop->to_six, to);
+		write_address(family, &hop->gateway_six, &way->gateway);
+	}
 	WRITE_ONCE(hop->mtu, way->mtu);
 	WRITE_ONCE(hop->l2, way->l2);
 	WRITE_ONCE(hop->via, way->via);

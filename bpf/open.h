@@ -23,8 +23,10 @@ struct walk {
 	__u32 method;
 	__u32 is_reply;
 	__u32 is_stateless;
-	__u64 new_addresses;
+	struct addresses new_addresses;
 	__u32 new_ports;
+	enum family new_family;
+	const struct flow *extension; /* of `flow`, or NULL */
 };
 
 /*
@@ -46,8 +48,7 @@ struct {
 /* -- fullnat: a local port that no other connection to this real server has -- */
 
 struct port_search {
-	__u64 reply_addresses;
-	__u64 reply_ports; /* without the local port */
+	struct tuple reply;
 	__u32 start;
 	__u32 count;
 	__u32 port; /* answer, host order; 0: none */
@@ -69,50 +70,83 @@ static __always_inline __u32 local_port_count(void)
 static long try_port(__u32 index, void *context)
 {
 	struct port_search *search = context;
-	__u32 number = search->start + index, port, slot;
+	__u32 number = search->start + index, port;
 
 	if (number >= search->count)
 		number -= search->count;
 	port = local_port(number);
-	if (find_flow(search->reply_addresses, search->reply_ports | (__u64)bpf_htons(port) << 16, &slot))
+	search->reply.ports = (search->reply.ports & ~0xffff0000ULL) | (__u64)bpf_htons(port) << 16;
+	if (find_tuple(&search->reply) != NO_SLOT)
 		return 0;
 	search->port = port;
 	return 1;
 }
 
-/* Which of the service's local addresses, another at each try, or the director's own on this way. 0: none. */
-static __always_inline __u32 local_address(const struct choice *choice, const struct way *way, __u32 try)
+/* Which of the service's local addresses, another at each try, or the director's own on this way. All 0: none. */
+static __always_inline struct address local_address(const struct choice *choice, const struct way *way, __u32 try)
 {
 	const struct service *service = &choice->service;
-	struct address *address;
+	struct address none = {}, *address;
 	__u32 index;
 
 	if (service->local_address_count == 0)
 		return way->source;
 	index = service->local_addresses + ((__u32)(choice->flow_hash >> 32) + try) % service->local_address_count;
 	address = bpf_map_lookup_elem(&local_addresses, &index);
-	return address ? address->word[0] : 0;
+	return address ? *address : none;
 }
 
-/* Sets the source of a fullnat connection; a reason when there is none to give. */
-static __always_inline enum reason choose_source(struct new_flow *new, __u32 local)
+static __always_inline void set_source(struct tuple *tuple, const struct address *source)
+{
+	if (tuple->family == FAMILY_4) {
+		tuple->addresses.word[0] = (tuple->addresses.word[0] & ~0xffffffffULL) | source->word[0];
+		return;
+	}
+	tuple->addresses.word[0] = source->word[0] | (__u64)source->word[1] << 32;
+	tuple->addresses.word[1] = source->word[2] | (__u64)source->word[3] << 32;
+}
+
+static __always_inline void set_target(struct tuple *tuple, const struct address *target)
+{
+	if (tuple->family == FAMILY_4) {
+		tuple->addresses.word[0] = (__u32)tuple->addresses.word[0] | (__u64)target->word[0] << 32;
+		return;
+	}
+	tuple->addresses.word[2] = target->word[0] | (__u64)target->word[1] << 32;
+	tuple->addresses.word[3] = target->word[2] | (__u64)target->word[3] << 32;
+}
+
+static __always_inline bool is_none(const struct address *address)
+{
+	return !(address->word[0] | address->word[1] | address->word[2] | address->word[3]);
+}
+
+/* Gives a fullnat connection a port of its local address, which it has already. 0: there is none. */
+__noinline int choose_port(struct new_flow *new)
 {
 	struct port_search search = {};
 
-	if (!local)
-		return REASON_NO_LOCAL_ADDRESS;
-	new->new_addresses = (new->new_addresses & ~0xffffffffULL) | local;
-	search.reply_addresses = swap_words(new->new_addresses);
-	search.reply_ports = (new->new_ports >> 16 & 0xffff) | (new->ports & ~0xffffffffULL);
+	if (!new)
+		return 0;
+	turn(&search.reply, &new->new);
 	search.count = local_port_count();
 	if (!search.count)
-		return REASON_NO_LOCAL_PORT;
+		return 0;
 	search.start = bpf_get_prandom_u32() % search.count;
 	bpf_loop(PORT_TRIES, try_port, &search, 0);
 	if (!search.port)
-		return REASON_NO_LOCAL_PORT;
-	new->new_ports = (new->new_ports & ~0xffffU) | bpf_htons(search.port);
-	return REASON_NONE;
+		return 0;
+	new->new.ports = (new->new.ports & ~0xffffULL) | bpf_htons(search.port);
+	return 1;
+}
+
+/* Sets the source of a fullnat connection; a reason when there is none to give. */
+static __always_inline enum reason choose_source(struct new_flow *new, const struct address *local)
+{
+	if (is_none(local))
+		return REASON_NO_LOCAL_ADDRESS;
+	set_source(&new->new, local);
+	return choose_port(new) ? REASON_NONE : REASON_NO_LOCAL_PORT;
 }
 
 /* -- entering it -- */
@@ -128,14 +162,14 @@ static __always_inline bool is_closing(__u32 state)
  */
 static __always_inline bool end_closing_owner(const struct new_flow *new)
 {
-	__u32 slot;
-	struct flow *reply = find_flow(new->reply_addresses, new->reply_ports, &slot), *owner;
+	__u32 slot = find_tuple(&new->reply);
+	struct flow *reply = flow_at(slot), *owner;
 	__u64 life;
 
-	if (!reply || reply->partner == NO_PARTNER)
-		return !reply;
-	slot = reply->partner;
-	owner = flow_at(slot);
+	if (!reply)
+		return true;
+	slot = partner_of(reply, reply->control);
+	owner = flow_at(slot); /* none for NO_PARTNER */
 	if (!owner)
 		return false;
 	life = READ_ONCE(owner->life);
@@ -150,7 +184,8 @@ static __always_inline enum verdict enter(enum hook hook, struct walk *walk, str
 
 	for (int i = 0; i < TUPLE_TRIES; i++) {
 		if (is_fullnat) {
-			enum reason reason = choose_source(new, local_address(choice, &walk->way, i));
+			struct address local = local_address(choice, &walk->way, i);
+			enum reason reason = choose_source(new, &local);
 
 			/* The ports of one of the service's addresses are used up: another may have some. */
 			if (reason == REASON_NO_LOCAL_PORT && i + 1 < TUPLE_TRIES)
@@ -158,12 +193,11 @@ static __always_inline enum verdict enter(enum hook hook, struct walk *walk, str
 			if (reason != REASON_NONE)
 				return drop(hook, reason);
 		}
-		if (new->has_reply) {
-			new->reply_addresses = swap_words(new->new_addresses);
-			new->reply_ports = swap_ports(new->new_ports | (new->ports & ~0xffffffffULL));
-		}
-		walk->new_addresses = new->new_addresses;
-		walk->new_ports = new->new_ports;
+		if (new->has_reply)
+			turn(&new->reply, &new->new);
+		walk->new_addresses = new->new.addresses;
+		walk->new_ports = new->new.ports;
+		walk->new_family = new->new.family;
 		if (hook == HOOK_TRACE)
 			return VERDICT_NEXT;
 		result = insert_connection(new);
@@ -180,7 +214,8 @@ static __always_inline enum verdict enter(enum hook hook, struct walk *walk, str
 	}
 	if (result == EXISTS) {
 		for (int i = 0; i < RACE_TRIES; i++) {
-			walk->flow = find_flow(new->addresses, new->ports, &walk->slot);
+			walk->slot = find_tuple(&new->key);
+			walk->flow = flow_at(walk->slot);
 			if (walk->flow)
 				return VERDICT_NEXT;
 		}
@@ -228,10 +263,11 @@ static __always_inline void trace_service(enum hook hook, const struct service *
  * NEXT with walk->flow set, or without it and with destination and method set (stateless, or only traced). PASS: not ours.
  * DROP: `reason` has been counted; only REASON_NO_DESTINATION is left for the caller to answer.
  */
-static __always_inline enum verdict open_flow(void *ctx, enum hook hook, struct walk *walk, enum reason *reason)
+static __always_inline enum verdict open_flow(void *ctx, enum hook hook, enum family family, struct walk *walk,
+					      enum reason *reason)
 {
 	const struct packet *packet = &walk->packet;
-	struct service *service = find_service(packet->addresses, packet->ports);
+	struct service *service = find_service(family, &packet->addresses, packet->ports);
 	bool is_amid = packet->protocol == IPPROTO_TCP && (packet->tcp_flags & (TCP_SYN | TCP_RST)) != TCP_SYN;
 	struct destination *destination;
 	struct opening *opening;
@@ -250,11 +286,11 @@ static __always_inline enum verdict open_flow(void *ctx, enum hook hook, struct 
 	choice = &opening->choice;
 	new = &opening->new;
 	choice->service = *service;
-	choice->source = packet->addresses;
-	choice->target = packet->addresses >> 32;
+	choice->source = source_of(family, &packet->addresses);
+	choice->target = target_of(family, &packet->addresses);
 	choice->now = walk->now;
 	choice->commit = hook != HOOK_TRACE;
-	choice->flow_hash = flow_hash(packet->addresses, packet->ports);
+	choice->flow_hash = flow_hash(family, &packet->addresses, packet->ports);
 	trace_service(hook, service);
 	if (is_amid ? !schedule_stateless(choice) : !choose(choice)) {
 		*reason = REASON_NO_DESTINATION;
@@ -266,23 +302,23 @@ static __always_inline enum verdict open_flow(void *ctx, enum hook hook, struct 
 	destination = destination_at(choice->destination);
 	if (!destination)
 		return VERDICT_PASS;
-	way_to_destination(ctx, hook, destination, walk->now, &walk->way);
+	way_to_destination(ctx, hook, family, destination, walk->now, &walk->way);
 
 	walk->destination = choice->destination;
 	walk->method = choice->method;
-	new->addresses = packet->addresses;
-	new->ports = packet->ports;
+	new->key.addresses = packet->addresses;
+	new->key.ports = packet->ports;
+	new->key.family = family;
 	new->destination = choice->destination;
 	new->method = choice->method;
 	new->state = next_state(packet, direction_of(false, choice->method), STATE_NONE);
 	new->now = walk->now;
-	new->new_addresses = 0;
-	new->new_ports = 0;
+	new->controller = NO_SLOT;
+	new->new = new->key;
 	if (new->has_reply) {
-		__u16 port = destination->port ? destination->port : (__u16)(packet->ports >> 16);
-
-		new->new_addresses = (__u32)packet->addresses | (__u64)destination->rip.word[0] << 32;
-		new->new_ports = (__u16)packet->ports | (__u32)port << 16;
+		set_target(&new->new, &destination->rip);
+		if (destination->port)
+			new->new.ports = (packet->ports & ~0xffff0000ULL) | (__u64)destination->port << 16;
 	}
 	verdict = enter(hook, walk, new, choice);
 	if (verdict != VERDICT_NEXT || walk->flow || hook == HOOK_TRACE)
@@ -298,7 +334,7 @@ static __always_inline enum verdict open_flow(void *ctx, enum hook hook, struct 
 	destination = destination_at(choice->destination);
 	if (!destination)
 		return VERDICT_PASS;
-	way_to_destination(ctx, hook, destination, walk->now, &walk->way);
+	way_to_destination(ctx, hook, family, destination, walk->now, &walk->way);
 	walk->destination = choice->destination;
 	walk->method = choice->method;
 	walk->is_stateless = 1;

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT OR GPL-2.0-only */
 /*
- * From bytes to the facts that the walk needs. Whatever is not IPv4 with TCP or UDP, addressed to this machine and whole,
- * is the kernel's own: PASS, never a guess.
+ * From bytes to the facts that the walk needs. Whatever is not TCP or UDP, addressed to this machine and whole, is the kernel's
+ * own: PASS, never a guess.
  */
 #pragma once
 
@@ -10,6 +10,7 @@
 #include <linux/if_ether.h>
 #include <linux/in.h>
 #include <linux/ip.h>
+#include <linux/ipv6.h>
 #include <linux/pkt_cls.h>
 #include <linux/tcp.h>
 #include <linux/udp.h>
@@ -24,7 +25,8 @@ enum hook {
 
 static __always_inline bool is_xdp(enum hook hook)
 {
-	return hook == HOOK_XDP_ESTABLISHED || hook == HOOK_XDP;
+	/* In one comparison: of two with an "or" between them clang makes, for BPF, something that it does not see is constant. */
+	return hook <= HOOK_XDP;
 }
 
 #define IP_DONT_FRAGMENT 0x4000
@@ -36,10 +38,15 @@ static __always_inline bool is_xdp(enum hook hook)
 #define TCP_ACK 0x10
 
 #define L3 ETH_HLEN /* where IP starts once tags are off: XDP leaves tagged frames to TC, TC takes tags off first */
+#define L4_MASK 0xff /* of the offset where the transport's header starts */
 
-/* One packet's facts. Addresses and ports are as on the wire, packed as struct flow packs them. */
+/* Beyond either the packet is the kernel's own. */
+#define EXTENSIONS_MOST 6
+#define HEADERS_SIX_MOST (sizeof(struct ipv6hdr) + 160) /* all IPv6 headers, in bytes */
+
+/* One packet's facts. Addresses and ports are as on the wire. */
 struct packet {
-	__u64 addresses;
+	struct addresses addresses;
 	__u64 ports;
 	__u32 length; /* of IP, in bytes */
 	__u32 segment; /* the largest IP packet that leaves: `length`, or less where the device will segment */
@@ -84,28 +91,113 @@ static __always_inline bool is_for_us(void *ctx, enum hook hook, const struct et
 	return mac && ((*(__u64 *)eth ^ *mac) & MAC_MASK) == 0;
 }
 
-#define HEADERS_MOST (L3 + 4 + 60 + sizeof(struct tcphdr)) /* with a tag and all IP options */
-
-/* Some drivers leave headers outside of a socket buffer's linear part, where programs can't read them. */
-static __always_inline bool is_linear(struct __sk_buff *skb)
+/* With a tag, and all that may stand between IP's header and TCP's. */
+static __always_inline __u32 headers_most(enum family family)
 {
-	__u32 linear = skb->data_end - skb->data;
-
-	if (linear >= HEADERS_MOST || linear >= skb->len)
-		return true;
-	return bpf_skb_pull_data(skb, skb->len < HEADERS_MOST ? skb->len : HEADERS_MOST) == 0;
+	return L3 + 4 + (family == FAMILY_4 ? 60 : HEADERS_SIX_MOST) + sizeof(struct tcphdr);
 }
 
-static __always_inline enum verdict parse(void *ctx, enum hook hook, struct packet *packet)
+/* Some drivers leave headers outside of a socket buffer's linear part, where programs can't read them. */
+static __always_inline bool is_linear(struct __sk_buff *skb, enum family family)
 {
-	void *start = packet_start(ctx, hook), *end = packet_end(ctx, hook);
-	__u32 l3 = L3, header, least = sizeof(struct udphdr), transport = sizeof(struct udphdr);
-	struct iphdr *ip;
-	void *l4;
-	__be16 type;
+	__u32 linear = skb->data_end - skb->data, most = headers_most(family);
+
+	if (linear >= most || linear >= skb->len)
+		return true;
+	return bpf_skb_pull_data(skb, skb->len < most ? skb->len : most) == 0;
+}
+
+/* The header at `ip` into facts; answers its length, in bytes. */
+static __always_inline enum verdict parse_four(enum hook hook, void *at, void *end, struct packet *packet,
+					       __u32 *header)
+{
+	struct iphdr *ip = at;
 	__u8 first;
 
-	if (start + L3 + sizeof(*ip) + sizeof(struct udphdr) > end)
+	if ((void *)(ip + 1) > end)
+		return VERDICT_PASS;
+	first = *(__u8 *)ip;
+	if ((__u8)(first - 0x45) > 0xf - 5) /* version 4, and a header of 5 words to 15 */
+		return VERDICT_PASS;
+	if (hook == HOOK_XDP_ESTABLISHED && first != 0x45)
+		return VERDICT_WALK;
+	*header = hook == HOOK_XDP_ESTABLISHED ? sizeof(*ip) : (first & 0xf) * 4;
+	if (ip->frag_off & bpf_htons(IP_FRAGMENT))
+		return VERDICT_PASS;
+	packet->protocol = ip->protocol;
+	packet->length = bpf_ntohs(ip->tot_len);
+	packet->addresses.word[0] = *(__u64 *)&ip->saddr; /* and daddr */
+	packet->ttl = ip->ttl;
+	packet->tos = ip->tos;
+	packet->dont_fragment = !!(ip->frag_off & bpf_htons(IP_DONT_FRAGMENT));
+	return VERDICT_NEXT;
+}
+
+static __always_inline bool is_transport(__u8 next)
+{
+	return next == IPPROTO_TCP || next == IPPROTO_UDP;
+}
+
+/* Over hop-by-hop options, routing and destination options, to what they are before. */
+static __always_inline enum verdict skip_extensions(void *ip, void *end, __u8 *next, __u32 *header)
+{
+	for (int i = 0; i < EXTENSIONS_MOST; i++) {
+		__u8 *extension = ip + *header;
+
+		if (*next != IPPROTO_HOPOPTS && *next != IPPROTO_ROUTING && *next != IPPROTO_DSTOPTS)
+			break;
+		if (extension + 8 > (__u8 *)end)
+			return VERDICT_PASS;
+		if (*next == IPPROTO_ROUTING && extension[3]) /* segments left: it is on its way to somewhere else */
+			return VERDICT_PASS;
+		*next = extension[0];
+		*header += (extension[1] + 1) * 8;
+		if (*header > HEADERS_SIX_MOST)
+			return VERDICT_PASS;
+	}
+	return VERDICT_NEXT;
+}
+
+static __always_inline enum verdict parse_six(enum hook hook, void *at, void *end, struct packet *packet, __u32 *header)
+{
+	struct ipv6hdr *ip = at;
+	enum verdict verdict;
+	__u32 first;
+	__u8 next;
+
+	if ((void *)(ip + 1) > end)
+		return VERDICT_PASS;
+	first = bpf_ntohl(*(__be32 *)ip);
+	if (first >> 28 != 6)
+		return VERDICT_PASS;
+	packet->tos = first >> 20;
+	packet->ttl = ip->hop_limit;
+	packet->dont_fragment = 1; /* only its sender fragments IPv6 */
+	packet->length = sizeof(*ip) + bpf_ntohs(ip->payload_len);
+	for (int i = 0; i < 4; i++)
+		packet->addresses.word[i] = ((__u64 *)&ip->saddr)[i]; /* and daddr */
+	next = ip->nexthdr;
+	*header = sizeof(*ip);
+	if (!is_transport(next)) {
+		if (hook == HOOK_XDP_ESTABLISHED)
+			return VERDICT_WALK;
+		verdict = skip_extensions(ip, end, &next, header);
+		if (verdict != VERDICT_NEXT)
+			return verdict;
+	}
+	packet->protocol = next;
+	return VERDICT_NEXT;
+}
+
+static __always_inline enum verdict parse(void *ctx, enum hook hook, enum family family, struct packet *packet)
+{
+	void *start = packet_start(ctx, hook), *end = packet_end(ctx, hook);
+	__u32 l3 = L3, header = 0, least = sizeof(struct udphdr), transport = sizeof(struct udphdr);
+	enum verdict verdict;
+	__be16 type;
+	void *l4;
+
+	if (start + L3 + sizeof(struct iphdr) + sizeof(struct udphdr) > end)
 		return VERDICT_PASS;
 	if (!is_for_us(ctx, hook, start))
 		return VERDICT_PASS;
@@ -120,29 +212,15 @@ static __always_inline enum verdict parse(void *ctx, enum hook hook, struct pack
 		}
 	}
 	/* XDP leaves tagged frames to TC, which can take tags off and put others on. */
-	if (type != bpf_htons(ETH_P_IP))
-		return VERDICT_PASS;
+	if (type != bpf_htons(family == FAMILY_4 ? ETH_P_IP : ETH_P_IPV6))
+		return family == FAMILY_4 && type == bpf_htons(ETH_P_IPV6) ? VERDICT_SIX : VERDICT_PASS;
 
-	ip = start + l3;
-	if ((void *)(ip + 1) > end)
-		return VERDICT_PASS;
-	first = *(__u8 *)ip;
-	if ((__u8)(first - 0x45) > 0xf - 5) /* version 4, and a header of 5 words to 15 */
-		return VERDICT_PASS;
-	if (hook == HOOK_XDP_ESTABLISHED && first != 0x45)
-		return VERDICT_WALK;
-	header = hook == HOOK_XDP_ESTABLISHED ? sizeof(*ip) : (first & 0xf) * 4;
-	if (ip->frag_off & bpf_htons(IP_FRAGMENT))
-		return VERDICT_PASS;
-	packet->protocol = ip->protocol;
-	packet->length = bpf_ntohs(ip->tot_len);
-	packet->addresses = *(__u64 *)&ip->saddr; /* and daddr */
-	packet->ttl = ip->ttl;
-	packet->tos = ip->tos;
-	packet->dont_fragment = !!(ip->frag_off & bpf_htons(IP_DONT_FRAGMENT));
+	verdict = family == FAMILY_4 ? parse_four(hook, start + l3, end, packet, &header)
+				     : parse_six(hook, start + l3, end, packet, &header);
+	if (verdict != VERDICT_NEXT)
+		return verdict;
 	packet->l4 = L3 + header;
-
-	l4 = (void *)ip + header;
+	l4 = start + l3 + header;
 	if (packet->protocol == IPPROTO_TCP) {
 		if (l4 + sizeof(struct tcphdr) > end)
 			return VERDICT_PASS;

@@ -14,8 +14,8 @@
 /* What a choice is made from, and its answer. */
 struct choice {
 	struct service service;
-	__u32 source; /* addresses, network order */
-	__u32 target;
+	struct address source;
+	struct address target;
 	__u32 now;
 	__u32 commit; /* 0: only tell; no cursor moves */
 	__u64 flow_hash;
@@ -197,10 +197,10 @@ static __always_inline __u32 pick_least(const struct choice *choice, __u32 sched
 
 /* -- sh and dh: a table computed when the service changed -- */
 
-/* The kernel's hash_32(ntohl(address), 8) (include/linux/hash.h). */
-static __always_inline __u32 pick_bucket(const struct choice *choice, __u32 address)
+/* The kernel's hash_32(ntohl(address), 8) (include/linux/hash.h), of IPv6 of the words' exclusive or. */
+static __always_inline __u32 pick_bucket(const struct choice *choice, const struct address *address)
 {
-	__u32 bucket = choice->service.buckets + (bpf_ntohl(address) * 0x61c88647U >> 24), *position;
+	__u32 bucket = choice->service.buckets + (bpf_ntohl(folded(address)) * 0x61c88647U >> 24), *position;
 	struct member *member;
 
 	position = bpf_map_lookup_elem(&buckets, &bucket);
@@ -287,9 +287,9 @@ __noinline int schedule(struct choice *choice)
 	case SCHEDULER_NQ:
 		return answer(choice, pick_least(choice, choice->service.scheduler));
 	case SCHEDULER_SH:
-		return answer(choice, pick_bucket(choice, choice->source));
+		return answer(choice, pick_bucket(choice, &choice->source));
 	case SCHEDULER_DH:
-		return answer(choice, pick_bucket(choice, choice->target));
+		return answer(choice, pick_bucket(choice, &choice->target));
 	}
 	return 0;
 }

@@ -187,6 +187,7 @@ static __always_inline void track(struct flow *flow, __u32 slot, const struct pa
 {
 	__u32 control = READ_ONCE(flow->control), state = flow_state(control), next;
 	enum direction direction;
+	__u32 partner;
 
 	note_seen(flow, now);
 	if (changes_nothing(packet, state))
@@ -194,6 +195,7 @@ static __always_inline void track(struct flow *flow, __u32 slot, const struct pa
 	direction = direction_of(is_reply, flow_method(control));
 	if (next_state(packet, direction, state) == state)
 		return;
-	next = change_state(is_reply ? flow->partner : slot, tcp_event_of(packet->tcp_flags), direction, now);
-	copy_state(is_reply ? slot : flow->partner, next);
+	partner = partner_of(flow, control);
+	next = change_state(is_reply ? partner : slot, tcp_event_of(packet->tcp_flags), direction, now);
+	copy_state(is_reply ? slot : partner, next);
 }

@@ -39,7 +39,7 @@ __noinline int visit_slot(__u32 slot)
 {
 	struct flow *flow = flow_at(slot), *reply;
 	struct settings *set = live_settings();
-	__u32 timeout, state, now, kind;
+	__u32 timeout, state, now, kind, partner;
 	__u64 life;
 
 	if (!flow || !set)
@@ -55,7 +55,8 @@ __noinline int visit_slot(__u32 slot)
 	now = jiffies();
 	if ((__s32)(now - (__u32)(life >> 32)) < (__s32)timeout)
 		return 1;
-	reply = flow->partner == NO_PARTNER ? NULL : flow_at(flow->partner);
+	partner = partner_of(flow, life);
+	reply = partner == NO_PARTNER ? NULL : flow_at(partner);
 	if (reply && flow_kind(reply->control) == FLOW_REPLY && (__s32)(now - READ_ONCE(reply->seen)) < (__s32)timeout)
 		return 1;
 	if (end_connection(slot, life)) {

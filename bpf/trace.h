@@ -4,7 +4,7 @@
 
 #include "open.h"
 
-static __always_inline void trace_walk(const struct walk *walk, enum reason reason)
+static __always_inline void trace_walk(enum family family, const struct walk *walk, enum reason reason)
 {
 	struct trace *trace = current_trace();
 
@@ -24,12 +24,15 @@ static __always_inline void trace_walk(const struct walk *walk, enum reason reas
 	trace->destination = walk->destination;
 	trace->method = walk->method;
 	trace->stateless = walk->is_stateless;
-	trace->addresses = walk->packet.addresses;
-	trace->ports = walk->packet.ports;
-	trace->new_addresses = walk->new_addresses;
+	trace->family = family;
+	trace->new_family = walk->new_family;
+	trace->new_source = source_of(walk->new_family, &walk->new_addresses);
+	trace->new_target = target_of(walk->new_family, &walk->new_addresses);
 	trace->new_ports = walk->new_ports;
 	trace->oif = walk->way.via;
-	trace->gateway = walk->way.via >> 32;
+	trace->gateway = walk->way.gateway;
+	if (family == FAMILY_4)
+		trace->gateway.word[0] = walk->way.via >> 32;
 	trace->source = walk->way.source;
 	trace->mtu = walk->way.mtu;
 	trace->fib = walk->way.fib;

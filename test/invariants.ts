@@ -1,25 +1,20 @@
 // What must hold in a connection table at rest, whatever packets, timers and CPUs did to it. Anything else is told in words.
 import { controlOf } from '../src/dataplane/control.ts';
+import { type Entry, readEntry } from '../src/dataplane/entries.ts';
 import type { Maps } from '../src/dataplane/maps.ts';
+import type { Tuple } from '../src/dataplane/wire.ts';
 
 /** How IPVS counts ActiveConn. */
 const activeStates = ['ESTABLISHED', 'SYN_SENT', 'SYN_RECV', 'SYNACK'];
 /** More would only repeat what the first ones say. */
 const mostTold = 20;
 
-interface Entry {
+interface Held {
   readonly slot: number;
   readonly kind: string;
-  readonly offset: number;
   readonly state: string | undefined;
   readonly method: string | undefined;
-  readonly isInactive: boolean;
-  readonly addresses: bigint;
-  readonly ports: bigint;
-  readonly newAddresses: bigint;
-  readonly newPorts: bigint;
-  readonly destination: number;
-  readonly partner: number;
+  readonly entry: Entry;
   readonly home: number;
 }
 
@@ -30,8 +25,9 @@ export interface Census {
 }
 
 export function takeCensus(maps: Maps): Census {
-  const entries = readEntries(maps);
+  const [entries, spare] = readEntries(maps);
   const violations = [
+    ...extensions(entries, spare),
     ...places(maps, entries),
     ...keys(entries),
     ...partners(maps, entries),
@@ -46,60 +42,70 @@ export function takeCensus(maps: Maps): Census {
   };
 }
 
-/** Those that are neither free nor dead. */
-function readEntries(maps: Maps): ReadonlyMap<number, Entry> {
-  const flows = maps.rows('flows');
-  const words = flows.number('control');
+/** Those that are neither free nor dead, and the slots that are extensions. */
+function readEntries(maps: Maps): readonly [ReadonlyMap<number, Held>, ReadonlySet<number>] {
+  const { length } = maps.rows('flows');
+  const words = maps.rows('flows').number('control');
   const control = controlOf(maps.vocabulary.numbers);
   const kinds = new Map([...maps.vocabulary.flowKinds].map(([name, number]) => [number, name]));
   const home = homeOf(maps);
-  const entries = new Map<number, Entry>();
-  for (let slot = 0; slot < flows.length; slot++) {
-    const word = control.decode(words.get(slot));
-    const kind = kinds.get(word.kind) ?? 'unknown';
+  const entries = new Map<number, Held>();
+  const spare = new Set<number>();
+  for (let slot = 0; slot < length; slot++) {
+    const kind = kinds.get(control.kind(words.get(slot))) ?? 'unknown';
     if (kind === 'FLOW_FREE' || kind === 'FLOW_DEAD') continue;
-    const [addresses, ports] = [flows.bigint('addresses').get(slot), flows.bigint('ports').get(slot)];
-    entries.set(slot, {
-      slot,
-      kind,
-      offset: word.offset,
-      state: maps.vocabulary.states.name(word.state),
-      method: maps.vocabulary.methods.name(word.method),
-      isInactive: word.isInactive,
-      addresses,
-      ports,
-      newAddresses: flows.bigint('new_addresses').get(slot),
-      newPorts: BigInt(flows.number('new_ports').get(slot)),
-      destination: flows.number('destination').get(slot),
-      partner: flows.number('partner').get(slot),
-      home: home(addresses, ports),
-    });
+    if (kind === 'FLOW_EXTENSION') {
+      spare.add(slot);
+      continue;
+    }
+    const entry = readEntry(maps, control, slot);
+    const state = maps.vocabulary.states.name(entry.state);
+    const method = maps.vocabulary.methods.name(entry.method);
+    entries.set(slot, { slot, kind, state, method, entry, home: home(entry.key) });
   }
-  return entries;
+  return [entries, spare];
 }
 
 /** flow_home of bpf/flow.h. */
-function homeOf(maps: Maps): (addresses: bigint, ports: bigint) => number {
+function homeOf(maps: Maps): (key: Tuple) => number {
   const { hash_seed: seed, flow_slots: slots } = maps.rows('instances').read<{
     readonly hash_seed: readonly [bigint, bigint];
     readonly flow_slots: number;
   }>(0);
-  return (addresses, ports) => {
-    let hash = BigInt.asUintN(64, (addresses ^ seed[0]) * 0x9e37_79b9_7f4a_7c15n);
-    hash ^= hash >> 32n;
+  const mix = (hash: bigint): bigint => {
+    const product = BigInt.asUintN(64, hash * 0x9e37_79b9_7f4a_7c15n);
+    return product ^ (product >> 32n);
+  };
+  return ({ family, words: [first = 0n, ...others], ports }) => {
+    let hash = mix(first ^ seed[0]);
+    if (family === 6) for (const word of others) hash = mix(hash ^ word);
     hash = BigInt.asUintN(64, (hash ^ ports ^ seed[1]) * 0xd6e8_feb8_6659_fd93n);
     return Number(((hash >> 32n) * BigInt(slots)) >> 32n);
   };
 }
 
+/** Each extended entry has one of its own, and none is nobody's. */
+function* extensions(entries: ReadonlyMap<number, Held>, spare: ReadonlySet<number>): Generator<string> {
+  const owners = new Map<number, number>();
+  for (const { slot, entry } of entries.values()) {
+    const { extension, isExtended } = entry;
+    if (!isExtended) continue;
+    const other = extension === undefined ? undefined : owners.get(extension);
+    if (extension === undefined || !spare.has(extension)) yield `slot ${slot}: its extension ${extension} is none`;
+    else if (other !== undefined) yield `slots ${other} and ${slot} have the same extension ${extension}`;
+    else owners.set(extension, slot);
+  }
+  for (const slot of spare) if (!owners.has(slot)) yield `slot ${slot} is an extension of nothing`;
+}
+
 /** Each entry is where its home's bits say, and the bits name nothing else. */
-function* places(maps: Maps, entries: ReadonlyMap<number, Entry>): Generator<string> {
+function* places(maps: Maps, entries: ReadonlyMap<number, Held>): Generator<string> {
   const flows = maps.rows('flows');
   const windows = flows.bigint('home');
   const { FLOW_WINDOW } = maps.vocabulary.numbers;
   const placeOf = (home: number, offset: number): number => (home + (offset * (offset + 1)) / 2) % flows.length;
-  for (const entry of entries.values()) {
-    const { slot, kind, home, offset } = entry;
+  for (const { slot, kind, home, entry } of entries.values()) {
+    const { offset } = entry;
     if (kind !== 'FLOW_LIVE' && kind !== 'FLOW_REPLY') {
       yield `slot ${slot} rests in ${kind}`;
       continue;
@@ -111,27 +117,32 @@ function* places(maps: Maps, entries: ReadonlyMap<number, Entry>): Generator<str
     const bits = Number(windows.get(home) & 0xffff_ffffn);
     for (let offset = 0; bits !== 0 && offset < FLOW_WINDOW; offset++) {
       if (((bits >>> offset) & 1) === 0) continue;
-      const entry = entries.get(placeOf(home, offset));
-      if (entry?.home !== home || entry.offset !== offset)
+      const held = entries.get(placeOf(home, offset));
+      if (held?.home !== home || held.entry.offset !== offset)
         yield `home ${home} links offset ${offset}, where no entry of it is`;
     }
   }
 }
 
-function* keys(entries: ReadonlyMap<number, Entry>): Generator<string> {
+function* keys(entries: ReadonlyMap<number, Held>): Generator<string> {
   const seen = new Map<string, number>();
-  for (const { slot, addresses, ports } of entries.values()) {
-    const key = `${addresses.toString(16)}/${ports.toString(16)}`;
+  for (const { slot, entry } of entries.values()) {
+    const key = textOf(entry.key);
     const other = seen.get(key);
     if (other !== undefined) yield `slots ${other} and ${slot} have the same key ${key}`;
     seen.set(key, slot);
   }
 }
 
+function textOf({ family, words, ports }: Tuple): string {
+  const used = words.slice(0, family === 4 ? 1 : 4);
+  return `${family}: ${[...used, ports].map((word) => word.toString(16)).join('/')}`;
+}
+
 /** A translated connection and its replies name each other, and turn each other's packets round. */
-function* partners(maps: Maps, entries: ReadonlyMap<number, Entry>): Generator<string> {
-  for (const entry of entries.values()) {
-    const { slot, kind, method, partner } = entry;
+function* partners(maps: Maps, entries: ReadonlyMap<number, Held>): Generator<string> {
+  for (const { slot, kind, method, entry } of entries.values()) {
+    const { partner } = entry;
     const isTranslated = method === 'masq' || method === 'fullnat';
     if (!isTranslated) {
       if (kind !== 'FLOW_LIVE' || partner !== maps.vocabulary.numbers.NO_PARTNER)
@@ -139,35 +150,29 @@ function* partners(maps: Maps, entries: ReadonlyMap<number, Entry>): Generator<s
       continue;
     }
     const other = entries.get(partner);
-    if (other === undefined || other.kind === kind || other.partner !== slot) {
-      yield `slot ${slot}: ${kind} by ${method}, whose partner ${partner} is ${other?.kind} of ${other?.partner}`;
-    } else if (
-      other.newAddresses !== swapWords(entry.addresses) ||
-      (other.newPorts & portsMask) !== swapPorts(entry.ports)
-    ) {
+    if (other === undefined || other.kind === kind || other.entry.partner !== slot) {
+      yield `slot ${slot}: ${kind} by ${method}, whose partner ${partner} is ${other?.kind} of ${other?.entry.partner}`;
+    } else if (textOf(other.entry.becomes) !== textOf(turned(entry.key))) {
       yield `slot ${slot} and its partner ${partner} do not turn each other's packets round`;
-    } else if (other.destination !== entry.destination) {
+    } else if (other.entry.destination !== entry.destination) {
       yield `slot ${slot} and its partner ${partner} have different destinations`;
     }
   }
 }
 
-const portsMask = 0xffff_ffffn;
-
-function swapWords(addresses: bigint): bigint {
-  return (addresses >> 32n) | ((addresses & 0xffff_ffffn) << 32n);
-}
-
-function swapPorts(ports: bigint): bigint {
-  return ((ports >> 16n) & 0xffffn) | ((ports & 0xffffn) << 16n);
+function turned({ family, words: [a = 0n, b = 0n, c = 0n, d = 0n], ports }: Tuple): Tuple {
+  const words = family === 4 ? [(a >> 32n) | ((a & 0xffff_ffffn) << 32n)] : [c, d, a, b];
+  const low = ((ports >> 16n) & 0xffffn) | ((ports & 0xffffn) << 16n);
+  return { family, words, ports: ((ports >> 32n) << 32n) | low };
 }
 
 /** What destinations count is what entries there are. */
-function* loads(maps: Maps, entries: ReadonlyMap<number, Entry>): Generator<string> {
+function* loads(maps: Maps, entries: ReadonlyMap<number, Held>): Generator<string> {
   const destinations = maps.rows('destinations');
   const active = new Map<number, number>();
   const inactive = new Map<number, number>();
-  for (const { slot, kind, state, isInactive, destination } of entries.values()) {
+  for (const { slot, kind, state, entry } of entries.values()) {
+    const { isInactive, destination } = entry;
     if (kind !== 'FLOW_LIVE') continue;
     if (isInactive === activeStates.includes(state ?? '')) {
       yield `slot ${slot}: ${state} counts as ${isInactive ? 'inactive' : 'active'}`;
@@ -190,7 +195,7 @@ function* loads(maps: Maps, entries: ReadonlyMap<number, Entry>): Generator<stri
 }
 
 /** Sweeps and listings pass over pages without a bit. */
-function* pages(maps: Maps, entries: ReadonlyMap<number, Entry>): Generator<string> {
+function* pages(maps: Maps, entries: ReadonlyMap<number, Held>): Generator<string> {
   const words = maps.words('flow_pages');
   const { SLOTS_PER_PAGE, PAGES_PER_WORD } = maps.vocabulary.numbers;
   for (const { slot, kind } of entries.values()) {

@@ -45,7 +45,7 @@ export function attach(maps: Maps, { interfaces: names, hook = 'auto', warn }: A
   const before = recall(maps);
   const linked = new Set([...before.keys()].filter((index) => isLinked(maps, index)));
   const isAnyWelcome = names === undefined && hook !== 'xdp';
-  ensureForwarding();
+  ensureForwarding(maps);
   try {
     const refused = isAnyWelcome ? attachPossible(maps, chosen, hook) : attachEach(maps, chosen, hook);
     for (const [{ name }, error] of refused) warn?.(`no packets are taken from ${name}: ${explain(error)}`);

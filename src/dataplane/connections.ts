@@ -1,26 +1,17 @@
 // The connection table read from the kernel's own memory: only pages that may hold connections, and of them only live entries.
 import { join } from 'node:path';
 import { jiffiesPerSecond, lowJiffies } from '../kernel/clock.ts';
-import { be16, decode } from '../kernel/codec.ts';
+import { decode } from '../kernel/codec.ts';
 import { BpfProgram } from '../kernel/program.ts';
-import type { Connection, Endpoint } from '../model/director.ts';
+import type { Connection } from '../model/director.ts';
 import { FairleadError } from '../model/error.ts';
-import { type ControlWord, controlOf } from './control.ts';
+import { controlOf } from './control.ts';
+import { type Entry, readEntry } from './entries.ts';
 import type { Maps } from './maps.ts';
 import { readEndpoint } from './read.ts';
 import { readTimeoutRow } from './timeouts.ts';
 import { protocolName } from './vocabulary.ts';
-
-interface FlowRow {
-  readonly addresses: bigint;
-  readonly ports: bigint;
-  readonly control: number;
-  readonly seen: number;
-  readonly destination: number;
-  readonly partner: number;
-  readonly new_addresses: bigint;
-  readonly new_ports: number;
-}
+import { toEnds } from './wire.ts';
 
 /** Connections that begin or end meanwhile may be seen or not. */
 export function* readConnections(maps: Maps): Generator<Connection> {
@@ -31,12 +22,11 @@ export function* readConnections(maps: Maps): Generator<Connection> {
   const control = controlOf(maps.vocabulary.numbers);
   const clock = readClock(maps);
   for (const [slot, before] of liveSlots(maps)) {
-    const row = rows.read<FlowRow>(slot);
+    const entry = readEntry(maps, control, slot);
     // The slot may have gone to another connection while it was read.
     if (!control.isSameEntry(before, word.get(slot))) continue;
-    const { state, method } = control.decode(row.control);
-    const last = row.partner === NO_PARTNER ? row.seen : later(row.seen, seen.get(row.partner));
-    const connection = toConnection(maps, row, { state, method, expiresInS: clock.secondsLeft(state, last) });
+    const last = entry.partner === NO_PARTNER ? entry.seen : later(entry.seen, seen.get(entry.partner));
+    const connection = toConnection(maps, entry, clock.secondsLeft(entry.state, last));
     if (connection !== undefined) yield connection;
   }
 }
@@ -78,44 +68,20 @@ function* heldPages(maps: Maps): Generator<number> {
   }
 }
 
-type Facts = Pick<ControlWord, 'state' | 'method'> & Pick<Connection, 'expiresInS'>;
-
-function toConnection(maps: Maps, row: FlowRow, { expiresInS, ...facts }: Facts): Connection | undefined {
+function toConnection(maps: Maps, entry: Entry, expiresInS: number): Connection | undefined {
   const { methods, states } = maps.vocabulary;
-  const protocol = protocolName(Number((row.ports >> 32n) & 0xffn));
-  const state = states.name(facts.state);
-  const method = methods.name(facts.method);
+  const { source: client, target: virtual, protocol: number } = toEnds(entry.key);
+  const protocol = protocolName(number);
+  const state = states.name(entry.state);
+  const method = methods.name(entry.method);
   if (protocol === undefined || state === undefined || method === undefined) return undefined;
-  const common = {
-    protocol,
-    state,
-    method,
-    expiresInS,
-    client: source(row.addresses, row.ports),
-    virtual: target(row.addresses, row.ports),
-  };
+  const common = { protocol, state, method, expiresInS, client, virtual };
   if (method === 'gate' || method === 'tunnel') {
-    const { rip: address, port } = readEndpoint(maps, row.destination);
-    return { ...common, destination: { address, port: port === 0 ? common.virtual.port : port } };
+    const { rip: address, port } = readEndpoint(maps, entry.destination);
+    return { ...common, destination: { address, port: port === 0 ? virtual.port : port } };
   }
-  const translated = { ...common, destination: target(row.new_addresses, BigInt(row.new_ports)) };
-  return method === 'fullnat' ? { ...translated, local: source(row.new_addresses, BigInt(row.new_ports)) } : translated;
-}
-
-function source(addresses: bigint, ports: bigint): Endpoint {
-  return endpoint(Number(addresses & 0xffff_ffffn), Number(ports & 0xffffn));
-}
-
-function target(addresses: bigint, ports: bigint): Endpoint {
-  return endpoint(Number(addresses >> 32n), Number((ports >> 16n) & 0xffffn));
-}
-
-/** Both as on the wire. */
-function endpoint(word: number, port: number): Endpoint {
-  return {
-    address: { family: 4, bytes: [word & 0xff, (word >>> 8) & 0xff, (word >>> 16) & 0xff, word >>> 24] },
-    port: be16(port),
-  };
+  const { source: local, target: destination } = toEnds(entry.becomes);
+  return method === 'fullnat' ? { ...common, destination, local } : { ...common, destination };
 }
 
 /** Of two jiffies, 32 bits wide and less than 2^31 apart. */

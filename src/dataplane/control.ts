@@ -8,6 +8,10 @@ export interface ControlWord {
   readonly state: number;
   readonly method: number;
   readonly isInactive: boolean;
+  /** Its addresses are of IPv6. */
+  readonly isSix: boolean;
+  /** Its `partner` is its extension. */
+  readonly isExtended: boolean;
   /** Changes each time the slot is claimed. */
   readonly generation: number;
 }
@@ -23,7 +27,7 @@ export interface Control {
 export function controlOf(numbers: Numbers): Control {
   const { FLOW_KIND_MASK, FLOW_INACTIVE, FLOW_GENERATION_SHIFT, FLOW_BELOW_GENERATION } = numbers;
   const { FLOW_OFFSET_SHIFT, FLOW_OFFSET_MASK, FLOW_STATE_SHIFT, FLOW_STATE_MASK } = numbers;
-  const { FLOW_METHOD_SHIFT, FLOW_METHOD_MASK } = numbers;
+  const { FLOW_METHOD_SHIFT, FLOW_METHOD_MASK, FLOW_SIX, FLOW_EXTENDED } = numbers;
   return {
     kind: (word) => word & FLOW_KIND_MASK,
     decode: (word) => ({
@@ -32,14 +36,18 @@ export function controlOf(numbers: Numbers): Control {
       state: (word >>> FLOW_STATE_SHIFT) & FLOW_STATE_MASK,
       method: (word >>> FLOW_METHOD_SHIFT) & FLOW_METHOD_MASK,
       isInactive: (word & FLOW_INACTIVE) !== 0,
+      isSix: (word & FLOW_SIX) !== 0,
+      isExtended: (word & FLOW_EXTENDED) !== 0,
       generation: word >>> FLOW_GENERATION_SHIFT,
     }),
-    encode: ({ kind, offset, state, method, isInactive, generation }) =>
+    encode: ({ kind, offset, state, method, isInactive, isSix, isExtended, generation }) =>
       (kind |
         (offset << FLOW_OFFSET_SHIFT) |
         (state << FLOW_STATE_SHIFT) |
         (method << FLOW_METHOD_SHIFT) |
         (isInactive ? FLOW_INACTIVE : 0) |
+        (isSix ? FLOW_SIX : 0) |
+        (isExtended ? FLOW_EXTENDED : 0) |
         (generation << FLOW_GENERATION_SHIFT)) >>>
       0,
     isSameEntry: (a, b) => ((a ^ b) & (FLOW_KIND_MASK | ~FLOW_BELOW_GENERATION)) === 0,

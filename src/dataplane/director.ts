@@ -139,7 +139,6 @@ class PinnedDirector implements DataplaneDirector {
       if (maps === undefined) this.#createWith(edit(emptyTable));
       else {
         this.#run(maps, edit);
-        ensureForwarding();
         attachNew(maps);
       }
     });
@@ -207,6 +206,7 @@ class PinnedDirector implements DataplaneDirector {
 
   #run(maps: Maps, edit: (installed: Table) => Table): void {
     for (const step of changeTable(maps, edit, bootSeconds())) this.#options.onStep?.(step);
+    ensureForwarding(maps);
   }
 }
 

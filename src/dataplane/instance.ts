@@ -116,7 +116,8 @@ function instanceRow(layouts: Layouts, cookie: bigint, { flowSlots, destinationS
     cpus,
     ...readLocalPorts(),
     version: layoutVersion(layouts),
-    lo_forwarding: isForwarding() ? 1 : 0,
+    lo_forwarding: isForwarding(4) ? 1 : 0,
+    lo_forwarding_six: isForwarding(6) ? 1 : 0,
   };
 }
 

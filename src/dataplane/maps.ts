@@ -32,6 +32,7 @@ export interface InstanceRow {
   readonly version: number;
   readonly next_service_id: number;
   readonly lo_forwarding: number;
+  readonly lo_forwarding_six: number;
 }
 
 export class Maps implements Disposable {

@@ -3,7 +3,7 @@ import { bootSeconds } from '../kernel/clock.ts';
 import { type Attachment, attachments, type Unattached, unattached } from './attach.ts';
 import { countConnections } from './connections.ts';
 import { readSlots } from './destinations.ts';
-import { isForwarding } from './forwarding.ts';
+import { missingForwarding } from './forwarding.ts';
 import type { LiveTable } from './live.ts';
 import type { Maps } from './maps.ts';
 import { readLive } from './read.ts';
@@ -19,8 +19,8 @@ export interface Status {
   readonly netnsCookie: bigint;
   readonly attachments: readonly Attachment[];
   readonly unattached: readonly Unattached[];
-  /** Without it only ways that are known already are taken. The next change turns it on. */
-  readonly isForwarding: boolean;
+  /** Settings without which only ways that are known already are taken. The next change turns them on. */
+  readonly missingForwarding: readonly string[];
   readonly connections: Fill;
   readonly services: Fill;
   /** Used: in a service. Deleted: kept for connections that still refer to them, or for 2 minutes in case they come back. */
@@ -36,7 +36,7 @@ export function readStatus(maps: Maps): Status {
     netnsCookie: maps.instance.netns_cookie,
     attachments: attachments(maps),
     unattached: unattached(maps),
-    isForwarding: isForwarding(),
+    missingForwarding: missingForwarding(maps),
     connections: { used: countConnections(maps), size: Math.floor(maps.instance.flow_slots / slotsPerConnection) },
     services: { used: live.services.length, size: maps.map('cursors').info.maxEntries },
     destinations: readDestinations(maps, live, bootSeconds()),

@@ -9,6 +9,7 @@ import type { Method, Protocol, Service } from '../model/service.ts';
 import type { Maps } from './maps.ts';
 import { readEndpoint, readLive } from './read.ts';
 import { protocolNumbers } from './vocabulary.ts';
+import { toAddress } from './wire.ts';
 
 export interface TraceQuestion {
   readonly protocol: Protocol;
@@ -52,22 +53,22 @@ interface TraceRow {
   readonly destination: number;
   readonly method: number;
   readonly oif: number;
-  readonly gateway: number;
-  readonly source: number;
   readonly mtu: number;
   readonly fib: number;
-  readonly new_addresses: bigint;
-  readonly new_ports: bigint;
+  readonly family: number;
+  readonly new_family: number;
+  readonly new_ports: number;
 }
 
+type TracedAddress = 'gateway' | 'source' | 'new_source' | 'new_target';
+
 const frameBytes = 14;
-const headerBytes = 20;
 const tcpSyn = 0x02;
 
 export function tracePacket(maps: Maps, question: TraceQuestion): TraceAnswer {
-  using program = BpfProgram.openPinned(join(maps.directory, 'director_trace'));
-  if (program === undefined)
-    throw new FairleadError('not-attached', `${maps.directory}: program director_trace is missing`);
+  const name = question.target.address.family === 4 ? 'director_trace' : 'director_trace_six';
+  using program = BpfProgram.openPinned(join(maps.directory, name));
+  if (program === undefined) throw new FairleadError('not-attached', `${maps.directory}: program ${name} is missing`);
   program.testRun({ packet: buildPacket(question) });
   return toAnswer(maps, maps.rows('traces').read<TraceRow>(0));
 }
@@ -75,27 +76,46 @@ export function tracePacket(maps: Maps, question: TraceQuestion): TraceAnswer {
 /** A TCP SYN, or an empty UDP datagram, as it would reach the director. */
 function buildPacket({ protocol, source, target }: TraceQuestion): Buffer {
   if (protocol === 'sctp') throw new FairleadError('not-supported', 'only tcp and udp can be traced');
-  const payload = protocol === 'tcp' ? 20 : 8;
-  const frame = Buffer.alloc(frameBytes + headerBytes + Math.max(payload, 26));
-  frame.writeUInt16BE(0x0800, 12);
-  const ip = frame.subarray(frameBytes);
-  ip[0] = 0x45;
-  ip.writeUInt16BE(headerBytes + payload, 2);
-  ip.writeUInt16BE(0x4000, 6);
-  ip[8] = 64;
-  ip[9] = protocolNumbers[protocol];
-  ip.set(source.address.bytes, 12);
-  ip.set(target.address.bytes, 16);
-  const transport = ip.subarray(headerBytes);
+  if (source.address.family !== target.address.family)
+    throw new FairleadError('bad-input', 'a packet goes between addresses of one family');
+  const transport = Buffer.alloc(protocol === 'tcp' ? 20 : 8);
   transport.writeUInt16BE(source.port, 0);
   transport.writeUInt16BE(target.port, 2);
   if (protocol === 'tcp') {
     transport[12] = 0x50;
     transport[13] = tcpSyn;
   } else {
-    transport.writeUInt16BE(payload, 4);
+    transport.writeUInt16BE(transport.length, 4);
   }
+  const header = target.address.family === 4 ? header4 : header6;
+  const ip = header(protocolNumbers[protocol], transport.length, source.address, target.address);
+  const frame = Buffer.alloc(Math.max(60, frameBytes + ip.length + transport.length));
+  frame.writeUInt16BE(target.address.family === 4 ? 0x0800 : 0x86dd, 12);
+  frame.set(Buffer.concat([ip, transport]), frameBytes);
   return frame;
+}
+
+function header4(protocol: number, length: number, source: Address, target: Address): Buffer {
+  const ip = Buffer.alloc(20);
+  ip[0] = 0x45;
+  ip.writeUInt16BE(ip.length + length, 2);
+  ip.writeUInt16BE(0x4000, 6);
+  ip[8] = 64;
+  ip[9] = protocol;
+  ip.set(source.bytes, 12);
+  ip.set(target.bytes, 16);
+  return ip;
+}
+
+function header6(protocol: number, length: number, source: Address, target: Address): Buffer {
+  const ip = Buffer.alloc(40);
+  ip[0] = 0x60;
+  ip.writeUInt16BE(length, 4);
+  ip[6] = protocol;
+  ip[7] = 64;
+  ip.set(source.bytes, 8);
+  ip.set(target.bytes, 24);
+  return ip;
 }
 
 function toAnswer(maps: Maps, row: TraceRow): TraceAnswer {
@@ -108,6 +128,9 @@ function toAnswer(maps: Maps, row: TraceRow): TraceAnswer {
   const isWalked = row.destination !== numbers.NO_DESTINATION;
   const method = isWalked ? methods.name(row.method) : undefined;
   const translates = method === 'masq' || method === 'fullnat';
+  const address = (member: TracedAddress, family: number): Address =>
+    toAddress(maps.rows('traces').bytes(member).get(0), family);
+  const portOf = (half: 0 | 1): number => be16((row.new_ports >>> (16 * half)) & 0xffff);
   return {
     verdict,
     ...(verdict === 'dropped' ? { reason: reasons[row.reason] ?? `${row.reason}` } : {}),
@@ -120,8 +143,8 @@ function toAnswer(maps: Maps, row: TraceRow): TraceAnswer {
     ...(translates
       ? {
           rewrite: {
-            source: endpoint(row.new_addresses, row.new_ports, 0n),
-            target: endpoint(row.new_addresses, row.new_ports, 1n),
+            source: { address: address('new_source', row.new_family), port: portOf(0) },
+            target: { address: address('new_target', row.new_family), port: portOf(1) },
           },
         }
       : {}),
@@ -130,8 +153,8 @@ function toAnswer(maps: Maps, row: TraceRow): TraceAnswer {
       : {
           nextHop: {
             interfaceIndex: row.oif,
-            gateway: address(row.gateway),
-            source: address(row.source),
+            gateway: address('gateway', row.family),
+            source: address('source', row.family),
             mtu: row.mtu,
           },
         }),
@@ -143,17 +166,4 @@ function verdictOf(maps: Maps, number: number): TraceVerdict {
   const name = [...maps.layouts.enum('verdict')].find(([, value]) => value === number)?.[0];
   if (name === 'VERDICT_SENT') return 'forwarded';
   return name === 'VERDICT_DROP' ? 'dropped' : 'passed';
-}
-
-/** Half 0 of the packed words is the source, half 1 the target. */
-function endpoint(addresses: bigint, ports: bigint, half: 0n | 1n): Endpoint {
-  return {
-    address: address(Number((addresses >> (half * 32n)) & 0xffff_ffffn)),
-    port: be16(Number((ports >> (half * 16n)) & 0xffffn)),
-  };
-}
-
-/** From a word as on the wire. */
-function address(word: number): Address {
-  return { family: 4, bytes: [word & 0xff, (word >>> 8) & 0xff, (word >>> 16) & 0xff, word >>> 24] };
 }

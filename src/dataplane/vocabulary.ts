@@ -38,6 +38,8 @@ const numberNames = {
     'FLOW_METHOD_SHIFT',
     'FLOW_METHOD_MASK',
     'FLOW_INACTIVE',
+    'FLOW_SIX',
+    'FLOW_EXTENDED',
     'FLOW_GENERATION_SHIFT',
     'FLOW_BELOW_GENERATION',
   ],

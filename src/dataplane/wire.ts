@@ -1,7 +1,8 @@
 // Addresses and services' keys between the model and the bytes that packets are compared with.
 import { be16, decode, encode } from '../kernel/codec.ts';
 import type { StructLayout } from '../kernel/layout.ts';
-import type { Address } from '../model/address.ts';
+import type { Address, Family } from '../model/address.ts';
+import type { Endpoint } from '../model/director.ts';
 import type { ServiceIdentity } from '../model/service.ts';
 import { protocolName, protocolNumbers } from './vocabulary.ts';
 
@@ -15,6 +16,32 @@ export function encodeAddress({ bytes }: Address): Buffer {
   const padded = Buffer.alloc(16);
   padded.set(bytes);
   return padded;
+}
+
+/** What tells connections apart: struct tuple. */
+export interface Tuple {
+  readonly family: Family;
+  /** Of IPv4 the first one says it all. */
+  readonly words: readonly bigint[];
+  readonly ports: bigint;
+}
+
+/** Who sends a tuple's packets, to whom, and by which protocol's number. */
+export interface Ends {
+  readonly source: Endpoint;
+  readonly target: Endpoint;
+  readonly protocol: number;
+}
+
+export function toEnds({ family, words, ports }: Tuple): Ends {
+  const bytes = Buffer.alloc(32);
+  words.forEach((word, index) => void bytes.writeBigUInt64LE(word, index * 8));
+  const size = family === 4 ? 4 : 16;
+  const end = (half: 0 | 1): Endpoint => ({
+    address: toAddress(bytes.subarray(half * size), family),
+    port: be16(Number((ports >> BigInt(half * 16)) & 0xffffn)),
+  });
+  return { source: end(0), target: end(1), protocol: Number((ports >> 32n) & 0xffn) };
 }
 
 /** The layout is that of struct service_key. */

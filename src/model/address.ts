@@ -1,8 +1,10 @@
 // IP addresses as one type for both families: bytes in network order, and the texts people write them in.
 import { FairleadError } from './error.ts';
 
+export type Family = 4 | 6;
+
 export interface Address {
-  readonly family: 4 | 6;
+  readonly family: Family;
   /** 4 or 16 bytes, network order. */
   readonly bytes: readonly number[];
 }

@@ -126,6 +126,8 @@ function enter(
         state: states.number(state as Connection['state']),
         method: methods.number(method),
         isInactive: false,
+        isSix: false,
+        isExtended: false,
         generation: slot & 0xfff,
       }),
       seen: (readJiffies(maps) - seenAgoS * hz) >>> 0,

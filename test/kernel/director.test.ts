@@ -87,8 +87,8 @@ describe('an instance', () => {
     ['a change that changes nothing', () => install(tableOf(web('rr', 1)))],
     ['attaching again', () => namespace.run(() => attach({}))],
   ])('that can look nothing up any more, as somebody wrote ip_forward, can again after %s', (_, mend) => {
-    const isForwarding = (): boolean | undefined =>
-      namespace.run(() => openDirector({ create: false })?.status()?.isForwarding);
+    const isForwarding = (): boolean =>
+      namespace.run(() => openDirector({ create: false })?.status()?.missingForwarding.length === 0);
     const turn = (value: 0 | 1): unknown => namespace.output('sysctl', '-q', `net.ipv4.ip_forward=${value}`);
     turn(0);
     const before = traces();

@@ -1,14 +1,12 @@
 // fairlead status: what is attached where, how full the tables are, why packets were not forwarded.
-import { forwarding } from '../../dataplane/forwarding.ts';
 import type { Fill, Status } from '../../dataplane/status.ts';
 import type { Out } from './io.ts';
 import { toJson } from './json.ts';
 import { openAttached } from './open.ts';
 
-/** Somebody has written net.ipv4.ip_forward. */
-const withoutForwarding = `${forwarding} is 0: no way to a new client or real server can be looked up until
-  sysctl -w ${forwarding}=1
-`;
+/** Somebody has written net.ipv4.ip_forward, or net.ipv6.conf.all.forwarding. */
+const withoutForwarding = (setting: string): string =>
+  `${setting} is 0: no way to a new client or real server can be looked up until\n  sysctl -w ${setting}=1\n`;
 
 export function showStatus(out: Out, output: 'table' | 'json'): void {
   using director = openAttached();
@@ -18,7 +16,7 @@ export function showStatus(out: Out, output: 'table' | 'json'): void {
 
 export function formatStatus(status: Status): string {
   const sections = [
-    status.isForwarding ? '' : withoutForwarding,
+    status.missingForwarding.map(withoutForwarding).join(''),
     section(
       'attached',
       status.attachments.map(({ interface: name, xdp, tc }) => [
