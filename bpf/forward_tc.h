@@ -55,6 +55,13 @@ static __always_inline long correct_addresses(struct __sk_buff *skb, enum family
 	return bpf_l4_csum_replace(skb, check, 0, added, flags);
 }
 
+/* The hop limit is in no checksum that would make up for it. Does nothing to a socket buffer in another state. */
+static __always_inline void correct_hop_limit(struct __sk_buff *skb, enum family family)
+{
+	if (family == FAMILY_6)
+		bpf_csum_update(skb, (__u16)~bpf_htons(1));
+}
+
 static __always_inline enum verdict translate_tc(struct __sk_buff *skb, enum hook hook, enum family family,
 						 const struct walk *walk)
 {
@@ -73,6 +80,7 @@ static __always_inline enum verdict translate_tc(struct __sk_buff *skb, enum hoo
 	ports_added = family == FAMILY_4 ? walk->flow->port_difference : walk->extension->new.port_difference;
 	readdress(family, ip, walk);
 	*(__u32 *)ports = walk->new_ports;
+	correct_hop_limit(skb, family);
 	if (correct_addresses(skb, family, check, addresses_added, flags) ||
 	    bpf_l4_csum_replace(skb, check, 0, ports_added, flags))
 		return drop(hook, REASON_MALFORMED);
@@ -87,6 +95,7 @@ static __always_inline enum verdict route_tc(struct __sk_buff *skb, enum hook ho
 	if (!ip)
 		return drop(hook, REASON_MALFORMED);
 	age(family, ip);
+	correct_hop_limit(skb, family);
 	return send_tc(hook, family, &walk->way);
 }
 
@@ -94,6 +103,8 @@ static __always_inline enum verdict route_tc(struct __sk_buff *skb, enum hook ho
 static __always_inline enum verdict tunnel_tc(struct __sk_buff *skb, enum hook hook, enum family family,
 					      const struct walk *walk, const struct address *rip)
 {
+	/* An IPv4 header's own checksum makes its sum 0. */
+	__u64 store_flags = family == FAMILY_6 ? BPF_F_RECOMPUTE_CSUM : 0;
 	__u64 kind = family == FAMILY_4 ? BPF_F_ADJ_ROOM_ENCAP_L3_IPV4 : BPF_F_ADJ_ROOM_ENCAP_L3_IPV6;
 	void *ip = ip_at(family, packet_start(skb, hook), packet_end(skb, hook));
 	__u32 header[sizeof(struct ipv6hdr) / 4];
@@ -101,9 +112,10 @@ static __always_inline enum verdict tunnel_tc(struct __sk_buff *skb, enum hook h
 	if (!ip)
 		return drop(hook, REASON_MALFORMED);
 	age(family, ip);
+	correct_hop_limit(skb, family);
 	make_tunnel_header(family, header, walk, rip);
 	if (bpf_skb_adjust_room(skb, tunnel_header(family), BPF_ADJ_ROOM_MAC, kind | BPF_F_ADJ_ROOM_FIXED_GSO) ||
-	    bpf_skb_store_bytes(skb, L3, header, tunnel_header(family), 0))
+	    bpf_skb_store_bytes(skb, L3, header, tunnel_header(family), store_flags))
 		return drop(hook, REASON_ADJUST_FAILED);
 	return send_tc(hook, family, &walk->way);
 }

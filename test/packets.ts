@@ -1,11 +1,21 @@
 // Frames for the tests: built from what they say, taken apart again, and every checksum in them verified.
-import { parseAddress } from '../src/model/address.ts';
+import { formatAddress, parseAddress } from '../src/model/address.ts';
 
-export const protocol = { icmp: 1, ipip: 4, tcp: 6, udp: 17 } as const;
+export const protocol = { icmp: 1, ipip: 4, tcp: 6, udp: 17, ipv6: 41, icmp6: 58 } as const;
+/** IPv6's headers that come before the transport's. */
+export const extension = { hopByHop: 0, routing: 43, fragment: 44, destination: 60 } as const;
 export const flag = { fin: 0x01, syn: 0x02, rst: 0x04, psh: 0x08, ack: 0x10, urg: 0x20 } as const;
-const type = { ipv4: 0x0800, vlan: 0x8100 } as const;
+const type = { ipv4: 0x0800, vlan: 0x8100, ipv6: 0x86dd } as const;
 
-/** What is not given is as an ordinary packet has it. */
+export interface Extension {
+  readonly type: number;
+  /** After its first two bytes, next header and length; 6, 14, 22 ... of them. */
+  readonly body: Uint8Array;
+  /** In units of 8 bytes, the first not counted. */
+  readonly length?: number;
+}
+
+/** What is not given is as an ordinary packet has it. Of IPv6 if its source is. */
 export interface Description {
   readonly destinationMac?: string;
   readonly sourceMac?: string;
@@ -18,6 +28,9 @@ export interface Description {
   /** In words. */
   readonly headerLength?: number;
   readonly options?: Uint8Array;
+  /** IPv6. */
+  readonly extensions?: readonly Extension[];
+  /** IPv6's hop limit. */
   readonly ttl?: number;
   readonly tos?: number;
   readonly id?: number;
@@ -57,6 +70,8 @@ export interface IpPacket {
   readonly dontFragment: boolean;
   readonly totalLength: number;
   readonly options: Buffer;
+  /** IPv6: extension headers, whole. */
+  readonly extensions?: readonly Buffer[];
   /** TCP and UDP. */
   readonly sourcePort?: number;
   readonly destinationPort?: number;
@@ -73,14 +88,15 @@ export interface IpPacket {
 
 export function build(description: Description): Buffer {
   const { destinationMac = '00:00:00:00:00:00', sourceMac = '02:00:00:00:00:99', tags = [], padding = 0 } = description;
-  const types = [...tags.flatMap((tag) => [type.vlan, tag]), description.etherType ?? type.ipv4];
+  const own = isSix(description) ? type.ipv6 : type.ipv4;
+  const types = [...tags.flatMap((tag) => [type.vlan, tag]), description.etherType ?? own];
   const words = Buffer.alloc(types.length * 2);
   for (const [index, word] of types.entries()) words.writeUInt16BE(word, index * 2);
   return Buffer.concat([
     macBytes(destinationMac),
     macBytes(sourceMac),
     words,
-    buildIp(description),
+    isSix(description) ? buildSix(description) : buildIp(description),
     Buffer.alloc(padding),
   ]);
 }
@@ -101,6 +117,30 @@ function buildIp(description: Description): Buffer {
   header.set(parseAddress(destination).bytes, 16);
   header.set(options, 20);
   header.writeUInt16BE(checksumOf(header), 10);
+  return Buffer.concat([header, body]);
+}
+
+function isSix({ source }: Pick<Description, 'source'>): boolean {
+  return source.includes(':');
+}
+
+function buildSix(description: Description): Buffer {
+  const { source, destination, extensions = [] } = description;
+  const types = [...extensions.map((one) => one.type), protocolOf(description)];
+  const headers = extensions.map(({ body, length }, index) =>
+    Buffer.from([types[index + 1] ?? 0, length ?? (body.length + 2) / 8 - 1, ...body]),
+  );
+  const body = Buffer.concat([
+    ...headers,
+    description.flags === undefined ? buildUdp(description) : buildTcp(description),
+  ]);
+  const header = Buffer.alloc(40);
+  header.writeUInt32BE((((description.version ?? 6) << 28) | ((description.tos ?? 0) << 20)) >>> 0, 0);
+  header.writeUInt16BE(description.totalLength === undefined ? body.length : description.totalLength - 40, 4);
+  header.writeUInt8(types[0] ?? 0, 6);
+  header.writeUInt8(description.ttl ?? 64, 7);
+  header.set(parseAddress(source).bytes, 8);
+  header.set(parseAddress(destination).bytes, 24);
   return Buffer.concat([header, body]);
 }
 
@@ -143,18 +183,57 @@ function pseudoBytes(
   number: number,
   length: number,
 ): Buffer {
-  return Buffer.from([...source, ...destination, 0, number, length >> 8, length & 0xff]);
+  const tail =
+    source.length === 4 ? [0, number, length >> 8, length & 0xff] : [0, 0, length >> 8, length & 0xff, 0, 0, 0, number];
+  return Buffer.from([...source, ...destination, ...tail]);
 }
 
-/** Throws when it is not IPv4. */
+/** Throws when it is not IP. */
 export function parse(frame: Buffer): Parsed {
   const tags: number[] = [];
   let at = 12;
   for (; frame.readUInt16BE(at) === type.vlan; at += 4) tags.push(frame.readUInt16BE(at + 2));
   const etherType = frame.readUInt16BE(at);
-  if (etherType !== type.ipv4) throw new Error(`expected IPv4, got type ${etherType.toString(16)}`);
+  if (etherType !== type.ipv4 && etherType !== type.ipv6)
+    throw new Error(`expected IP, got type ${etherType.toString(16)}`);
   const [destinationMac, sourceMac] = [macText(frame.subarray(0, 6)), macText(frame.subarray(6, 12))];
-  return { destinationMac, sourceMac, tags, etherType, ip: parseIp(frame.subarray(at + 2)) };
+  const ip = (etherType === type.ipv4 ? parseIp : parseSix)(frame.subarray(at + 2));
+  return { destinationMac, sourceMac, tags, etherType, ip };
+}
+
+/** What comes before the transport's header, and that. */
+function unwrapSix(bytes: Buffer): {
+  readonly number: number;
+  readonly headers: readonly Buffer[];
+  readonly body: Buffer;
+} {
+  const headers: Buffer[] = [];
+  let number = bytes.readUInt8(6);
+  let at = 40;
+  while ((Object.values(extension) as number[]).includes(number)) {
+    const length = number === extension.fragment ? 8 : (bytes.readUInt8(at + 1) + 1) * 8;
+    headers.push(Buffer.from(bytes.subarray(at, at + length)));
+    number = bytes.readUInt8(at);
+    at += length;
+  }
+  return { number, headers, body: bytes.subarray(at, 40 + bytes.readUInt16BE(4)) };
+}
+
+function parseSix(bytes: Buffer): IpPacket {
+  const { number, headers, body } = unwrapSix(bytes);
+  return {
+    source: formatAddress({ family: 6, bytes: [...bytes.subarray(8, 24)] }),
+    destination: formatAddress({ family: 6, bytes: [...bytes.subarray(24, 40)] }),
+    protocol: number,
+    ttl: bytes.readUInt8(7),
+    tos: (bytes.readUInt16BE(0) >> 4) & 0xff,
+    id: 0,
+    dontFragment: true,
+    totalLength: 40 + bytes.readUInt16BE(4),
+    options: Buffer.alloc(0),
+    extensions: headers,
+    ...parseBody(number, body),
+  };
 }
 
 function parseIp(bytes: Buffer): IpPacket {
@@ -178,6 +257,11 @@ function parseIp(bytes: Buffer): IpPacket {
 
 function parseBody(number: number, body: Buffer): Pick<IpPacket, 'payload'> & Partial<IpPacket> {
   if (number === protocol.ipip) return { payload: Buffer.alloc(0), inner: parseIp(body) };
+  if (number === protocol.ipv6) return { payload: Buffer.alloc(0), inner: parseSix(body) };
+  if (number === protocol.icmp6) {
+    const icmp = { type: body.readUInt8(0), code: body.readUInt8(1), mtu: body.readUInt32BE(4) };
+    return { icmp, payload: Buffer.from(body.subarray(8)), inner: parseSix(body.subarray(8)) };
+  }
   if (number === protocol.icmp) {
     const icmp = { type: body.readUInt8(0), code: body.readUInt8(1), mtu: body.readUInt16BE(6) };
     return { icmp, payload: Buffer.from(body.subarray(8)), inner: parseIp(body.subarray(8)) };
@@ -194,7 +278,21 @@ function parseBody(number: number, body: Buffer): Pick<IpPacket, 'payload'> & Pa
 export function checksumErrors(frame: Buffer): readonly string[] {
   let at = 12;
   while (frame.readUInt16BE(at) === type.vlan) at += 4;
-  return ipErrors(frame.subarray(at + 2), 'IP', false);
+  return errorsOf(frame.subarray(at + 2), 'IP', false);
+}
+
+function errorsOf(bytes: Buffer, name: string, isQuoted: boolean): string[] {
+  return (bytes.readUInt8(0) >> 4 === 4 ? ipErrors : sixErrors)(bytes, name, isQuoted);
+}
+
+function sixErrors(bytes: Buffer, name: string, isQuoted: boolean): string[] {
+  if (bytes.length < 40 + bytes.readUInt16BE(4)) return isQuoted ? [] : [`${name} is cut`];
+  const { number, body } = unwrapSix(bytes);
+  const ends: readonly [readonly number[], readonly number[]] = [
+    [...bytes.subarray(8, 24)],
+    [...bytes.subarray(24, 40)],
+  ];
+  return bodyErrors(number, body, ends, name, isQuoted);
 }
 
 /** A quoted packet may be cut: then its last checksum can't be told. */
@@ -204,16 +302,30 @@ function ipErrors(bytes: Buffer, name: string, isQuoted: boolean): string[] {
   const errors = checksumOf(bytes.subarray(0, length)) === 0 ? [] : [`${name} header`];
   if (bytes.length < totalLength) return isQuoted ? errors : [...errors, `${name} is cut`];
   const body = bytes.subarray(length, totalLength);
-  const number = bytes.readUInt8(9);
-  if (number === protocol.ipip) return [...errors, ...ipErrors(body, `${name} in IP`, isQuoted)];
+  const ends: readonly [readonly number[], readonly number[]] = [
+    [...bytes.subarray(12, 16)],
+    [...bytes.subarray(16, 20)],
+  ];
+  return [...errors, ...bodyErrors(bytes.readUInt8(9), body, ends, name, isQuoted)];
+}
+
+function bodyErrors(
+  number: number,
+  body: Buffer,
+  [source, destination]: readonly [readonly number[], readonly number[]],
+  name: string,
+  isQuoted: boolean,
+): string[] {
+  if (number === protocol.ipip || number === protocol.ipv6) return errorsOf(body, `${name} in IP`, isQuoted);
   if (number === protocol.icmp) {
     const own = checksumOf(body) === 0 ? [] : [`${name} ICMP`];
-    return [...errors, ...own, ...ipErrors(body.subarray(8), `${name} quoted`, true)];
+    return [...own, ...errorsOf(body.subarray(8), `${name} quoted`, true)];
   }
-  if (number !== protocol.tcp && number !== protocol.udp) return errors;
-  if (number === protocol.udp && body.readUInt16BE(6) === 0) return errors;
-  const pseudo = pseudoBytes([...bytes.subarray(12, 16)], [...bytes.subarray(16, 20)], number, body.length);
-  return checksumOf(Buffer.concat([pseudo, body])) === 0 ? errors : [...errors, `${name} layer 4`];
+  const isSummed = number === protocol.tcp || number === protocol.udp || number === protocol.icmp6;
+  if (!isSummed || (number === protocol.udp && body.readUInt16BE(6) === 0)) return [];
+  const sum = checksumOf(Buffer.concat([pseudoBytes(source, destination, number, body.length), body]));
+  const errors = sum === 0 ? [] : [`${name} layer 4`];
+  return number === protocol.icmp6 ? [...errors, ...errorsOf(body.subarray(8), `${name} quoted`, true)] : errors;
 }
 
 /** RFC 1071; of bytes that hold a right checksum it is 0. */

@@ -24,6 +24,16 @@ export const ripMac = (number: number): string => `02:00:00:00:01:0${number}`;
 export const routerMac = '02:00:00:00:01:00';
 const router = '192.0.2.254';
 
+/** The same places by IPv6. */
+export const six = {
+  vip: '2001:db8:a::10',
+  client: '2001:db8:c::5',
+  dip: '2001:db8:b::1',
+  /** Real server 9 is behind a link of 1400 bytes. */
+  rip: (number: number): string => (number === 9 ? '2001:db8:d::9' : `2001:db8:b::1${number}`),
+  router: '2001:db8:b::fe',
+} as const;
+
 export type Verdict = 'pass' | 'drop' | 'redirect' | 'aborted';
 const xdpVerdicts: readonly Verdict[] = ['aborted', 'drop', 'pass', 'pass', 'redirect'];
 const tcVerdicts: Readonly<Record<number, Verdict>> = { 4294967295: 'pass', 2: 'drop', 7: 'redirect' };
@@ -115,6 +125,16 @@ function lay(namespace: TestNamespace, hostPorts: readonly [number, number] | un
     ip('neighbour', 'add', address, 'lladdr', mac, 'nud', 'permanent', 'dev', 'v0');
   }
   ip('route', 'add', 'default', 'via', router);
+  ip('address', 'add', `${six.dip}/64`, 'dev', 'v0', 'nodad');
+  const knownSix = [
+    [six.router, routerMac],
+    ...[1, 2, 3, 4].map((number) => [six.rip(number), ripMac(number)]),
+  ] as const;
+  for (const [address = '', mac = ''] of knownSix) {
+    ip('neighbour', 'add', address, 'lladdr', mac, 'nud', 'permanent', 'dev', 'v0');
+  }
+  ip('route', 'add', 'default', 'via', six.router);
+  ip('route', 'add', '2001:db8:d::/64', 'via', six.router, 'mtu', 'lock', '1400');
   ip('route', 'add', '192.0.3.0/24', 'via', router, 'mtu', 'lock', '1400');
   if (hostPorts !== undefined) {
     namespace.output('sysctl', '-q', '-w', `net.ipv4.ip_local_port_range=${hostPorts.join(' ')}`);
