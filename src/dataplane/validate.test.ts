@@ -29,7 +29,7 @@ describe('a table', () => {
     ],
     ['a firewall mark', [{ ...service, identity: { kind: 'mark', mark: 1, family: 4 } }], 'firewall mark'],
     ['SCTP', [{ ...service, identity: { ...identity, protocol: 'sctp' } }], 'SCTP'],
-    ['IPv6', [{ ...service, identity: { ...identity, vip: parseAddress('fd00::1') } }], 'IPv6'],
+    ['two families', [{ ...service, identity: { ...identity, vip: parseAddress('fd00::1') } }], 'of one family'],
     [
       'two families',
       [{ ...service, destinations: [{ ...destination, rip: parseAddress('fd00::1') }] }],

@@ -23,8 +23,6 @@ function unsupportedPart(invocation: Invocation): string | undefined {
     case 'add-server':
     case 'edit-server':
       return unsupportedDestination(invocation);
-    case 'add-laddr':
-      return invocation.localAddress?.family === 6 ? 'An IPv6 address for -z' : undefined;
     default:
       return undefined;
   }
@@ -33,8 +31,7 @@ function unsupportedPart(invocation: Invocation): string | undefined {
 function unsupportedIdentity(invocation: Invocation): string | undefined {
   const identity = identityOf(invocation);
   if (identity?.kind === 'mark') return "The '-f/--fwmark-service' option";
-  if (identity?.protocol === 'sctp') return "The '--sctp-service' option";
-  return identity?.vip.family === 6 ? 'An IPv6 virtual service' : undefined;
+  return identity?.protocol === 'sctp' ? "The '--sctp-service' option" : undefined;
 }
 
 const spellings: Partial<Record<OptionName, string>> = {
@@ -66,5 +63,7 @@ function unsupportedDestination(invocation: Invocation): string | undefined {
   }
   if (upperThreshold > 0) return "The '-x/--u-threshold' option";
   if (tunnelType !== 'ipip') return `The '${tunnelType}' tunnel type of --tun-type`;
-  return rip?.family === 6 ? 'An IPv6 real server' : undefined;
+  const identity = identityOf(invocation);
+  const family = identity?.kind === 'address' ? identity.vip.family : rip?.family;
+  return rip?.family === family ? undefined : "A real server of another address family than its service's";
 }
