@@ -13,6 +13,7 @@
 #include "icmp.h"
 #include "open.h"
 #include "parse.h"
+#include "rare.h"
 #include "sweep.h"
 #include "trace.h"
 
@@ -21,7 +22,8 @@ static __always_inline bool is_ended(__u32 control)
 {
 	__u32 state = flow_state(control);
 
-	return flow_kind(control) == FLOW_LIVE && (state == STATE_TIME_WAIT || state == STATE_CLOSE);
+	return flow_kind(control) == FLOW_LIVE &&
+	       (state == STATE_TIME_WAIT || state == STATE_CLOSE || state == STATE_SCTP_CLOSED);
 }
 
 /* What stands in an entry, for the rest of the walk. */
@@ -58,13 +60,13 @@ static __always_inline enum reason obstacle(enum hook hook, enum family family, 
 {
 	const struct packet *packet = &walk->packet;
 
-	if (!is_xdp(hook) && !(__u32)walk->way.via)
-		return walk->way.fib == BPF_FIB_LKUP_RET_FWD_DISABLED ? REASON_FORWARDING_OFF : REASON_NO_ROUTE;
+	if (!is_xdp(hook) && !(__u32)walk->way->via)
+		return walk->way->fib == BPF_FIB_LKUP_RET_FWD_DISABLED ? REASON_FORWARDING_OFF : REASON_NO_ROUTE;
 	if (packet->ttl <= 1)
 		return REASON_TTL_EXCEEDED;
-	if (walk->method == METHOD_TUNNEL && walk->way.mtu)
-		walk->way.mtu -= tunnel_header(family);
-	if (walk->way.mtu && packet->segment > walk->way.mtu)
+	if (walk->method == METHOD_TUNNEL && walk->way->mtu)
+		walk->way->mtu -= tunnel_header(family);
+	if (walk->way->mtu && packet->segment > walk->way->mtu)
 		return packet->dont_fragment ? REASON_TOO_BIG : REASON_MUST_FRAGMENT;
 	return REASON_NONE;
 }
@@ -74,7 +76,8 @@ static __always_inline enum verdict refuse(void *ctx, enum hook hook, enum famil
 {
 	struct answer answer = {.source = *source};
 
-	if (hook != HOOK_TC || family != FAMILY_4 || is_none(source))
+	/* Nobody is told about a later fragment (RFC 1122, 3.2.2). */
+	if (hook != HOOK_TC || family != FAMILY_4 || is_none(source) || walk->packet.rare & RARE_LATER_FRAGMENT)
 		return drop(hook, reason);
 	if (reason == REASON_TTL_EXCEEDED) {
 		answer.type = ICMP_TIME_EXCEEDED;
@@ -82,7 +85,7 @@ static __always_inline enum verdict refuse(void *ctx, enum hook hook, enum famil
 	} else {
 		answer.type = ICMP_DEST_UNREACH;
 		answer.code = reason == REASON_TOO_BIG ? ICMP_FRAG_NEEDED : ICMP_PORT_UNREACH;
-		answer.mtu = reason == REASON_TOO_BIG ? walk->way.mtu : 0;
+		answer.mtu = reason == REASON_TOO_BIG ? walk->way->mtu : 0;
 	}
 	return answer_by_icmp(ctx, hook, walk, reason, &answer);
 }
@@ -97,7 +100,7 @@ static __always_inline enum verdict forward(void *ctx, enum hook hook, enum fami
 	case METHOD_FULLNAT:
 		return is_xdp(hook) ? translate_xdp(ctx, hook, family, walk) : translate_tc(ctx, hook, family, walk);
 	case METHOD_TUNNEL:
-		if (is_none(&walk->way.source))
+		if (is_none(&walk->way->source))
 			return drop(hook, REASON_NO_LOCAL_ADDRESS);
 		return is_xdp(hook) ? tunnel_xdp(ctx, hook, family, walk, rip)
 				    : tunnel_tc(ctx, hook, family, walk, rip);
@@ -107,9 +110,12 @@ static __always_inline enum verdict forward(void *ctx, enum hook hook, enum fami
 	return drop(hook, REASON_MALFORMED);
 }
 
+#include "related.h"
+
 static __always_inline enum verdict walk_packet(void *ctx, enum hook hook, enum family family)
 {
-	struct walk walk = {};
+	struct way known;
+	struct walk walk = {.way = way_of(hook, &known)};
 	struct packet *packet = &walk.packet;
 	struct destination *destination;
 	enum reason reason = REASON_NONE;
@@ -119,6 +125,8 @@ static __always_inline enum verdict walk_packet(void *ctx, enum hook hook, enum 
 
 	if (hook == HOOK_TC && !is_linear(ctx, family))
 		return VERDICT_PASS;
+	if (!walk.way)
+		return VERDICT_PASS;
 	verdict = parse(ctx, hook, family, packet);
 	if (verdict != VERDICT_NEXT)
 		return verdict;
@@ -127,7 +135,7 @@ static __always_inline enum verdict walk_packet(void *ctx, enum hook hook, enum 
 	walk.flow = find_flow(family, &packet->addresses, packet->ports, &walk.slot);
 	if (hook == HOOK_XDP_ESTABLISHED && (!walk.flow || !changes_nothing(packet, flow_state(walk.flow->control))))
 		return VERDICT_WALK;
-	if (hook != HOOK_XDP_ESTABLISHED && walk.flow && packet->tcp_flags & TCP_SYN) {
+	if (hook != HOOK_XDP_ESTABLISHED && walk.flow && begins(packet)) {
 		__u64 life = READ_ONCE(walk.flow->life);
 
 		if (is_ended(life)) {
@@ -137,6 +145,8 @@ static __always_inline enum verdict walk_packet(void *ctx, enum hook hook, enum 
 		}
 	}
 	if (!walk.flow && hook != HOOK_XDP_ESTABLISHED) {
+		if (packet->rare & RARE_PORTLESS)
+			return VERDICT_PASS;
 		verdict = open_flow(ctx, hook, family, &walk, &reason);
 		if (reason == REASON_NO_DESTINATION) {
 			teller = target_of(family, &packet->addresses);
@@ -144,6 +154,8 @@ static __always_inline enum verdict walk_packet(void *ctx, enum hook hook, enum 
 		}
 		if (verdict != VERDICT_NEXT)
 			return verdict;
+		if (packet->protocol == IPPROTO_SCTP)
+			packet->sctp_event = SCTP_EVENT_NONE; /* it made the state, and a second INIT would change it */
 	}
 	if (walk.flow)
 		take_from(family, &walk, walk.flow);
@@ -155,20 +167,20 @@ static __always_inline enum verdict walk_packet(void *ctx, enum hook hook, enum 
 		return drop(hook, REASON_DESTINATION_GONE);
 
 	client = target_of(family, &walk.new_addresses); /* of a reply */
-	is_known = walk.is_reply ? known_way_to_client(hook, family, &client, walk.now, &walk.way)
-				 : known_way_to_destination(hook, family, destination, walk.now, &walk.way);
+	is_known = walk.is_reply ? known_way_to_client(hook, family, &client, walk.now, walk.way)
+				 : known_way_to_destination(hook, family, destination, walk.now, walk.way);
 	if (!is_known) {
 		if (hook == HOOK_XDP_ESTABLISHED)
 			return VERDICT_WALK;
 		if (walk.is_reply)
-			look_up_way_to_client(ctx, hook, family, &client, walk.now, &walk.way);
+			look_up_way_to_client(ctx, hook, family, &client, walk.now, walk.way);
 		else
-			look_up_way_to_destination(ctx, hook, family, destination, walk.now, &walk.way);
+			look_up_way_to_destination(ctx, hook, family, destination, walk.now, walk.way);
 	}
 	reason = obstacle(hook, family, &walk);
 
 	/* The packet that looked up goes by TC too, whose neighbour code probes: XDP alone would keep a stale MAC for ever. */
-	if (is_xdp(hook) && (!walk.way.l2 || walk.way.fib != NO_LOOKUP || reason != REASON_NONE))
+	if (is_xdp(hook) && (!walk.way->l2 || walk.way->fib != NO_LOOKUP || reason != REASON_NONE))
 		return hook == HOOK_XDP ? VERDICT_TC : VERDICT_WALK;
 	if (hook == HOOK_TRACE) {
 		trace_walk(family, &walk, reason);
@@ -284,13 +296,25 @@ static __always_inline int tc_action(enum verdict verdict)
 }
 
 SEC("tc")
-int director_tc_six(struct __sk_buff *skb)
+int director_tc_six(struct __sk_buff *skb);
+
+/* ICMP that may be an error about a packet of a connection. */
+SEC("tc")
+int director_related(struct __sk_buff *skb)
 {
-	return tc_action(walk_packet(skb, HOOK_TC, FAMILY_6));
+	return tc_action(walk_related(skb, FAMILY_4));
+}
+
+SEC("tc")
+int director_related_six(struct __sk_buff *skb)
+{
+	return tc_action(walk_related(skb, FAMILY_6));
 }
 
 enum tc_stage {
 	TC_STAGE_SIX,
+	TC_STAGE_RELATED,
+	TC_STAGE_RELATED_SIX,
 	TC_STAGES,
 };
 
@@ -299,7 +323,14 @@ struct {
 	__uint(max_entries, TC_STAGES);
 	__uint(key_size, sizeof(__u32));
 	__array(values, int(void *));
-} tc_stages SEC(".maps") = {.values = {[TC_STAGE_SIX] = (void *)&director_tc_six}};
+} tc_stages SEC(".maps") = {
+	.values =
+		{
+			[TC_STAGE_SIX] = (void *)&director_tc_six,
+			[TC_STAGE_RELATED] = (void *)&director_related,
+			[TC_STAGE_RELATED_SIX] = (void *)&director_related_six,
+		},
+};
 
 SEC("tc")
 int director_tc(struct __sk_buff *skb)
@@ -308,6 +339,18 @@ int director_tc(struct __sk_buff *skb)
 
 	if (verdict == VERDICT_SIX)
 		bpf_tail_call_static(skb, &tc_stages, TC_STAGE_SIX);
+	if (verdict == VERDICT_RELATED)
+		bpf_tail_call_static(skb, &tc_stages, TC_STAGE_RELATED);
+	return tc_action(verdict);
+}
+
+SEC("tc")
+int director_tc_six(struct __sk_buff *skb)
+{
+	enum verdict verdict = walk_packet(skb, HOOK_TC, FAMILY_6);
+
+	if (verdict == VERDICT_RELATED)
+		bpf_tail_call_static(skb, &tc_stages, TC_STAGE_RELATED_SIX);
 	return tc_action(verdict);
 }
 

@@ -51,7 +51,7 @@ enum scheduler {
 	SCHEDULER_LBLCR,
 };
 
-/* States of a connection: IP_VS_TCP_S_* in its order, then UDP's. They index the timeouts. */
+/* States of a connection: IP_VS_TCP_S_* in its order, UDP's, then IP_VS_SCTP_S_*, whose NONE is TCP's. They index the timeouts. */
 enum flow_state {
 	STATE_NONE,
 	STATE_ESTABLISHED,
@@ -65,7 +65,21 @@ enum flow_state {
 	STATE_LISTEN,
 	STATE_SYNACK,
 	STATE_UDP,
+	STATE_SCTP_INIT1,
+	STATE_SCTP_INIT,
+	STATE_SCTP_COOKIE_SENT,
+	STATE_SCTP_COOKIE_REPLIED,
+	STATE_SCTP_COOKIE_WAIT,
+	STATE_SCTP_COOKIE,
+	STATE_SCTP_COOKIE_ECHOED,
+	STATE_SCTP_ESTABLISHED,
+	STATE_SCTP_SHUTDOWN_SENT,
+	STATE_SCTP_SHUTDOWN_RECEIVED,
+	STATE_SCTP_SHUTDOWN_ACK_SENT,
+	STATE_SCTP_REJECTED,
+	STATE_SCTP_CLOSED,
 	STATES,
+	TCP_STATES = STATE_UDP,
 };
 
 /* Why a packet was not forwarded. Numbers are never reused; the names below become the user's, in lower case with dashes. */
@@ -86,6 +100,8 @@ enum reason {
 	REASON_ADJUST_FAILED, /* the kernel refused room for a tunnel header or an ICMP message */
 	REASON_REDIRECT_FAILED,
 	REASON_FORWARDING_OFF, /* no way was known, and net.ipv4.conf.lo.forwarding is off: nothing can be looked up */
+	REASON_FRAGMENT_EARLY, /* a fragment that came before the first one of its datagram */
+	REASON_FRAGMENTED_SCTP, /* masq, fullnat: a fragment alone does not tell what its packet's checksum becomes */
 	REASONS,
 };
 
@@ -95,6 +111,7 @@ enum event {
 	EVENT_ICMP_LIMITED, /* an ICMP answer not sent, for the rate limit */
 	EVENT_TO_TC, /* XDP left the packet to TC */
 	EVENT_EXPIRED, /* connections that ended by timeout */
+	EVENT_PATH_MTU, /* a path to a real server told by ICMP that it takes no larger packets */
 	EVENTS,
 };
 
@@ -326,6 +343,18 @@ enum interface_bit {
 #define INTERFACE_XDP (1ULL << INTERFACE_XDP_BIT)
 #define MAC_MASK 0xffffffffffffULL
 
+/* ends: what an address is to connections. */
+enum end {
+	END_TARGET = 1, /* a VIP or a local address: clients' or real servers' packets go to it */
+	END_SOURCE = 2, /* a real server whose packets are translated */
+};
+
+/* path_mtus: what a router on the way to a real server told by ICMP. */
+struct path_mtu {
+	__u32 mtu;
+	__u32 until; /* jiffies */
+};
+
 /* lblc and lblcr: where a destination address went before. */
 struct locality_key {
 	__u32 service;
@@ -377,6 +406,8 @@ enum verdict {
 	VERDICT_DROP,
 	VERDICT_SENT,
 	VERDICT_SENT_BACK, /* XDP: by the interface that it came in by */
+	VERDICT_RARE, /* parse(): a packet that rare.h parses */
+	VERDICT_RELATED, /* TC: an ICMP error, which related.h takes */
 };
 
 /* Names that no layout above mentions, so that they reach the BTF: user space has no number of its own. */
@@ -394,5 +425,6 @@ struct vocabulary {
 	enum destination_flag destination_flag;
 	enum flow_control flow_control;
 	enum interface_bit interface_bit;
+	enum end end;
 	struct clock clock;
 };

@@ -58,6 +58,14 @@ static __always_inline __u32 flow_method(__u32 control)
 	return control >> FLOW_METHOD_SHIFT & FLOW_METHOD_MASK;
 }
 
+/* Which packets the director sees: masq and fullnat see both directions, gate and tunnel only the client's. */
+enum direction {
+	DIRECTION_IN,
+	DIRECTION_OUT,
+	DIRECTION_IN_ONLY,
+	DIRECTIONS,
+};
+
 /* FLOW_LIVE or FLOW_REPLY. */
 static __always_inline bool is_linked(__u32 control)
 {

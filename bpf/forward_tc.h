@@ -8,6 +8,14 @@
 #include "account.h"
 #include "checksum.h"
 #include "forward_xdp.h"
+#include <bpf/bpf_core_read.h>
+
+#define CHECKSUM_PARTIAL 3
+
+/* The part of the kernel's own structure that tells who finishes the checksum. */
+struct sk_buff___partial {
+	__u8 ip_summed : 2;
+} __attribute__((preserve_access_index));
 
 #ifndef BPF_F_IPV6
 #define BPF_F_IPV6 (1U << 7)
@@ -62,6 +70,19 @@ static __always_inline void correct_hop_limit(struct __sk_buff *skb, enum family
 		bpf_csum_update(skb, (__u16)~bpf_htons(1));
 }
 
+/* Where a device is to compute CRC32c it does so over the bytes that then stand there. A function of its own, for the stack. */
+__noinline int translate_sctp_tc(struct __sk_buff *skb, __u32 l4, __u32 new_ports, __u32 length)
+{
+	struct sk_buff___partial *kernel_skb = (void *)skb;
+	bool is_partial = BPF_CORE_READ_BITFIELD_PROBED(kernel_skb, ip_summed) == CHECKSUM_PARTIAL;
+	struct sctp_header sctp;
+
+	if (bpf_skb_load_bytes(skb, l4, &sctp, sizeof(sctp)))
+		return -1;
+	translate_sctp(&sctp, new_ports, length, is_partial);
+	return bpf_skb_store_bytes(skb, l4, &sctp, sizeof(sctp), BPF_F_RECOMPUTE_CSUM);
+}
+
 static __always_inline enum verdict translate_tc(struct __sk_buff *skb, enum hook hook, enum family family,
 						 const struct walk *walk)
 {
@@ -74,17 +95,30 @@ static __always_inline enum verdict translate_tc(struct __sk_buff *skb, enum hoo
 	void *ip = ip_at(family, start, end), *ports = start + l4;
 	__u16 addresses_added, ports_added;
 
-	if (!walk->flow || !ip || ports + sizeof(__u32) > end || (family == FAMILY_6 && !walk->extension))
+	if (!walk->flow || !ip || (family == FAMILY_6 && !walk->extension))
 		return drop(hook, REASON_MALFORMED);
 	addresses_added = family == FAMILY_4 ? walk->flow->address_difference : walk->extension->new.address_difference;
 	ports_added = family == FAMILY_4 ? walk->flow->port_difference : walk->extension->new.port_difference;
 	readdress(family, ip, walk);
-	*(__u32 *)ports = walk->new_ports;
 	correct_hop_limit(skb, family);
+	if (is_without_sum(packet)) {
+		/* IPv6 addresses are in no sum that makes up for them, but in that of the whole packet. */
+		if (family == FAMILY_6)
+			bpf_csum_update(skb, addresses_added);
+		if (!is_sctp_translatable(packet, walk->new_ports))
+			return drop(hook, REASON_FRAGMENTED_SCTP);
+		if (!(packet->rare & RARE_PORTLESS) &&
+		    translate_sctp_tc(skb, l4, walk->new_ports, transport_length(packet)))
+			return drop(hook, REASON_MALFORMED);
+		return send_tc(hook, family, walk->way);
+	}
+	if (ports + sizeof(__u32) > end)
+		return drop(hook, REASON_MALFORMED);
+	*(__u32 *)ports = walk->new_ports;
 	if (correct_addresses(skb, family, check, addresses_added, flags) ||
 	    bpf_l4_csum_replace(skb, check, 0, ports_added, flags))
 		return drop(hook, REASON_MALFORMED);
-	return send_tc(hook, family, &walk->way);
+	return send_tc(hook, family, walk->way);
 }
 
 static __always_inline enum verdict route_tc(struct __sk_buff *skb, enum hook hook, enum family family,
@@ -96,7 +130,7 @@ static __always_inline enum verdict route_tc(struct __sk_buff *skb, enum hook ho
 		return drop(hook, REASON_MALFORMED);
 	age(family, ip);
 	correct_hop_limit(skb, family);
-	return send_tc(hook, family, &walk->way);
+	return send_tc(hook, family, walk->way);
 }
 
 /* FIXED_GSO: segments keep their size, and their headers are put on each by the kernel or the device. */
@@ -117,5 +151,5 @@ static __always_inline enum verdict tunnel_tc(struct __sk_buff *skb, enum hook h
 	if (bpf_skb_adjust_room(skb, tunnel_header(family), BPF_ADJ_ROOM_MAC, kind | BPF_F_ADJ_ROOM_FIXED_GSO) ||
 	    bpf_skb_store_bytes(skb, L3, header, tunnel_header(family), store_flags))
 		return drop(hook, REASON_ADJUST_FAILED);
-	return send_tc(hook, family, &walk->way);
+	return send_tc(hook, family, walk->way);
 }

@@ -84,6 +84,37 @@ static __always_inline void readdress(enum family family, void *at, const struct
 	}
 }
 
+/* A function of its own, for the stack. */
+__noinline int translate_sctp_xdp(struct xdp_md *ctx, __u32 l4, __u32 new_ports, __u32 length)
+{
+	struct sctp_header sctp;
+
+	if (bpf_xdp_load_bytes(ctx, l4, &sctp, sizeof(sctp)))
+		return -1;
+	translate_sctp(&sctp, new_ports, length, false);
+	return bpf_xdp_store_bytes(ctx, l4, &sctp, sizeof(sctp));
+}
+
+/* What has no Internet checksum in layer 4, or no layer 4 at all. */
+static __always_inline enum verdict translate_rare_xdp(struct xdp_md *ctx, enum hook hook, enum family family,
+						       const struct walk *walk)
+{
+	const struct packet *packet = &walk->packet;
+	void *start, *ip;
+
+	if (!is_sctp_translatable(packet, walk->new_ports))
+		return drop(hook, REASON_FRAGMENTED_SCTP);
+	if (!(packet->rare & RARE_PORTLESS) &&
+	    translate_sctp_xdp(ctx, packet->l4, walk->new_ports, transport_length(packet)))
+		return drop(hook, REASON_MALFORMED);
+	start = packet_start(ctx, hook);
+	ip = ip_at(family, start, packet_end(ctx, hook));
+	if (!ip)
+		return drop(hook, REASON_MALFORMED);
+	readdress(family, ip, walk);
+	return send_xdp(ctx, hook, start, read_mac(start), walk->way->l2);
+}
+
 /* masq and fullnat, both directions: addresses and ports become what the entry says. */
 static __always_inline enum verdict translate_xdp(struct xdp_md *ctx, enum hook hook, enum family family,
 						  const struct walk *walk)
@@ -98,6 +129,8 @@ static __always_inline enum verdict translate_xdp(struct xdp_md *ctx, enum hook 
 	added = family == FAMILY_4
 			? walk->flow->whole_difference
 			: (__u32)walk->extension->new.address_difference + walk->extension->new.port_difference;
+	if (hook != HOOK_XDP_ESTABLISHED && is_without_sum(packet))
+		return translate_rare_xdp(ctx, hook, family, walk);
 	if (packet->protocol == IPPROTO_TCP) {
 		struct tcphdr *tcp = l4;
 
@@ -113,7 +146,7 @@ static __always_inline enum verdict translate_xdp(struct xdp_md *ctx, enum hook 
 	}
 	*(__u32 *)l4 = walk->new_ports;
 	readdress(family, ip, walk);
-	return send_xdp(ctx, hook, start, read_mac(start), walk->way.l2);
+	return send_xdp(ctx, hook, start, read_mac(start), walk->way->l2);
 }
 
 /* gate: only the MACs change, and the TTL. */
@@ -125,14 +158,14 @@ static __always_inline enum verdict route_xdp(struct xdp_md *ctx, enum hook hook
 	if (!ip)
 		return drop(hook, REASON_MALFORMED);
 	age(family, ip);
-	return send_xdp(ctx, hook, start, read_mac(start), walk->way.l2);
+	return send_xdp(ctx, hook, start, read_mac(start), walk->way->l2);
 }
 
 /* The outer header as ip_vs_tunnel_xmit makes it: TTL, TOS and DF are the inner one's. Made in words, as it is summed. */
 static __always_inline void make_tunnel_header_four(__u32 *words, const struct walk *walk, const struct address *rip)
 {
 	const struct packet *packet = &walk->packet;
-	__u32 length = packet->length + sizeof(struct iphdr), source = walk->way.source.word[0];
+	__u32 length = packet->length + sizeof(struct iphdr), source = walk->way->source.word[0];
 	__u32 first, second, third;
 
 	/* The whole packet's, also where it will be cut: a receiver on the same machine trims to it. Beyond 64 kB there is none. */
@@ -157,7 +190,7 @@ static __always_inline void make_tunnel_header_six(__u32 *words, const struct wa
 	words[1] =
 		(length > 0xffff ? 0 : bpf_htons(length)) | IPPROTO_IPV6 << 16 | (__u32)(__u8)(packet->ttl - 1) << 24;
 	for (int i = 0; i < 4; i++) {
-		words[2 + i] = walk->way.source.word[i];
+		words[2 + i] = walk->way->source.word[i];
 		words[6 + i] = rip->word[i];
 	}
 }
@@ -189,5 +222,5 @@ static __always_inline enum verdict tunnel_xdp(struct xdp_md *ctx, enum hook hoo
 	eth->h_proto = bpf_htons(family == FAMILY_4 ? ETH_P_IP : ETH_P_IPV6);
 	age(family, inner);
 	make_tunnel_header(family, eth + 1, walk, rip);
-	return send_xdp(ctx, hook, eth, received_at, walk->way.l2);
+	return send_xdp(ctx, hook, eth, received_at, walk->way->l2);
 }

@@ -6,7 +6,6 @@
 #pragma once
 
 #include "forward_tc.h"
-#include <bpf/bpf_core_read.h>
 
 /* linux/icmp.h pulls in the C library's sockets, which have no place in a BPF program. */
 #define ICMP_DEST_UNREACH 3
@@ -19,15 +18,9 @@
 #define ICMP_TTL 64
 #define CHUNK 64
 #define CHUNKS ((QUOTE_MOST + CHUNK - 1) / CHUNK)
-#define CHECKSUM_PARTIAL 3
 /* As the kernel limits its own: net.ipv4.icmp_msgs_per_sec and icmp_msgs_burst. */
 #define ANSWERS_A_SECOND 1000
 #define ANSWERS_BURST 50
-
-/* The part of the kernel's own structure that tells who finishes the checksum. */
-struct sk_buff___partial {
-	__u8 ip_summed : 2;
-} __attribute__((preserve_access_index));
 
 struct answer {
 	__u8 type;
@@ -72,8 +65,8 @@ static __always_inline bool may_answer(__u32 now)
 	return false;
 }
 
-/* The sum of `length` bytes of the packet from `offset`. */
-static __always_inline int sum_bytes(struct __sk_buff *skb, __u32 offset, __u32 length, __u32 *sum)
+/* The folded sum of `length` bytes of the packet from `offset`, or -1. A function of its own, for the stack. */
+__noinline int sum_bytes(struct __sk_buff *skb, __u32 offset, __u32 length)
 {
 	__s64 total = 0;
 
@@ -100,32 +93,26 @@ static __always_inline int sum_bytes(struct __sk_buff *skb, __u32 offset, __u32 
 		offset += size;
 		length -= size;
 	}
-	*sum = total;
-	return 0;
+	return fold(total);
 }
 
 /*
- * The sum of the quoted packet. When a device is still to fill in its layer 4 checksum, what it will fill in makes that
- * part's sum the complement of what now stands in the field, whatever the quoted bytes are.
+ * The sum of the quoted packet, or -1. When a device is still to fill in its layer 4 checksum, what it will fill in makes that
+ * part's sum the complement of what now stands in the field, whatever the quoted bytes are; but for SCTP's CRC.
  */
-static __always_inline int sum_quote(struct __sk_buff *skb, const struct packet *packet, __u32 quoted, __u64 *sum)
+static __always_inline __s64 sum_quote(struct __sk_buff *skb, const struct packet *packet, __u32 quoted)
 {
 	struct sk_buff___partial *kernel_skb = (void *)skb;
-	__u32 header = packet->l4 - L3, part;
 	__u16 pseudo;
+	int sum;
 
-	if (BPF_CORE_READ_BITFIELD_PROBED(kernel_skb, ip_summed) != CHECKSUM_PARTIAL) {
-		if (sum_bytes(skb, L3, quoted, &part))
-			return -1;
-		*sum = part;
-		return 0;
-	}
-	if (bpf_skb_load_bytes(skb, packet->l4 + (packet->protocol == IPPROTO_TCP ? 16 : 6), &pseudo, sizeof(pseudo)))
+	if (BPF_CORE_READ_BITFIELD_PROBED(kernel_skb, ip_summed) != CHECKSUM_PARTIAL)
+		return sum_bytes(skb, L3, quoted);
+	if (packet->protocol == IPPROTO_SCTP ||
+	    bpf_skb_load_bytes(skb, packet->l4 + (packet->protocol == IPPROTO_TCP ? 16 : 6), &pseudo, sizeof(pseudo)))
 		return -1;
-	if (sum_bytes(skb, L3, header, &part))
-		return -1;
-	*sum = (__u64)part + (__u16)~pseudo;
-	return 0;
+	sum = sum_bytes(skb, L3, packet->l4 - L3);
+	return sum < 0 ? sum : (__s64)sum + (__u16)~pseudo;
 }
 
 /* Sends the answer and drops what it answers, for `reason`. */
@@ -136,16 +123,18 @@ static __always_inline enum verdict answer_by_icmp(struct __sk_buff *skb, enum h
 	__u32 quoted = packet->length < QUOTE_MOST ? packet->length : QUOTE_MOST;
 	struct icmp_headers headers = {};
 	struct address to;
-	__u64 sum;
+	__s64 sum;
 
-	drop(hook, reason);
+	if (reason != REASON_NONE)
+		drop(hook, reason);
 	if (!may_answer(walk->now)) {
 		count_event(EVENT_ICMP_LIMITED);
 		return VERDICT_DROP;
 	}
-	if (!take_tags_off(skb, packet) || bpf_skb_change_tail(skb, L3 + quoted, 0) ||
-	    sum_quote(skb, packet, quoted, &sum) ||
-	    bpf_skb_adjust_room(skb, sizeof(headers), BPF_ADJ_ROOM_MAC, BPF_F_ADJ_ROOM_FIXED_GSO))
+	if (!take_tags_off(skb, packet) || bpf_skb_change_tail(skb, L3 + quoted, 0))
+		return drop(hook, REASON_ADJUST_FAILED);
+	sum = sum_quote(skb, packet, quoted);
+	if (sum < 0 || bpf_skb_adjust_room(skb, sizeof(headers), BPF_ADJ_ROOM_MAC, BPF_F_ADJ_ROOM_FIXED_GSO))
 		return drop(hook, REASON_ADJUST_FAILED);
 
 	headers.type = answer->type;
@@ -169,8 +158,8 @@ static __always_inline enum verdict answer_by_icmp(struct __sk_buff *skb, enum h
 		return drop(hook, REASON_ADJUST_FAILED);
 
 	to = source_of(FAMILY_4, &packet->addresses);
-	ask_way(skb, hook, FAMILY_4, &to, &walk->way);
-	if (!walk->way.via)
+	ask_way(skb, hook, FAMILY_4, &to, walk->way);
+	if (!walk->way->via)
 		return drop(hook, REASON_NO_ROUTE);
-	return send_tc(hook, FAMILY_4, &walk->way);
+	return send_tc(hook, FAMILY_4, walk->way);
 }

@@ -53,6 +53,22 @@ struct {
 	__array(values, struct service_table);
 } service_tables SEC(".maps");
 
+/* struct address -> enum end: whose fragments may be a connection's although their first one has not come. */
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__uint(max_entries, 1);
+	__type(key, struct address);
+	__type(value, __u32);
+} ends SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_LRU_HASH);
+	__uint(max_entries, 4096);
+	__type(key, struct address);
+	__type(value, struct path_mtu);
+} path_mtus SEC(".maps");
+
 struct {
 	__uint(type, BPF_MAP_TYPE_LRU_HASH);
 	__uint(max_entries, 16384); /* as IPVS's for one service */

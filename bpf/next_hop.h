@@ -148,32 +148,81 @@ static __always_inline void look_up(void *ctx, enum family family, const struct 
 	}
 }
 
-/* Functions of their own, for the stack: one for each kind of context. */
-__noinline int look_up_at_xdp(struct xdp_md *ctx, __u32 family, const struct address *to, struct way *way)
+/* Where to, and the way there. */
+struct question {
+	struct address to;
+	struct way way;
+};
+
+/* For the stack; one for each hook: a trace runs in a process, and packets may come between. */
+struct {
+	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
+	__uint(max_entries, HOOK_TRACE + 1);
+	__type(key, __u32);
+	__type(value, struct question);
+} questions SEC(".maps");
+
+static __always_inline struct question *question_of(__u32 hook)
 {
-	if (to && way)
-		look_up(ctx, family, to, way);
+	return bpf_map_lookup_elem(&questions, &hook);
+}
+
+/* Where a walk has its way: where it may have to be looked up, there; else in `known`, which is registers. */
+static __always_inline struct way *way_of(enum hook hook, struct way *known)
+{
+	struct question *question;
+
+	if (hook == HOOK_XDP_ESTABLISHED)
+		return known;
+	question = question_of(hook);
+	return question ? &question->way : NULL;
+}
+
+/* What routers on the way told by ICMP counts for a while (related.h). */
+static __always_inline void heed_path_mtu(const struct address *to, struct way *way)
+{
+	struct path_mtu *told = bpf_map_lookup_elem(&path_mtus, to);
+
+	if (told && (__s32)(jiffies() - told->until) < 0 && told->mtu < way->mtu)
+		way->mtu = told->mtu;
+}
+
+/* Functions of their own, for the stack: one for each kind of context. */
+__noinline int look_up_at_xdp(struct xdp_md *ctx, __u32 family, __u32 hook)
+{
+	struct question *question = question_of(hook);
+
+	if (!question)
+		return -1;
+	look_up(ctx, family, &question->to, &question->way);
+	heed_path_mtu(&question->to, &question->way);
 	return 0;
 }
 
-__noinline int look_up_at_tc(struct __sk_buff *ctx, __u32 family, const struct address *to, struct way *way)
+__noinline int look_up_at_tc(struct __sk_buff *ctx, __u32 family)
 {
-	if (to && way)
-		look_up(ctx, family, to, way);
+	struct question *question = question_of(HOOK_TC);
+
+	if (!question)
+		return -1;
+	look_up(ctx, family, &question->to, &question->way);
+	heed_path_mtu(&question->to, &question->way);
 	return 0;
 }
 
 static __always_inline void ask_way(void *ctx, enum hook hook, enum family family, const struct address *to,
 				    struct way *way)
 {
-	struct way found = {}; /* or all that `way` is a part of would have to be in memory */
-	struct address address = *to;
+	struct question *question = question_of(hook);
 
+	if (!question)
+		return;
+	question->to = *to;
 	if (hook == HOOK_TC)
-		look_up_at_tc(ctx, family, &address, &found);
+		look_up_at_tc(ctx, family);
 	else
-		look_up_at_xdp(ctx, family, &address, &found);
-	*way = found;
+		look_up_at_xdp(ctx, family, hook);
+	*way = question->way;
 }
 
 static __always_inline __u32 next_refresh(const struct way *way, __u32 now)

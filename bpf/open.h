@@ -15,7 +15,7 @@
 /* Where one packet stands on its walk. */
 struct walk {
 	struct packet packet;
-	struct way way;
+	struct way *way;
 	struct flow *flow; /* NULL: none, or scheduled without an entry */
 	__u32 slot;
 	__u32 now;
@@ -153,7 +153,8 @@ static __always_inline enum reason choose_source(struct new_flow *new, const str
 
 static __always_inline bool is_closing(__u32 state)
 {
-	return state == STATE_TIME_WAIT || state == STATE_CLOSE || state == STATE_LAST_ACK;
+	return state == STATE_TIME_WAIT || state == STATE_CLOSE || state == STATE_LAST_ACK ||
+	       state == STATE_SCTP_CLOSED || state == STATE_SCTP_REJECTED;
 }
 
 /*
@@ -184,7 +185,7 @@ static __always_inline enum verdict enter(enum hook hook, struct walk *walk, str
 
 	for (int i = 0; i < TUPLE_TRIES; i++) {
 		if (is_fullnat) {
-			struct address local = local_address(choice, &walk->way, i);
+			struct address local = local_address(choice, walk->way, i);
 			enum reason reason = choose_source(new, &local);
 
 			/* The ports of one of the service's addresses are used up: another may have some. */
@@ -268,7 +269,7 @@ static __always_inline enum verdict open_flow(void *ctx, enum hook hook, enum fa
 {
 	const struct packet *packet = &walk->packet;
 	struct service *service = find_service(family, &packet->addresses, packet->ports);
-	bool is_amid = packet->protocol == IPPROTO_TCP && (packet->tcp_flags & (TCP_SYN | TCP_RST)) != TCP_SYN;
+	bool is_amid = is_amid_connection(packet);
 	struct destination *destination;
 	struct opening *opening;
 	struct new_flow *new;
@@ -302,7 +303,7 @@ static __always_inline enum verdict open_flow(void *ctx, enum hook hook, enum fa
 	destination = destination_at(choice->destination);
 	if (!destination)
 		return VERDICT_PASS;
-	way_to_destination(ctx, hook, family, destination, walk->now, &walk->way);
+	way_to_destination(ctx, hook, family, destination, walk->now, walk->way);
 
 	walk->destination = choice->destination;
 	walk->method = choice->method;
@@ -334,7 +335,7 @@ static __always_inline enum verdict open_flow(void *ctx, enum hook hook, enum fa
 	destination = destination_at(choice->destination);
 	if (!destination)
 		return VERDICT_PASS;
-	way_to_destination(ctx, hook, family, destination, walk->now, &walk->way);
+	way_to_destination(ctx, hook, family, destination, walk->now, walk->way);
 	walk->destination = choice->destination;
 	walk->method = choice->method;
 	walk->is_stateless = 1;

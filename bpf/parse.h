@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: MIT OR GPL-2.0-only */
 /*
- * From bytes to the facts that the walk needs. Whatever is not TCP or UDP, addressed to this machine and whole, is the kernel's
- * own: PASS, never a guess.
+ * From bytes to the facts that the walk needs. Whatever is not of a protocol that IPVS knows, addressed to this machine and
+ * whole, is the kernel's own: PASS, never a guess. TCP and UDP are here, the others and fragments in rare.h.
  */
 #pragma once
 
+#include "chunk.h"
 #include "maps.h"
 #include <bpf/bpf_endian.h>
 #include <linux/if_ether.h>
@@ -31,6 +32,8 @@ static __always_inline bool is_xdp(enum hook hook)
 
 #define IP_DONT_FRAGMENT 0x4000
 #define IP_FRAGMENT 0x3fff /* more fragments, or an offset */
+#define IP_OFFSET 0x1fff
+#define IKE_PORT 500
 
 #define TCP_FIN 0x01
 #define TCP_SYN 0x02
@@ -44,15 +47,25 @@ static __always_inline bool is_xdp(enum hook hook)
 #define EXTENSIONS_MOST 6
 #define HEADERS_SIX_MOST (sizeof(struct ipv6hdr) + 160) /* all IPv6 headers, in bytes */
 
+enum rare {
+	RARE_FIRST_FRAGMENT = 1,
+	RARE_LATER_FRAGMENT = 2,
+	RARE_PORTLESS = 4, /* no ports of its own to translate, and it opens no connection: a later fragment, ESP, AH */
+};
+
 /* One packet's facts. Addresses and ports are as on the wire. */
 struct packet {
 	struct addresses addresses;
 	__u64 ports;
 	__u32 length; /* of IP, in bytes */
 	__u32 segment; /* the largest IP packet that leaves: `length`, or less where the device will segment */
-	__u16 l4; /* offset of the TCP or UDP header */
+	__u16 l4; /* offset of the TCP, UDP or SCTP header */
 	__u8 protocol;
-	__u8 tcp_flags;
+	union {
+		__u8 tcp_flags;
+		__u8 sctp_event; /* enum sctp_event */
+	};
+	__u8 rare; /* enum rare; 0 of most packets */
 	__u8 ttl;
 	__u8 tos;
 	__u8 dont_fragment;
@@ -107,7 +120,18 @@ static __always_inline bool is_linear(struct __sk_buff *skb, enum family family)
 	return bpf_skb_pull_data(skb, skb->len < most ? skb->len : most) == 0;
 }
 
-/* The header at `ip` into facts; answers its length, in bytes. */
+/* AH and ESP belong to the connection of the key exchange that made them (ip_vs_proto_ah_esp.c). */
+static __always_inline __u64 ike_ports(void)
+{
+	return bpf_htons(IKE_PORT) | (__u32)bpf_htons(IKE_PORT) << 16 | (__u64)IPPROTO_UDP << 32;
+}
+
+static __always_inline bool is_transport(__u8 next)
+{
+	return next == IPPROTO_TCP || next == IPPROTO_UDP;
+}
+
+/* The header at `ip` into facts; answers its length, in bytes. RARE: the packet is for rare.h. */
 static __always_inline enum verdict parse_four(enum hook hook, void *at, void *end, struct packet *packet,
 					       __u32 *header)
 {
@@ -122,8 +146,8 @@ static __always_inline enum verdict parse_four(enum hook hook, void *at, void *e
 	if (hook == HOOK_XDP_ESTABLISHED && first != 0x45)
 		return VERDICT_WALK;
 	*header = hook == HOOK_XDP_ESTABLISHED ? sizeof(*ip) : (first & 0xf) * 4;
-	if (ip->frag_off & bpf_htons(IP_FRAGMENT))
-		return VERDICT_PASS;
+	if (ip->frag_off & bpf_htons(IP_FRAGMENT) || !is_transport(ip->protocol))
+		return VERDICT_RARE;
 	packet->protocol = ip->protocol;
 	packet->length = bpf_ntohs(ip->tot_len);
 	packet->addresses.word[0] = *(__u64 *)&ip->saddr; /* and daddr */
@@ -133,37 +157,21 @@ static __always_inline enum verdict parse_four(enum hook hook, void *at, void *e
 	return VERDICT_NEXT;
 }
 
-static __always_inline bool is_transport(__u8 next)
+static __always_inline bool is_extension(__u8 next)
 {
-	return next == IPPROTO_TCP || next == IPPROTO_UDP;
+	return next == IPPROTO_HOPOPTS || next == IPPROTO_ROUTING || next == IPPROTO_DSTOPTS;
 }
 
-/* Over hop-by-hop options, routing and destination options, to what they are before. */
-static __always_inline enum verdict skip_extensions(void *ip, void *end, __u8 *next, __u32 *header)
+/* The messages that IPVS takes: of ICMP unreachable, source quench and time exceeded; of ICMPv6 all errors. */
+static __always_inline bool is_icmp_error(enum family family, __u8 type)
 {
-	for (int i = 0; i < EXTENSIONS_MOST; i++) {
-		__u8 *extension = ip + *header;
-
-		if (*next != IPPROTO_HOPOPTS && *next != IPPROTO_ROUTING && *next != IPPROTO_DSTOPTS)
-			break;
-		if (extension + 8 > (__u8 *)end)
-			return VERDICT_PASS;
-		if (*next == IPPROTO_ROUTING && extension[3]) /* segments left: it is on its way to somewhere else */
-			return VERDICT_PASS;
-		*next = extension[0];
-		*header += (extension[1] + 1) * 8;
-		if (*header > HEADERS_SIX_MOST)
-			return VERDICT_PASS;
-	}
-	return VERDICT_NEXT;
+	return family == FAMILY_4 ? type == 3 || type == 4 || type == 11 : type < 128;
 }
 
-static __always_inline enum verdict parse_six(enum hook hook, void *at, void *end, struct packet *packet, __u32 *header)
+static __always_inline enum verdict parse_six(void *at, void *end, struct packet *packet, __u32 *header)
 {
 	struct ipv6hdr *ip = at;
-	enum verdict verdict;
 	__u32 first;
-	__u8 next;
 
 	if ((void *)(ip + 1) > end)
 		return VERDICT_PASS;
@@ -176,17 +184,56 @@ static __always_inline enum verdict parse_six(enum hook hook, void *at, void *en
 	packet->length = sizeof(*ip) + bpf_ntohs(ip->payload_len);
 	for (int i = 0; i < 4; i++)
 		packet->addresses.word[i] = ((__u64 *)&ip->saddr)[i]; /* and daddr */
-	next = ip->nexthdr;
+	packet->protocol = ip->nexthdr;
 	*header = sizeof(*ip);
-	if (!is_transport(next)) {
-		if (hook == HOOK_XDP_ESTABLISHED)
-			return VERDICT_WALK;
-		verdict = skip_extensions(ip, end, &next, header);
-		if (verdict != VERDICT_NEXT)
-			return verdict;
-	}
-	packet->protocol = next;
-	return VERDICT_NEXT;
+	return is_transport(packet->protocol) ? VERDICT_NEXT : VERDICT_RARE;
+}
+
+/*
+ * In rare.h: all that parse() leaves. `l3`: where IP starts. The facts come by a map, for the stack; one for each hook: a trace
+ * runs in a process, and packets may come between.
+ */
+int parse_rare_xdp(struct xdp_md *ctx, __u32 hook);
+int parse_rare_tc(struct __sk_buff *skb, __u32 l3);
+int parse_rare_xdp_six(struct xdp_md *ctx, __u32 hook);
+int parse_rare_tc_six(struct __sk_buff *skb, __u32 l3);
+
+struct {
+	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
+	__uint(max_entries, HOOK_TRACE + 1);
+	__type(key, __u32);
+	__type(value, struct packet);
+} rare_packets SEC(".maps");
+
+static __always_inline struct packet *rare_packet(__u32 hook)
+{
+	return bpf_map_lookup_elem(&rare_packets, &hook);
+}
+
+static __always_inline enum verdict parse_rare(void *ctx, enum hook hook, enum family family, struct packet *packet,
+					       __u32 l3)
+{
+	__u8 tagged = packet->tagged;
+	enum verdict verdict;
+	struct packet *found;
+
+	if (hook == HOOK_XDP_ESTABLISHED)
+		return VERDICT_WALK;
+	if (hook == HOOK_TC)
+		verdict = family == FAMILY_4 ? parse_rare_tc(ctx, l3) : parse_rare_tc_six(ctx, l3);
+	else
+		verdict = family == FAMILY_4 ? parse_rare_xdp(ctx, hook) : parse_rare_xdp_six(ctx, hook);
+	found = rare_packet(hook);
+	if (!found)
+		return VERDICT_PASS;
+	*packet = *found;
+	packet->tagged = tagged;
+	/* What the compiler knows needs no place. */
+	if (family == FAMILY_6)
+		packet->dont_fragment = 1;
+	if (hook != HOOK_TC)
+		packet->segment = packet->length;
+	return verdict;
 }
 
 static __always_inline enum verdict parse(void *ctx, enum hook hook, enum family family, struct packet *packet)
@@ -197,7 +244,7 @@ static __always_inline enum verdict parse(void *ctx, enum hook hook, enum family
 	__be16 type;
 	void *l4;
 
-	if (start + L3 + sizeof(struct iphdr) + sizeof(struct udphdr) > end)
+	if (start + L3 + sizeof(struct iphdr) > end)
 		return VERDICT_PASS;
 	if (!is_for_us(ctx, hook, start))
 		return VERDICT_PASS;
@@ -216,7 +263,9 @@ static __always_inline enum verdict parse(void *ctx, enum hook hook, enum family
 		return family == FAMILY_4 && type == bpf_htons(ETH_P_IPV6) ? VERDICT_SIX : VERDICT_PASS;
 
 	verdict = family == FAMILY_4 ? parse_four(hook, start + l3, end, packet, &header)
-				     : parse_six(hook, start + l3, end, packet, &header);
+				     : parse_six(start + l3, end, packet, &header);
+	if (verdict == VERDICT_RARE)
+		return parse_rare(ctx, hook, family, packet, l3);
 	if (verdict != VERDICT_NEXT)
 		return verdict;
 	packet->l4 = L3 + header;
@@ -228,7 +277,7 @@ static __always_inline enum verdict parse(void *ctx, enum hook hook, enum family
 		transport = (((__u8 *)l4)[12] >> 4) * 4;
 		least = sizeof(struct tcphdr);
 	} else {
-		if (packet->protocol != IPPROTO_UDP || l4 + sizeof(struct udphdr) > end)
+		if (l4 + sizeof(struct udphdr) > end)
 			return VERDICT_PASS;
 		packet->tcp_flags = 0;
 	}

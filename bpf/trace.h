@@ -29,12 +29,12 @@ static __always_inline void trace_walk(enum family family, const struct walk *wa
 	trace->new_source = source_of(walk->new_family, &walk->new_addresses);
 	trace->new_target = target_of(walk->new_family, &walk->new_addresses);
 	trace->new_ports = walk->new_ports;
-	trace->oif = walk->way.via;
-	trace->gateway = walk->way.gateway;
+	trace->oif = walk->way->via;
+	trace->gateway = walk->way->gateway;
 	if (family == FAMILY_4)
-		trace->gateway.word[0] = walk->way.via >> 32;
-	trace->source = walk->way.source;
-	trace->mtu = walk->way.mtu;
-	trace->fib = walk->way.fib;
-	trace->l2 = walk->way.l2;
+		trace->gateway.word[0] = walk->way->via >> 32;
+	trace->source = walk->way->source;
+	trace->mtu = walk->way->mtu;
+	trace->fib = walk->way->fib;
+	trace->l2 = walk->way->l2;
 }

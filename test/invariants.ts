@@ -5,7 +5,7 @@ import type { Maps } from '../src/dataplane/maps.ts';
 import type { Tuple } from '../src/dataplane/wire.ts';
 
 /** How IPVS counts ActiveConn. */
-const activeStates = ['ESTABLISHED', 'SYN_SENT', 'SYN_RECV', 'SYNACK'];
+const activeStates = ['ESTABLISHED', 'SYN_SENT', 'SYN_RECV', 'SYNACK', 'SCTP_ESTABLISHED'];
 /** More would only repeat what the first ones say. */
 const mostTold = 20;
 

@@ -78,6 +78,7 @@ export function mapSizes(
     buckets: (destinationSlots / 8) * buckets,
     local_addresses: destinationSlots / 4,
     cursors: destinationSlots,
+    ends: destinationSlots * 3,
   };
 }
 

@@ -4,7 +4,7 @@ import { FairleadError } from '../model/error.ts';
 import type { Maps } from './maps.ts';
 import type { Vocabulary } from './vocabulary.ts';
 
-/** Source: tcp_timeouts and udp_timeouts of ip_vs_proto_tcp.c and ip_vs_proto_udp.c. */
+/** Source: tcp_timeouts, udp_timeouts and sctp_timeouts of ip_vs_proto_tcp.c, ip_vs_proto_udp.c and ip_vs_proto_sctp.c. */
 const fixed: Readonly<Record<Exclude<FlowState, 'ESTABLISHED' | 'FIN_WAIT' | 'UDP'>, number>> = {
   NONE: 2,
   SYN_SENT: 120,
@@ -15,6 +15,19 @@ const fixed: Readonly<Record<Exclude<FlowState, 'ESTABLISHED' | 'FIN_WAIT' | 'UD
   LAST_ACK: 30,
   LISTEN: 120,
   SYNACK: 120,
+  SCTP_INIT1: 4,
+  SCTP_INIT: 61,
+  SCTP_COOKIE_SENT: 61,
+  SCTP_COOKIE_REPLIED: 61,
+  SCTP_COOKIE_WAIT: 61,
+  SCTP_COOKIE: 61,
+  SCTP_COOKIE_ECHOED: 61,
+  SCTP_ESTABLISHED: 900,
+  SCTP_SHUTDOWN_SENT: 61,
+  SCTP_SHUTDOWN_RECEIVED: 61,
+  SCTP_SHUTDOWN_ACK_SENT: 61,
+  SCTP_REJECTED: 4,
+  SCTP_CLOSED: 61,
 };
 
 /** The kernel's ip_vs_ctl.c takes INT_MAX / HZ; this is that at the highest HZ. */

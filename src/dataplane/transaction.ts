@@ -2,6 +2,7 @@
 import type { Counters } from '../model/director.ts';
 import type { Table } from '../model/service.ts';
 import { ownerOf, prepareDestinations, readSlots, repairSlots, retireSlot } from './destinations.ts';
+import { writeEnds } from './ends.ts';
 import { type Ledger, minus, nothing, openLedger, plus, rawCounters, serviceEntry, sumOf } from './ledger.ts';
 import { type LiveTable, toTable } from './live.ts';
 import { forgetLocalities } from './localities.ts';
@@ -40,6 +41,7 @@ export function* changeTable(maps: Maps, edit: (installed: Table) => Table, nowS
     throw error;
   }
   yield 'swapped';
+  writeEnds(maps, [...plan.kept, ...plan.written]);
   finish(maps, ledger, plan, nowS);
   yield 'finished';
 }

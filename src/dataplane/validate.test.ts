@@ -16,6 +16,7 @@ describe('a table', () => {
           service,
           { ...service, identity: { ...identity, port: 81 } },
           { ...service, identity: { ...identity, protocol: 'udp' } },
+          { ...service, identity: { ...identity, protocol: 'sctp' } },
         ],
       }),
     ).not.toThrow();
@@ -28,7 +29,6 @@ describe('a table', () => {
       'is there twice',
     ],
     ['a firewall mark', [{ ...service, identity: { kind: 'mark', mark: 1, family: 4 } }], 'firewall mark'],
-    ['SCTP', [{ ...service, identity: { ...identity, protocol: 'sctp' } }], 'SCTP'],
     ['two families', [{ ...service, identity: { ...identity, vip: parseAddress('fd00::1') } }], 'of one family'],
     [
       'two families',

@@ -31,7 +31,6 @@ function validateService({ identity, localAddresses, destinations }: Service): v
 
 function validateIdentity(identity: ServiceIdentity): 4 | 6 {
   if (identity.kind === 'mark') throw new FairleadError('not-supported', 'services by firewall mark are not supported');
-  if (identity.protocol === 'sctp') throw new FairleadError('not-supported', 'SCTP services are not supported');
   expectRange('port', identity.port, 1, largestPort);
   return identity.vip.family;
 }

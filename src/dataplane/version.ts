@@ -25,6 +25,7 @@ const vocabularies = [
   'constant',
   'destination_flag',
   'interface_bit',
+  'end',
   'flow_control',
 ];
 

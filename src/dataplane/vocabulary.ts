@@ -29,6 +29,7 @@ const numberNames = {
   constant: ['BUCKETS', 'FLOW_WINDOW', 'FLOW_GRACE', 'SLOTS_PER_PAGE', 'PAGES_PER_WORD'],
   destination_flag: ['DESTINATION_AVAILABLE'],
   interface_bit: ['INTERFACE_XDP_BIT'],
+  end: ['END_TARGET', 'END_SOURCE'],
   flow_control: [
     'FLOW_KIND_MASK',
     'FLOW_OFFSET_SHIFT',

@@ -34,7 +34,7 @@ export interface InstalledService extends Omit<Service, 'destinations'> {
   readonly rates: Rates;
 }
 
-/** TCP states by IPVS's names (ip_vs_proto_tcp.c), and UDP's only one. */
+/** TCP states by IPVS's names (ip_vs_proto_tcp.c), UDP's only one, and SCTP's, whose names stateLabel() tells. */
 export const flowStates = [
   'NONE',
   'ESTABLISHED',
@@ -48,8 +48,43 @@ export const flowStates = [
   'LISTEN',
   'SYNACK',
   'UDP',
+  'SCTP_INIT1',
+  'SCTP_INIT',
+  'SCTP_COOKIE_SENT',
+  'SCTP_COOKIE_REPLIED',
+  'SCTP_COOKIE_WAIT',
+  'SCTP_COOKIE',
+  'SCTP_COOKIE_ECHOED',
+  'SCTP_ESTABLISHED',
+  'SCTP_SHUTDOWN_SENT',
+  'SCTP_SHUTDOWN_RECEIVED',
+  'SCTP_SHUTDOWN_ACK_SENT',
+  'SCTP_REJECTED',
+  'SCTP_CLOSED',
 ] as const;
 export type FlowState = (typeof flowStates)[number];
+
+/** Source: sctp_state_name_table of ip_vs_proto_sctp.c. */
+const sctpLabels: Partial<Record<FlowState, string>> = {
+  SCTP_INIT1: 'INIT1',
+  SCTP_INIT: 'INIT',
+  SCTP_COOKIE_SENT: 'C-SENT',
+  SCTP_COOKIE_REPLIED: 'C-REPLIED',
+  SCTP_COOKIE_WAIT: 'C-WAIT',
+  SCTP_COOKIE: 'COOKIE',
+  SCTP_COOKIE_ECHOED: 'C-ECHOED',
+  SCTP_ESTABLISHED: 'ESTABLISHED',
+  SCTP_SHUTDOWN_SENT: 'S-SENT',
+  SCTP_SHUTDOWN_RECEIVED: 'S-RECEIVED',
+  SCTP_SHUTDOWN_ACK_SENT: 'S-ACK-SENT',
+  SCTP_REJECTED: 'REJECTED',
+  SCTP_CLOSED: 'CLOSED',
+};
+
+/** As IPVS shows a state. */
+export function stateLabel(state: FlowState): string {
+  return sctpLabels[state] ?? state;
+}
 
 export interface Connection {
   readonly protocol: Protocol;

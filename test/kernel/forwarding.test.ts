@@ -165,8 +165,10 @@ describe.each(['xdp', 'tc'] as const)('at %s', (hook) => {
     ['that is ARP', () => build({ ...tcp, etherType: 0x0806 })],
     ['that is IPv6', () => build({ ...tcp, etherType: 0x86dd, payload: Buffer.alloc(40) })],
     ['of another IP version', () => request('masq', { version: 5 })],
-    ['that is the first fragment', () => request('masq', { moreFragments: true, dontFragment: false })],
-    ['that is a later fragment', () => request('masq', { fragmentOffset: 3, dontFragment: false })],
+    [
+      'that is the first fragment, and too short for a TCP header',
+      () => request('masq', { moreFragments: true, totalLength: 36, dontFragment: false }),
+    ],
     ['whose header is shorter than 20 bytes', () => request('masq', { headerLength: 4 })],
     ['whose header reaches beyond the frame', () => request('masq', { headerLength: 15, payload: undefined })],
     ['that says to be longer than the frame', () => request('masq', { totalLength: 60 })],

@@ -139,10 +139,6 @@ describe.each(['xdp', 'tc'] as const)('at %s', (hook) => {
     ['of ICMPv6', () => build({ ...tcp, protocol: protocol.icmp6, payload: Buffer.from([135, 0, 0, 0]) })],
     ['of another IP version', () => request('masq', { version: 4 })],
     [
-      'that is a fragment',
-      () => request('masq', { extensions: [{ type: extension.fragment, body: Buffer.from([0, 1, 0, 0, 0, 1]) }] }),
-    ],
-    [
       'that is on its way to somewhere else',
       () => request('masq', { extensions: [{ type: extension.routing, body: Buffer.from([0, 1, 0, 0, 0, 0]) }] }),
     ],

@@ -1,6 +1,6 @@
 // `ipvsadm -Lc`: the connection table, a row at a time, so that a million of them need no memory.
 import type { Address } from '../../model/address.ts';
-import type { Connection } from '../../model/director.ts';
+import { type Connection, stateLabel } from '../../model/director.ts';
 import type { Protocol } from '../../model/service.ts';
 import { type EndpointFormat, namedEndpoints, numericEndpoint, protocolLabel } from './columns.ts';
 import type { Host } from './host.ts';
@@ -36,7 +36,7 @@ function row(connection: Connection, endpoint: EndpointFormat): string {
   const text = ({ address, port }: { address: Address; port: number }, of: Protocol = protocol) =>
     endpoint(address, port, of);
   const head = `${protocolLabel(protocol).padEnd(3)} ${minutes(expiresInS).padEnd(6)}`;
-  const line = `${head} ${columns(state, text(client), text(virtual))} ${text(destination)}`;
+  const line = `${head} ${columns(stateLabel(state), text(client), text(virtual))} ${text(destination)}`;
   // IPVS has no fullnat, so there is no column for the director's own end of it.
   return local === undefined ? line : `${line} local ${text(local)}`;
 }

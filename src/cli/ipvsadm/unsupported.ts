@@ -29,9 +29,7 @@ function unsupportedPart(invocation: Invocation): string | undefined {
 }
 
 function unsupportedIdentity(invocation: Invocation): string | undefined {
-  const identity = identityOf(invocation);
-  if (identity?.kind === 'mark') return "The '-f/--fwmark-service' option";
-  return identity?.protocol === 'sctp' ? "The '--sctp-service' option" : undefined;
+  return identityOf(invocation)?.kind === 'mark' ? "The '-f/--fwmark-service' option" : undefined;
 }
 
 const spellings: Partial<Record<OptionName, string>> = {

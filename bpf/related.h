@@ -1,0 +1,410 @@
+/* SPDX-License-Identifier: MIT OR GPL-2.0-only */
+/*
+ * ICMP errors about packets of connections, as ip_vs_in_icmp and ip_vs_out_icmp treat them: the packet that is quoted, turned
+ * round, finds the entry. Only in TC, to which XDP leaves these packets.
+ *
+ * masq and fullnat translate the message and the packet quoted in it, but not that one's layer 4 checksum, whose bytes may be cut
+ * off. gate and tunnel forward the message to the connection's real server. A message about a packet of our own tunnel becomes one
+ * about the client's packet in it.
+ */
+#pragma once
+
+#include "icmp.h"
+
+#define PATH_MTU_LIFE_S 600 /* net.ipv4.route.mtu_expires */
+#define PATH_MTU_LEAST 552 /* net.ipv4.route.min_pmtu */
+#define PATH_MTU_LEAST_SIX 1280
+#define ICMP6_PACKET_TOO_BIG 2
+
+struct icmp_error {
+	__u8 type;
+	__u8 code;
+	__u16 checksum;
+	__be32 mtu; /* ICMP: only its second half */
+};
+
+/* A packet quoted in another; IPv4's addresses take the first word, the others stay 0. */
+struct quote {
+	struct addresses addresses;
+	__u64 ports; /* of the connection: AH and ESP belong to their key exchange's */
+	__u32 offset; /* from the start of the outermost IP header */
+	__u32 header; /* bytes, with extensions */
+	__u16 check; /* IPv4 */
+	__u8 protocol;
+	__u8 has_ports;
+	__u8 dont_fragment;
+	__u8 tos;
+};
+
+static __always_inline bool read_quote_four(struct __sk_buff *skb, __u32 at, struct quote *quote)
+{
+	struct iphdr ip;
+
+	if (bpf_skb_load_bytes(skb, at, &ip, sizeof(ip)))
+		return false;
+	if (ip.version != 4 || ip.ihl < 5 || ip.frag_off & bpf_htons(IP_OFFSET))
+		return false;
+	quote->addresses.word[0] = *(__u64 *)&ip.saddr;
+	quote->header = ip.ihl * 4;
+	quote->check = ip.check;
+	quote->protocol = ip.protocol;
+	quote->dont_fragment = !!(ip.frag_off & bpf_htons(IP_DONT_FRAGMENT));
+	quote->tos = ip.tos;
+	return true;
+}
+
+static __always_inline bool read_quote_six(struct __sk_buff *skb, __u32 at, struct quote *quote)
+{
+	__u32 header = sizeof(struct ipv6hdr);
+	struct fragment_header extension;
+	struct ipv6hdr ip;
+
+	if (bpf_skb_load_bytes(skb, at, &ip, sizeof(ip)) || ip.version != 6)
+		return false;
+	__builtin_memcpy(&quote->addresses, &ip.saddr, sizeof(quote->addresses));
+	quote->protocol = ip.nexthdr;
+	quote->dont_fragment = 1;
+	quote->tos = bpf_ntohl(*(__be32 *)&ip) >> 20;
+	for (int i = 0; i <= EXTENSIONS_MOST; i++) {
+		__u8 next = quote->protocol;
+
+		quote->header = header;
+		if (!is_extension(next) && next != IPPROTO_FRAGMENT)
+			return true;
+		if (bpf_skb_load_bytes(skb, at + header, &extension, sizeof(extension)))
+			return false;
+		if (next == IPPROTO_FRAGMENT && extension.offset & bpf_htons(SIX_OFFSET))
+			return false;
+		quote->protocol = extension.next;
+		header += next == IPPROTO_FRAGMENT ? sizeof(extension) : (extension.reserved + 1) * 8;
+		if (header > HEADERS_SIX_MOST)
+			return false;
+	}
+	return false;
+}
+
+/* False when it is cut too short to tell its connection. `length`: of the outermost packet. */
+static __always_inline bool read_quote(struct __sk_buff *skb, enum family family, __u32 l3, __u32 offset, __u32 length,
+				       struct quote *quote)
+{
+	__u32 ports;
+
+	quote->offset = offset;
+	if (offset + (family == FAMILY_4 ? sizeof(struct iphdr) : sizeof(struct ipv6hdr)) > length)
+		return false;
+	if (!(family == FAMILY_4 ? read_quote_four(skb, l3 + offset, quote) : read_quote_six(skb, l3 + offset, quote)))
+		return false;
+	quote->has_ports =
+		quote->protocol == IPPROTO_TCP || quote->protocol == IPPROTO_UDP || quote->protocol == IPPROTO_SCTP;
+	quote->ports = ike_ports();
+	if (!quote->has_ports)
+		return true;
+	offset += quote->header;
+	if (offset + sizeof(ports) > length || bpf_skb_load_bytes(skb, l3 + offset, &ports, sizeof(ports)))
+		return false;
+	quote->ports = ports | (__u64)quote->protocol << 32;
+	return true;
+}
+
+static __always_inline bool has_own_connection(const struct quote *quote)
+{
+	return quote->has_ports || quote->protocol == IPPROTO_ESP || quote->protocol == IPPROTO_AH;
+}
+
+/* -- translating -- */
+
+/* What stands in a message, and what it becomes. In a map, for the stack. */
+struct message {
+	struct packet packet;
+	struct quote quote;
+	struct icmp_error error;
+	__u32 l3; /* where IP starts while the tags are on */
+	struct addresses turned; /* of the quote: the entry's key */
+	struct addresses ends; /* the message's new addresses */
+	struct addresses quoted; /* and the quote's */
+	__u32 quoted_ports;
+	__u16 checksum;
+	__u16 ends_added; /* what the changes add to checksums */
+	__u16 quoted_added;
+};
+
+struct {
+	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
+	__uint(max_entries, 1);
+	__type(key, __u32);
+	__type(value, struct message);
+} messages SEC(".maps");
+
+static __always_inline struct message *current_message(void)
+{
+	__u32 zero = 0;
+
+	return bpf_map_lookup_elem(&messages, &zero);
+}
+
+static __always_inline long rewrite_outer(struct __sk_buff *skb, enum family family, struct message *message)
+{
+	__u8 hop_limit = message->packet.ttl - 1;
+	struct iphdr ip;
+
+	if (family == FAMILY_6)
+		return bpf_skb_store_bytes(skb, L3 + offsetof(struct ipv6hdr, hop_limit), &hop_limit, sizeof(hop_limit),
+					   BPF_F_RECOMPUTE_CSUM) ||
+		       bpf_skb_store_bytes(skb, L3 + offsetof(struct ipv6hdr, saddr), &message->ends,
+					   sizeof(message->ends), BPF_F_RECOMPUTE_CSUM);
+	if (bpf_skb_load_bytes(skb, L3, &ip, sizeof(ip)))
+		return -1;
+	decrease_ttl(&ip, message->ends_added);
+	*(__u64 *)&ip.saddr = message->ends.word[0]; /* and daddr */
+	return bpf_skb_store_bytes(skb, L3, &ip, sizeof(ip), BPF_F_RECOMPUTE_CSUM);
+}
+
+static __always_inline long rewrite_quote(struct __sk_buff *skb, enum family family, struct message *message)
+{
+	const struct quote *quote = &message->quote;
+	__u16 check = corrected(quote->check, message->quoted_added);
+	__u32 at = L3 + quote->offset;
+	long error;
+
+	if (family == FAMILY_4)
+		error = bpf_skb_store_bytes(skb, at + offsetof(struct iphdr, check), &check, sizeof(check),
+					    BPF_F_RECOMPUTE_CSUM) ||
+			bpf_skb_store_bytes(skb, at + offsetof(struct iphdr, saddr), &message->quoted, sizeof(__u64),
+					    BPF_F_RECOMPUTE_CSUM);
+	else
+		error = bpf_skb_store_bytes(skb, at + offsetof(struct ipv6hdr, saddr), &message->quoted,
+					    sizeof(message->quoted), BPF_F_RECOMPUTE_CSUM);
+	if (error || !quote->has_ports)
+		return error;
+	return bpf_skb_store_bytes(skb, at + quote->header, &message->quoted_ports, sizeof(message->quoted_ports),
+				   BPF_F_RECOMPUTE_CSUM);
+}
+
+static __always_inline long rewrite(struct __sk_buff *skb, enum family family)
+{
+	struct message *message = current_message();
+
+	if (!message)
+		return -1;
+	return rewrite_outer(skb, family, message) || rewrite_quote(skb, family, message) ||
+	       bpf_skb_store_bytes(skb, message->packet.l4 + offsetof(struct icmp_error, checksum), &message->checksum,
+				   sizeof(message->checksum), BPF_F_RECOMPUTE_CSUM);
+}
+
+/* Functions of their own, for the stack. */
+__noinline int rewrite_four(struct __sk_buff *skb)
+{
+	return rewrite(skb, FAMILY_4);
+}
+
+__noinline int rewrite_six(struct __sk_buff *skb)
+{
+	return rewrite(skb, FAMILY_6);
+}
+
+/* Who sends the translated message: whoever tells the real server of masq keeps its address, for it may be a router. */
+static __always_inline void set_ends(enum family family, struct message *message, const struct walk *walk)
+{
+	const struct flow *flow = walk->flow;
+
+	message->ends = walk->new_addresses;
+	if (family == FAMILY_4) {
+		if ((__u32)flow->addresses == (__u32)walk->new_addresses.word[0])
+			message->ends.word[0] = (walk->new_addresses.word[0] & ~0xffffffffULL) |
+						(__u32)message->packet.addresses.word[0];
+	} else if (flow->six.addresses.word[0] == walk->new_addresses.word[0] &&
+		   flow->six.addresses.word[1] == walk->new_addresses.word[1]) {
+		message->ends.word[0] = message->packet.addresses.word[0];
+		message->ends.word[1] = message->packet.addresses.word[1];
+	}
+	message->ends_added = fold(address_difference(&message->packet.addresses, &message->ends));
+}
+
+/*
+ * The tags are off. What is quoted was sent the other way: its addresses and ports become those that the entry gives, turned
+ * round. In ICMP's checksum they keep their sum, addresses and header checksum together, but the ports do not; ICMPv6 sums all
+ * addresses, those of the message's own header too.
+ */
+static __always_inline enum verdict translate_related(struct __sk_buff *skb, enum family family, struct walk *walk,
+						      struct message *message)
+{
+	__u16 ports_added;
+
+	if (!walk->flow || (family == FAMILY_6 && !walk->extension) || walk->new_family != family)
+		return drop(HOOK_TC, REASON_MALFORMED);
+	set_ends(family, message, walk);
+	message->quoted = swapped(family, &walk->new_addresses);
+	message->quoted_ports = swap_ports(walk->new_ports);
+	message->quoted_added =
+		family == FAMILY_4 ? walk->flow->address_difference : walk->extension->new.address_difference;
+	ports_added = family == FAMILY_4 ? walk->flow->port_difference : walk->extension->new.port_difference;
+	message->checksum = message->error.checksum;
+	if (message->quote.has_ports)
+		message->checksum = corrected(message->checksum, ports_added);
+	if (family == FAMILY_6)
+		message->checksum = corrected(message->checksum, (__u32)message->quoted_added + message->ends_added);
+	if (family == FAMILY_4 ? rewrite_four(skb) : rewrite_six(skb))
+		return drop(HOOK_TC, REASON_MALFORMED);
+	return send_tc(HOOK_TC, family, walk->way);
+}
+
+static __always_inline enum verdict forward_related(struct __sk_buff *skb, enum family family, struct walk *walk,
+						    struct message *message)
+{
+	struct destination *destination;
+	struct address client;
+	enum reason reason;
+
+	take_from(family, walk, walk->flow);
+	destination = destination_at(walk->destination);
+	if (!destination)
+		return VERDICT_PASS;
+	client = target_of(family, &walk->new_addresses);
+	if (!walk->is_reply)
+		way_to_destination(skb, HOOK_TC, family, destination, walk->now, walk->way);
+	else if (!known_way_to_client(HOOK_TC, family, &client, walk->now, walk->way))
+		look_up_way_to_client(skb, HOOK_TC, family, &client, walk->now, walk->way);
+	count_packet(walk->destination, walk->is_reply, walk->packet.length);
+	/* Nobody is told about an ICMP error (RFC 1122, 3.2.2). */
+	reason = obstacle(HOOK_TC, family, walk);
+	if (reason != REASON_NONE)
+		return drop(HOOK_TC, reason);
+	if (!take_tags_off(skb, &walk->packet))
+		return drop(HOOK_TC, REASON_ADJUST_FAILED);
+	switch (walk->method) {
+	case METHOD_GATE:
+		return route_tc(skb, HOOK_TC, family, walk);
+	case METHOD_TUNNEL:
+		if (is_none(&walk->way->source))
+			return drop(HOOK_TC, REASON_NO_LOCAL_ADDRESS);
+		return tunnel_tc(skb, HOOK_TC, family, walk, &destination->rip);
+	}
+	return translate_related(skb, family, walk, message);
+}
+
+/* -- about a packet of our own tunnel -- */
+
+static __always_inline bool is_checksum_right(struct __sk_buff *skb, __u32 offset, __u32 length)
+{
+	return length <= CHUNKS * CHUNK && sum_bytes(skb, offset, length) == 0xffff;
+}
+
+/* As the kernel's own routes learn: never more than is known, nor less than the least. Returns what is in force. */
+static __always_inline __u32 learn_path_mtu(struct destination *destination, __u32 mtu, __u32 least, __u32 now)
+{
+	struct next_hop *hop = &destination->next_hop;
+	__u32 known = READ_ONCE(hop->mtu);
+	struct settings *set = live_settings();
+	struct address rip = destination->rip;
+	struct path_mtu told = {.mtu = mtu < least ? least : mtu};
+
+	if (!set || (known && known <= told.mtu))
+		return known;
+	told.until = now + PATH_MTU_LIFE_S * set->hz;
+	bpf_map_update_elem(&path_mtus, &rip, &told, BPF_ANY);
+	WRITE_ONCE(hop->mtu, told.mtu);
+	count_event(EVENT_PATH_MTU);
+	return told.mtu;
+}
+
+static __always_inline enum verdict answer_from_tunnel(struct __sk_buff *skb, struct walk *walk,
+						       const struct message *message)
+{
+	const struct icmp_error *error = &message->error;
+	const struct quote *outer = &message->quote;
+	struct answer answer = {.type = error->type, .code = error->code};
+	__u32 stripped = outer->offset + outer->header, length = walk->packet.length;
+	struct destination *destination;
+	struct quote inner;
+
+	if (outer->protocol != IPPROTO_IPIP || !read_quote(skb, FAMILY_4, message->l3, stripped, length, &inner) ||
+	    !has_own_connection(&inner))
+		return VERDICT_PASS;
+	walk->flow = find_flow(FAMILY_4, &inner.addresses, inner.ports, &walk->slot);
+	if (!walk->flow)
+		return VERDICT_PASS;
+	take_from(FAMILY_4, walk, walk->flow);
+	destination = destination_at(walk->destination);
+	if (!destination || walk->is_reply || walk->method != METHOD_TUNNEL ||
+	    destination->rip.word[0] != outer->addresses.word[0] >> 32)
+		return VERDICT_PASS;
+	if (!is_checksum_right(skb, message->l3 - L3 + walk->packet.l4, length - (walk->packet.l4 - L3)))
+		return drop(HOOK_TC, REASON_MALFORMED);
+	count_packet(walk->destination, true, length);
+	if (error->type == ICMP_DEST_UNREACH && error->code == ICMP_FRAG_NEEDED) {
+		answer.mtu = learn_path_mtu(destination, bpf_ntohl(error->mtu) & 0xffff, PATH_MTU_LEAST, walk->now) -
+			     tunnel_header(FAMILY_4);
+		if (!inner.dont_fragment)
+			return VERDICT_DROP;
+	}
+	if (!take_tags_off(skb, &walk->packet) ||
+	    bpf_skb_adjust_room(skb, -(__s32)stripped, BPF_ADJ_ROOM_MAC, BPF_F_ADJ_ROOM_FIXED_GSO))
+		return drop(HOOK_TC, REASON_ADJUST_FAILED);
+	answer.source = target_of(FAMILY_4, &inner.addresses);
+	walk->packet.addresses = inner.addresses;
+	walk->packet.tos = inner.tos;
+	walk->packet.length = length - stripped;
+	walk->packet.tagged = 0;
+	return answer_by_icmp(skb, HOOK_TC, walk, REASON_NONE, &answer);
+}
+
+/* -- both -- */
+
+/*
+ * The message's facts, once more, for rare.h has found them to hold; and those of the packet that it quotes, whose sender must be
+ * who is told.
+ */
+static __always_inline bool read_message(struct __sk_buff *skb, enum family family)
+{
+	struct message *message = current_message();
+	struct address teller, told;
+	struct packet *packet;
+	__u32 header, id;
+	__be16 type;
+
+	if (!message || bpf_skb_load_bytes(skb, offsetof(struct ethhdr, h_proto), &type, sizeof(type)))
+		return false;
+	__builtin_memset(message, 0, sizeof(*message));
+	packet = &message->packet;
+	message->l3 = type == bpf_htons(ETH_P_8021Q) ? L3 + 4 : L3;
+	header = family == FAMILY_4 ? read_four(skb, false, message->l3, packet, &id)
+				    : read_six(skb, false, message->l3, packet, &id);
+	packet->segment = packet->length;
+	packet->tagged = skb->vlan_present || message->l3 != L3;
+	packet->l4 = L3 + header;
+	if (!header || packet->length < header + sizeof(message->error) ||
+	    bpf_skb_load_bytes(skb, message->l3 + header, &message->error, sizeof(message->error)) ||
+	    !read_quote(skb, family, message->l3, header + sizeof(message->error), packet->length, &message->quote))
+		return false;
+	message->turned = swapped(family, &message->quote.addresses);
+	teller = source_of(family, &message->quote.addresses);
+	told = target_of(family, &packet->addresses);
+	return is_same(family, &teller, &told);
+}
+
+__noinline int read_message_four(struct __sk_buff *skb)
+{
+	return read_message(skb, FAMILY_4);
+}
+
+__noinline int read_message_six(struct __sk_buff *skb)
+{
+	return read_message(skb, FAMILY_6);
+}
+
+static __always_inline enum verdict walk_related(struct __sk_buff *skb, enum family family)
+{
+	struct message *message = current_message();
+	struct walk walk = {.way = way_of(HOOK_TC, NULL)};
+
+	if (!walk.way || !message || !(family == FAMILY_4 ? read_message_four(skb) : read_message_six(skb)))
+		return VERDICT_PASS;
+	walk.now = jiffies();
+	walk.packet = message->packet;
+	if (has_own_connection(&message->quote)) {
+		walk.flow = find_flow(family, &message->turned, swap_ports(message->quote.ports), &walk.slot);
+		if (walk.flow)
+			return forward_related(skb, family, &walk, message);
+	}
+	return family == FAMILY_4 ? answer_from_tunnel(skb, &walk, message) : VERDICT_PASS;
+}

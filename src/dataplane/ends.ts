@@ -1,0 +1,41 @@
+// Whose packets may be of connections: by these addresses a fragment without its first one is told from others.
+import type { Address } from '../model/address.ts';
+import type { Service } from '../model/service.ts';
+import type { Maps } from './maps.ts';
+import { encodeAddress } from './wire.ts';
+
+/** Makes the map what these services need, and touches nothing else. */
+export function writeEnds(maps: Maps, services: Iterable<Service>): void {
+  const wanted = endsOf(services, maps.vocabulary.numbers);
+  const ends = maps.map('ends');
+  for (const [key, value] of [...ends.entries()]) {
+    const name = key.toString('hex');
+    if (!wanted.has(name)) ends.delete(key);
+    else if (wanted.get(name) === value.readUInt32LE(0)) wanted.delete(name);
+  }
+  for (const [name, bits] of wanted) ends.update(Buffer.from(name, 'hex'), word(bits));
+}
+
+/** Bits of enum end by the address's bytes in hexadecimal. */
+function endsOf(
+  services: Iterable<Service>,
+  { END_TARGET, END_SOURCE }: { readonly END_TARGET: number; readonly END_SOURCE: number },
+): Map<string, number> {
+  const found = new Map<string, number>();
+  const add = (address: Address, bit: number): void => {
+    const name = Buffer.from(encodeAddress(address)).toString('hex');
+    found.set(name, (found.get(name) ?? 0) | bit);
+  };
+  for (const { identity, localAddresses, destinations } of services) {
+    if (identity.kind === 'address') add(identity.vip, END_TARGET);
+    for (const address of localAddresses) add(address, END_TARGET);
+    for (const { rip, method } of destinations) if (method === 'masq' || method === 'fullnat') add(rip, END_SOURCE);
+  }
+  return found;
+}
+
+function word(value: number): Buffer {
+  const bytes = Buffer.alloc(4);
+  bytes.writeUInt32LE(value);
+  return bytes;
+}
