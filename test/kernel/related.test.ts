@@ -1,14 +1,19 @@
 // ICMP errors about packets of connections: translated or forwarded to whoever sent the packet, or left to the kernel.
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
+import { parseAddress } from '../../src/model/address.ts';
 import type { Method } from '../../src/model/service.ts';
 import { build, buildIcmpError, buildIp, checksumErrors, type Description, flag, parse, protocol } from '../packets.ts';
-import { client, destination, dip, openStage, rip, type Stage, service, vip } from './stage.ts';
+import { client, destination, dip, openStage, rip, type Stage, service, six, vip } from './stage.ts';
 
 const methods: readonly Method[] = ['masq', 'gate', 'tunnel', 'fullnat'];
 const ports: Readonly<Record<Method, number>> = { masq: 80, gate: 81, tunnel: 82, fullnat: 83 };
 const realServerPort = 8080;
-const local = '192.0.2.77';
-const router = '203.0.113.250';
+const families = {
+  IPv4: { vip, client, rip, dip, local: '192.0.2.77', router: '203.0.113.250', inner: '192.0.2.253' },
+  IPv6: { ...six, local: '2001:db8:b::77', router: '2001:db8:c::fe', inner: '2001:db8:b::fd' },
+} as const;
+type Family = keyof typeof families;
+const names = Object.keys(families) as Family[];
 const clientPort = 4001;
 
 /** What an error is told about, in each protocol. */
@@ -17,12 +22,21 @@ const kinds: Readonly<Record<string, Partial<Description>>> = {
   UDP: {},
   SCTP: { chunks: [{ type: 1, value: Buffer.alloc(16) }] },
 };
-const errors = [
-  ['destination unreachable', { type: 3, code: 3 }],
-  ['fragmentation needed', { type: 3, code: 4, mtu: 1300 }],
-  ['source quench', { type: 4, code: 0 }],
-  ['time exceeded', { type: 11, code: 0 }],
-] as const;
+type Message = readonly [name: string, error: { readonly type: number; readonly code: number; readonly mtu?: number }];
+const errors: Readonly<Record<Family, readonly Message[]>> = {
+  IPv4: [
+    ['destination unreachable', { type: 3, code: 3 }],
+    ['fragmentation needed', { type: 3, code: 4, mtu: 1300 }],
+    ['source quench', { type: 4, code: 0 }],
+    ['time exceeded', { type: 11, code: 0 }],
+  ],
+  IPv6: [
+    ['destination unreachable', { type: 1, code: 4 }],
+    ['packet too big', { type: 2, code: 0, mtu: 1300 }],
+    ['time exceeded', { type: 3, code: 0 }],
+    ['parameter problem', { type: 4, code: 1 }],
+  ],
+};
 
 let stage: Stage;
 
@@ -30,18 +44,28 @@ beforeAll(() => {
   stage = openStage();
   stage.install(
     ...methods.flatMap((method) =>
-      (['tcp', 'udp', 'sctp'] as const).map((name) =>
-        service({
-          protocol: name,
-          port: ports[method],
-          localAddresses: method === 'fullnat' ? [local] : [],
-          destinations: [destination(1, method, { port: isTranslated(method) ? realServerPort : ports[method] })],
-        }),
+      (['tcp', 'udp', 'sctp'] as const).flatMap((name) =>
+        names.map((family) =>
+          service({
+            vip: families[family].vip,
+            protocol: name,
+            port: ports[method],
+            localAddresses: method === 'fullnat' ? [families[family].local] : [],
+            destinations: [
+              destination(1, method, {
+                rip: parseAddress(families[family].rip(1)),
+                port: isTranslated(method) ? realServerPort : ports[method],
+              }),
+            ],
+          }),
+        ),
       ),
     ),
     service({ protocol: 'udp', port: 90, destinations: [destination(2, 'tunnel', { port: 90 })] }),
   );
-  for (const method of methods) for (const kind of Object.keys(kinds)) stage.walk(request(method, kind));
+  for (const method of methods) {
+    for (const family of names) for (const kind of Object.keys(kinds)) stage.walk(request(method, kind, family));
+  }
 });
 
 beforeEach(() => {
@@ -51,71 +75,73 @@ beforeEach(() => {
 
 afterAll(() => stage?.[Symbol.dispose]());
 
-describe.each(Object.keys(kinds))('about %s', (kind) => {
-  describe.each(errors)('%s', (_, error) => {
-    test("from the client's side by masq goes to the real server, about what that sent", () => {
-      stage.walk(request('masq', kind));
-      const { ip } = sent(icmp({ source: router, destination: vip }, error, reply('masq', kind)));
-      expect(ip).toMatchObject({ source: router, destination: rip(1), ttl: 63, icmp: { mtu: 0, ...error } });
-      expect(ip.inner).toMatchObject({
-        source: rip(1),
-        sourcePort: realServerPort,
-        destination: client,
-        destinationPort: clientPort,
-      });
-    });
+describe.each(names.flatMap((family) => Object.keys(kinds).map((kind) => [family, kind] as const)))(
+  'of %s, about %s',
+  (family, kind) => {
+    const { vip: own, client: peer, rip: realServer, dip: director, local, router, inner } = families[family];
 
-    test("from the real server's side by masq goes to the client, from the VIP", () => {
-      const forwarded = parse(stage.walk(request('masq', kind)).packet);
-      const quoted = stage.walk(request('masq', kind)).packet.subarray(14);
-      for (const source of [rip(1), '192.0.2.253']) {
-        const { ip } = sent(icmp({ source, destination: client }, error, quoted));
-        expect(ip).toMatchObject({ source: vip, destination: client, ttl: 63, icmp: { mtu: 0, ...error } });
+    describe.each(errors[family])('%s', (_, error) => {
+      test("from the client's side by masq goes to the real server, about what that sent", () => {
+        stage.walk(request('masq', kind, family));
+        const { ip } = sent(icmp({ source: router, destination: own }, error, reply('masq', kind, {}, family)));
+        expect(ip).toMatchObject({ source: router, destination: realServer(1), ttl: 63, icmp: { mtu: 0, ...error } });
         expect(ip.inner).toMatchObject({
-          source: client,
-          sourcePort: clientPort,
-          destination: vip,
-          destinationPort: ports.masq,
-          id: forwarded.ip.id,
+          source: realServer(1),
+          sourcePort: realServerPort,
+          destination: peer,
+          destinationPort: clientPort,
         });
-      }
-    });
-
-    test('by fullnat is translated both ways', () => {
-      const { packet } = stage.walk(request('fullnat', kind));
-      const toRealServer = parse(packet).ip;
-      const ends = { source: vip, sourcePort: ports.fullnat, destination: client, destinationPort: clientPort };
-      const down = sent(icmp({ source: client, destination: vip }, error, buildIp({ ...kinds[kind], ...ends }))).ip;
-      expect(down).toMatchObject({ source: local, destination: rip(1), icmp: { mtu: 0, ...error } });
-      expect(down.inner).toMatchObject({
-        source: rip(1),
-        sourcePort: realServerPort,
-        destination: local,
-        destinationPort: toRealServer.sourcePort,
       });
-      const up = sent(icmp({ source: rip(1), destination: local }, error, packet.subarray(14))).ip;
-      expect(up).toMatchObject({ source: vip, destination: client, icmp: { mtu: 0, ...error } });
-      expect(up.inner).toMatchObject({
-        source: client,
-        sourcePort: clientPort,
-        destination: vip,
-        destinationPort: ports.fullnat,
+
+      test("from the real server's side by masq goes to the client, from the VIP", () => {
+        const quoted = stage.walk(request('masq', kind, family)).packet.subarray(14);
+        for (const source of [realServer(1), inner]) {
+          const { ip } = sent(icmp({ source, destination: peer }, error, quoted));
+          expect(ip).toMatchObject({ source: own, destination: peer, ttl: 63, icmp: { mtu: 0, ...error } });
+          expect(ip.inner).toMatchObject({
+            source: peer,
+            sourcePort: clientPort,
+            destination: own,
+            destinationPort: ports.masq,
+          });
+        }
+      });
+
+      test('by fullnat is translated both ways', () => {
+        const { packet } = stage.walk(request('fullnat', kind, family));
+        const toRealServer = parse(packet).ip;
+        const down = sent(icmp({ source: peer, destination: own }, error, reply('fullnat', kind, {}, family))).ip;
+        expect(down).toMatchObject({ source: local, destination: realServer(1), icmp: { mtu: 0, ...error } });
+        expect(down.inner).toMatchObject({
+          source: realServer(1),
+          sourcePort: realServerPort,
+          destination: local,
+          destinationPort: toRealServer.sourcePort,
+        });
+        const up = sent(icmp({ source: realServer(1), destination: local }, error, packet.subarray(14))).ip;
+        expect(up).toMatchObject({ source: own, destination: peer, icmp: { mtu: 0, ...error } });
+        expect(up.inner).toMatchObject({
+          source: peer,
+          sourcePort: clientPort,
+          destination: own,
+          destinationPort: ports.fullnat,
+        });
+      });
+
+      test("from the client's side by gate and tunnel goes to the connection's real server as it is", () => {
+        for (const method of ['gate', 'tunnel'] as const) {
+          stage.walk(request(method, kind, family));
+          const frame = icmp({ source: router, destination: own }, error, reply(method, kind, {}, family));
+          const { ip } = sent(frame);
+          if (method === 'tunnel') expect(ip).toMatchObject({ source: director, destination: realServer(1) });
+          const message = method === 'tunnel' ? ip.inner : ip;
+          expect(message).toMatchObject({ source: router, destination: own, ttl: 63 });
+          expect(message?.payload.equals(parse(frame).ip.payload)).toBe(true);
+        }
       });
     });
-
-    test("from the client's side by gate and tunnel goes to the connection's real server as it is", () => {
-      for (const method of ['gate', 'tunnel'] as const) {
-        stage.walk(request(method, kind));
-        const frame = icmp({ source: router, destination: vip }, error, reply(method, kind));
-        const { ip } = sent(frame);
-        if (method === 'tunnel')
-          expect(ip).toMatchObject({ source: dip, destination: rip(1), protocol: protocol.ipip });
-        expect((ip.inner && method === 'tunnel' ? ip.inner : ip).payload.equals(parse(frame).ip.payload)).toBe(true);
-        expect(method === 'tunnel' ? ip.inner : ip).toMatchObject({ source: router, destination: vip, ttl: 63 });
-      }
-    });
-  });
-});
+  },
+);
 
 test('a quote that is cut to 8 bytes of layer 4 is enough, and its layer 4 checksum stays as it was', () => {
   stage.walk(request('masq', 'UDP'));
@@ -259,14 +285,16 @@ function isTranslated(method: Method): boolean {
   return method === 'masq' || method === 'fullnat';
 }
 
-function request(method: Method, kind: string): Buffer {
-  const ends = { source: client, sourcePort: clientPort, destination: vip, destinationPort: ports[method] };
+function request(method: Method, kind: string, family: Family = 'IPv4'): Buffer {
+  const { client: source, vip: to } = families[family];
+  const ends = { source, sourcePort: clientPort, destination: to, destinationPort: ports[method] };
   return build({ ...ends, ...kinds[kind], id: 77, payload: Buffer.from('hello') });
 }
 
 /** From the VIP, as the client has it: from its IP header on. */
-function reply(method: Method, kind: string, change: Partial<Description> = {}): Buffer {
-  const ends = { source: vip, sourcePort: ports[method], destination: client, destinationPort: clientPort };
+function reply(method: Method, kind: string, change: Partial<Description> = {}, family: Family = 'IPv4'): Buffer {
+  const { client: to, vip: source } = families[family];
+  const ends = { source, sourcePort: ports[method], destination: to, destinationPort: clientPort };
   return buildIp({ ...ends, ...kinds[kind], payload: Buffer.from('world'), ...change });
 }
 
@@ -276,7 +304,8 @@ function icmp(
   quoted: Uint8Array,
   change: Partial<Description> = {},
 ): Buffer {
-  return build({ ...ends, protocol: protocol.icmp, body: buildIcmpError({ ...error, quoted }), ...change });
+  const number = ends.source.includes(':') ? protocol.icmp6 : protocol.icmp;
+  return build({ ...ends, protocol: number, body: buildIcmpError({ ...error, ...ends, quoted }), ...change });
 }
 
 /** XDP leaves it to TC, untouched; what TC sends has right checksums but for the quoted layer 4's, as in IPVS. */

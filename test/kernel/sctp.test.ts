@@ -1,10 +1,11 @@
 // SCTP: its states as net/netfilter/ipvs/ip_vs_proto_sctp.c has them, and its checksum right by each method and at both hooks.
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
+import { parseAddress } from '../../src/model/address.ts';
 import type { FlowState } from '../../src/model/director.ts';
 import type { Method } from '../../src/model/service.ts';
 import { takeCensus } from '../invariants.ts';
 import { build, type Chunk, checksumErrors, parse } from '../packets.ts';
-import { client, destination, openStage, rip, type Stage, service, vip } from './stage.ts';
+import { client, destination, openStage, rip, type Stage, service, six, vip } from './stage.ts';
 
 const columns = ['NO', 'I1', 'IN', 'CS', 'CR', 'CW', 'CO', 'CE', 'ES', 'SS', 'SR', 'SA', 'RJ', 'CL'] as const;
 type Short = (typeof columns)[number];
@@ -235,6 +236,37 @@ describe.each(['xdp', 'tc'] as const)('at %s', (hook) => {
     expect(stage.news()).toEqual({});
   });
 });
+
+test.each(['masq', 'fullnat'] as const)(
+  'the checksum of IPv6 by %s is right, both ways and at both hooks',
+  (method) => {
+    const before = stage.services().map(({ counters: _c, rates: _r, ...rest }) => rest);
+    const real = destination(1, method, { rip: parseAddress(six.rip(1)), port: realServerPort });
+    stage.install(...before, service({ vip: six.vip, protocol: 'sctp', port: 80, destinations: [real] }));
+    const init = build({
+      source: six.client,
+      sourcePort: 4001,
+      destination: six.vip,
+      destinationPort: 80,
+      chunks: [{ type: types.init, value: Buffer.from('any value') }],
+    });
+    stage.walk(init);
+    for (const hook of ['xdp', 'tc'] as const) {
+      const { verdict, packet } = stage[hook](init);
+      expect([hook, verdict, checksumErrors(packet)]).toEqual([hook, 'redirect', []]);
+      const { ip } = parse(packet);
+      expect(ip).toMatchObject({ destination: six.rip(1), destinationPort: realServerPort, ttl: 63 });
+      const ends = { source: ip.destination, sourcePort: realServerPort, destination: ip.source };
+      const answer = build({ ...ends, destinationPort: ip.sourcePort ?? 0, chunks: [{ type: types.initAck }] });
+      stage.walk(answer);
+      const back = stage[hook](answer);
+      expect([hook, back.verdict, checksumErrors(back.packet)]).toEqual([hook, 'redirect', []]);
+      expect(parse(back.packet).ip).toMatchObject({ source: six.vip, sourcePort: 80, destination: six.client });
+    }
+    expect(stage.tc(init, { flags: 4 }).verdict).toBe('redirect');
+    stage.install(...before);
+  },
+);
 
 test('a checksum that a device has summed up (CHECKSUM_COMPLETE) stays right', () => {
   const association = new Association('masq');
