@@ -87,8 +87,11 @@ export function stateLabel(state: FlowState): string {
 }
 
 export interface Connection {
-  readonly protocol: Protocol;
+  /** `ip`: the template of a mark, which is for all protocols. */
+  readonly protocol: Protocol | 'ip';
   readonly state: FlowState;
+  /** It is none, but what a persistent service remembers a client by: without a client's port. */
+  readonly isTemplate?: boolean;
   /** Seconds until it expires unless another packet comes. */
   readonly expiresInS: number;
   readonly client: Endpoint;

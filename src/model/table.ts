@@ -26,9 +26,9 @@ interface DraftService {
   destinations: Map<string, Destination> | undefined;
 }
 
-/** What a new or an edited service is given; the scheduler as a person named it. */
-export interface ServiceSettings {
-  readonly identity: ServiceIdentity;
+/** What a new or an edited service is given; the scheduler as a person named it. What is left out is not set. */
+export interface ServiceSettings
+  extends Pick<Service, 'identity' | 'schedulerFlags' | 'persistence' | 'onePacket' | 'persistenceEngine'> {
   readonly scheduler: string;
 }
 
@@ -73,21 +73,21 @@ export function findService<S extends { readonly identity: ServiceIdentity }>(
   return services.find((service) => serviceKey(service.identity) === key);
 }
 
-export function addService({ identity, scheduler }: ServiceSettings): Edit {
+export function addService(settings: ServiceSettings): Edit {
   return ({ services }) => {
+    const { identity } = settings;
     const key = serviceKey(identity);
     if (services.has(key)) throw failure('service-exists', `service ${key} is there already`);
     if (identity.kind === 'address') checkPort(identity.port);
-    const service = { identity, scheduler: toScheduler(scheduler), localAddresses: [], destinations: [] };
-    services.set(key, { service, destinations: undefined });
+    services.set(key, { service: toService(settings, [], []), destinations: undefined });
   };
 }
 
 /** Replaces what -A sets. Destinations and local addresses stay. */
-export function editService({ identity, scheduler }: ServiceSettings): Edit {
+export function editService(settings: ServiceSettings): Edit {
   return (draft) => {
-    const found = getService(draft, identity, 'service-missing');
-    found.service = { ...found.service, scheduler: toScheduler(scheduler) };
+    const found = getService(draft, settings.identity, 'service-missing');
+    found.service = toService(settings, found.service.localAddresses, found.service.destinations);
   };
 }
 
@@ -126,7 +126,7 @@ export function addDestination(identity: ServiceIdentity, destination: Destinati
   };
 }
 
-/** Replaces the method and the weight; the place in the list stays. */
+/** Replaces all but its identity; the place in the list stays. */
 export function editDestination(identity: ServiceIdentity, destination: Destination): Edit {
   return (draft) => {
     const found = getService(draft, identity, 'service-undefined');
@@ -185,6 +185,14 @@ export function toScheduler(name: string): Scheduler {
   return scheduler;
 }
 
+function toService(
+  { scheduler, ...settings }: ServiceSettings,
+  localAddresses: Service['localAddresses'],
+  destinations: Service['destinations'],
+): Service {
+  return { ...settings, scheduler: toScheduler(scheduler), localAddresses, destinations };
+}
+
 function getService(draft: Draft, identity: ServiceIdentity, code: ErrorCode): DraftService {
   const found = draft.services.get(serviceKey(identity));
   if (found === undefined) throw failure(code, `there is no service ${serviceKey(identity)}`);
@@ -203,12 +211,16 @@ function finished({ service, destinations }: DraftService): Service {
 }
 
 /** Another address family than the service's is possible only in a tunnel, which wraps one in the other. */
-function checkDestination(identity: ServiceIdentity, { rip, port, method, weight }: Destination): void {
+function checkDestination(identity: ServiceIdentity, destination: Destination): void {
+  const { rip, port, method, weight, upperThreshold = 0, lowerThreshold = 0 } = destination;
   if (rip.family !== serviceFamily(identity) && method !== 'tunnel') {
     throw failure('address-unusable', `${formatAddress(rip)} is of another family than ${serviceKey(identity)}`);
   }
   if (!Number.isInteger(weight) || weight < 0 || weight > 2147483647) {
     throw failure('out-of-range', `expected a weight from 0 to 2147483647, got ${weight}`);
+  }
+  if (lowerThreshold > upperThreshold) {
+    throw failure('out-of-range', `the lower threshold ${lowerThreshold} is above the upper ${upperThreshold}`);
   }
   checkPort(port);
 }

@@ -18,10 +18,10 @@ export async function namedEndpoints(addresses: Iterable<Address>, host: Host): 
   };
 }
 
-const protocolLabels: Readonly<Record<Protocol, string>> = { tcp: 'TCP', udp: 'UDP', sctp: 'SCTP' };
+const protocolLabels: Readonly<Record<Protocol | 'ip', string>> = { tcp: 'TCP', udp: 'UDP', sctp: 'SCTP', ip: 'IP' };
 const protocolOptions: Readonly<Record<Protocol, string>> = { tcp: '-t', udp: '-u', sctp: '--sctp-service' };
 
-export function protocolLabel(protocol: Protocol): string {
+export function protocolLabel(protocol: Protocol | 'ip'): string {
   return protocolLabels[protocol];
 }
 

@@ -33,8 +33,9 @@ function titleOf(given: ReadonlySet<OptionName>): string {
 
 function row(connection: Connection, endpoint: EndpointFormat): string {
   const { protocol, state, expiresInS, client, virtual, local, destination } = connection;
-  const text = ({ address, port }: { address: Address; port: number }, of: Protocol = protocol) =>
-    endpoint(address, port, of);
+  // Ports of a mark's template are of no protocol, so they have no names.
+  const of: Protocol | undefined = protocol === 'ip' ? undefined : protocol;
+  const text = ({ address, port }: { address: Address; port: number }) => endpoint(address, port, of);
   const head = `${protocolLabel(protocol).padEnd(3)} ${minutes(expiresInS).padEnd(6)}`;
   const line = `${head} ${columns(stateLabel(state), text(client), text(virtual))} ${text(destination)}`;
   // IPVS has no fullnat, so there is no column for the director's own end of it.
