@@ -13,6 +13,7 @@ import {
 } from '../model/director.ts';
 import { FairleadError } from '../model/error.ts';
 import { emptyTable, type ServiceIdentity, type Table } from '../model/service.ts';
+import type { SyncDaemon } from '../model/sync.ts';
 import { findService, serviceKey } from '../model/table.ts';
 import { type Attachment, attachments, attachNew, attach as attachPrograms } from './attach.ts';
 import { readConnections } from './connections.ts';
@@ -37,6 +38,7 @@ import { findPlace, lockPath, type Place } from './place.ts';
 import { readLive } from './read.ts';
 import { readUnits, slotsFor } from './sizes.ts';
 import { readStatus, type Status } from './status.ts';
+import { readSyncDaemons, writeSyncDaemons } from './sync.ts';
 import { mergedTimeouts, readTimeouts, writeTimeouts } from './timeouts.ts';
 import { type TraceAnswer, type TraceQuestion, tracePacket } from './trace.ts';
 import { changeTable, type Step } from './transaction.ts';
@@ -131,6 +133,18 @@ class PinnedDirector implements DataplaneDirector {
   setTimeouts(timeouts: Timeouts): void {
     mergedTimeouts(defaultTimeouts, timeouts);
     exclusively(() => writeTimeouts(this.#current() ?? this.#create(), timeouts));
+  }
+
+  syncDaemons(): readonly SyncDaemon[] {
+    return this.#maps === undefined ? [] : readSyncDaemons(this.#maps);
+  }
+
+  changeSyncDaemons(edit: (present: readonly SyncDaemon[]) => readonly SyncDaemon[]): void {
+    exclusively(() => {
+      const maps = this.#current();
+      const wanted = edit(maps === undefined ? [] : readSyncDaemons(maps));
+      writeSyncDaemons(maps ?? this.#create(), wanted);
+    });
   }
 
   change(edit: (installed: Table) => Table): void {

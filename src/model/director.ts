@@ -1,6 +1,7 @@
 // What a director tells and takes, apart from how the kernel holds it: the command lines, the API and the tests' fake share it.
 import type { Address } from './address.ts';
 import type { Destination, Method, Protocol, Service, ServiceIdentity, Table } from './service.ts';
+import type { SyncDaemon } from './sync.ts';
 
 /** Counters since creation or the last zero. Bytes are of layer 3, as IPVS counts them. */
 export interface Counters {
@@ -100,6 +101,8 @@ export interface Connection {
   readonly local?: Endpoint;
   readonly destination: Endpoint;
   readonly method: Method;
+  /** Of a template that a persistence engine has made: its name, and what it tells clients apart by. */
+  readonly engine?: { readonly name: string; readonly data: string };
 }
 
 export interface Endpoint {
@@ -124,6 +127,10 @@ export interface Director extends Disposable {
   connections(): Iterable<Connection>;
   timeouts(): Timeouts;
   setTimeouts(timeouts: Timeouts): void;
+  /** Those that were started and not stopped. Nothing is synchronised yet. */
+  syncDaemons(): readonly SyncDaemon[];
+  /** Runs `edit` under the namespace's lock and remembers what it returns. */
+  changeSyncDaemons(edit: (present: readonly SyncDaemon[]) => readonly SyncDaemon[]): void;
   /** Runs `edit` on the installed table under the namespace's lock and installs what it returns, whole or not at all. */
   change(edit: (installed: Table) => Table): void;
   /** Zeroes the counters of one service and its destinations, or of all; throws `service-missing` without that service. */

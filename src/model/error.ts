@@ -7,7 +7,9 @@ export type ErrorCode =
   | 'destination-missing'
   | 'local-address-exists'
   | 'local-address-missing'
-  | 'scheduler-unknown'
+  | 'scheduler-unknown' // or the persistence engine
+  | 'daemon-exists'
+  | 'daemon-missing'
   | 'address-unusable'
   | 'out-of-range'
   | 'not-supported'

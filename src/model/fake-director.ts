@@ -9,6 +9,7 @@ import {
 } from './director.ts';
 import { FairleadError } from './error.ts';
 import { emptyTable, type ServiceIdentity, type Table } from './service.ts';
+import type { SyncDaemon } from './sync.ts';
 import { destinationKey, serviceKey } from './table.ts';
 
 export interface FakeDirector extends Director {
@@ -44,6 +45,7 @@ export function openFakeDirector(initial: Table = emptyTable): FakeDirector {
   let table = initial;
   let connections: readonly Connection[] = [];
   let timeouts = defaultTimeouts;
+  let daemons: readonly SyncDaemon[] = [];
   let changes = 0;
   const traffic = new Map<string, Traffic>();
 
@@ -69,6 +71,10 @@ export function openFakeDirector(initial: Table = emptyTable): FakeDirector {
     timeouts: () => timeouts,
     setTimeouts: (wanted) => {
       timeouts = wanted;
+    },
+    syncDaemons: () => daemons,
+    changeSyncDaemons: (edit) => {
+      daemons = edit(daemons);
     },
     change: (edit) => {
       table = edit(table);

@@ -12,6 +12,9 @@ export type ServiceIdentity =
 export const schedulers = ['rr', 'wrr', 'lc', 'wlc', 'sed', 'nq', 'sh', 'dh', 'lblc', 'lblcr'] as const;
 export type Scheduler = (typeof schedulers)[number];
 
+/** Source: the kernel's ip_vs_pe_sip.c; there is no other. */
+export const persistenceEngines = ['sip'] as const;
+
 /** LVS-NAT, LVS-DR, LVS-TUN and LVS-FULLNAT. */
 export type Method = 'masq' | 'gate' | 'tunnel' | 'fullnat';
 

@@ -126,7 +126,6 @@ describe('is refused:', () => {
     ['a real server at a broadcast address', 'address-unusable', addDestination(web, destination('10.1.0.255'))],
     ['another family without a tunnel', 'address-unusable', addDestination(web, destination('fd00::1'))],
     ['a local address of no service', 'service-undefined', addLocalAddress(dns, parseAddress('10.0.0.5'))],
-    ['a local address of another family', 'address-unusable', addLocalAddress(web, parseAddress('fd00::5'))],
     ['a multicast local address', 'address-unusable', addLocalAddress(web, parseAddress('224.0.0.1'))],
     ['deleting no local address', 'local-address-missing', deleteLocalAddress(web, parseAddress('10.0.0.5'))],
     [
@@ -143,8 +142,8 @@ describe('is refused:', () => {
   });
 });
 
-test('a tunnel takes a real server of the other family', () => {
-  const table = editTable(emptyTable, [...three, addDestination(web, { ...destination('fd00::1'), method: 'tunnel' })]);
+test.each(['tunnel', 'fullnat'] as const)('%s takes a real server of the other family', (method) => {
+  const table = editTable(emptyTable, [...three, addDestination(web, { ...destination('fd00::1'), method })]);
   expect(keysOf(table)[0]).toBe('[fd00::1]:80');
 });
 

@@ -1,8 +1,10 @@
 // Edits of a table, as IPVS's control calls make them: its rules, its order of checks and its errors. Pure.
 import { type Address, equalAddresses, formatAddress, formatEndpoint, isUnicast } from './address.ts';
 import { type ErrorCode, FairleadError } from './error.ts';
+import { schedulerFlagBits, schedulerFlagNames } from './scheduler-flags.ts';
 import {
   type Destination,
+  persistenceEngines,
   type Scheduler,
   type Service,
   type ServiceIdentity,
@@ -153,7 +155,7 @@ export function addLocalAddress(identity: ServiceIdentity, address: Address): Ed
     if (localAddresses.some((present) => equalAddresses(present, address))) {
       throw failure('local-address-exists', `service ${serviceKey(identity)} has ${formatAddress(address)} already`);
     }
-    if (!isUsable(draft, address) || address.family !== serviceFamily(identity)) {
+    if (!isUsable(draft, address)) {
       throw failure(
         'address-unusable',
         `${formatAddress(address)} can't be a local address of ${serviceKey(identity)}`,
@@ -186,11 +188,28 @@ export function toScheduler(name: string): Scheduler {
 }
 
 function toService(
-  { scheduler, ...settings }: ServiceSettings,
+  { scheduler, schedulerFlags, ...settings }: ServiceSettings,
   localAddresses: Service['localAddresses'],
   destinations: Service['destinations'],
 ): Service {
-  return { ...settings, scheduler: toScheduler(scheduler), localAddresses, destinations };
+  const known = toScheduler(scheduler);
+  checkEngine(settings.persistenceEngine);
+  const flags = schedulerFlagNames(known, schedulerFlagBits(schedulerFlags));
+  return {
+    ...settings,
+    scheduler: known,
+    ...(flags.length === 0 ? {} : { schedulerFlags: flags }),
+    localAddresses,
+    destinations,
+  };
+}
+
+function checkEngine(name: string | undefined): void {
+  if (name === undefined || persistenceEngines.some((known) => known === name)) return;
+  throw failure(
+    'scheduler-unknown',
+    `expected a persistence engine out of ${persistenceEngines.join(', ')}, got ${JSON.stringify(name)}`,
+  );
 }
 
 function getService(draft: Draft, identity: ServiceIdentity, code: ErrorCode): DraftService {
@@ -210,10 +229,10 @@ function finished({ service, destinations }: DraftService): Service {
   return destinations === undefined ? service : { ...service, destinations: [...destinations.values()].reverse() };
 }
 
-/** Another address family than the service's is possible only in a tunnel, which wraps one in the other. */
+/** Another address family than the service's is possible in a tunnel, which wraps one in the other, and by full NAT. */
 function checkDestination(identity: ServiceIdentity, destination: Destination): void {
   const { rip, port, method, weight, upperThreshold = 0, lowerThreshold = 0 } = destination;
-  if (rip.family !== serviceFamily(identity) && method !== 'tunnel') {
+  if (rip.family !== serviceFamily(identity) && method !== 'tunnel' && method !== 'fullnat') {
     throw failure('address-unusable', `${formatAddress(rip)} is of another family than ${serviceKey(identity)}`);
   }
   if (!Number.isInteger(weight) || weight < 0 || weight > 2147483647) {

@@ -1,7 +1,7 @@
 // As much of a shell as the recorded command lines need: lists, pipes, two redirections, printf, cat and diff.
 
-/** Runs one ipvsadm; resolves to what it printed and its exit status. */
-export type Run = (argv: readonly string[], stdin: string, isRoot: boolean) => Promise<Outcome>;
+/** Runs ipvsadm or one of its two scripts; resolves to what it printed and its exit status. */
+export type Run = (program: string, argv: readonly string[], stdin: string, isRoot: boolean) => Promise<Outcome>;
 
 export interface Outcome {
   readonly stdout: string;
@@ -57,17 +57,16 @@ export function openShell(ipvsadm: Run): Shell {
   async function runProgram(words: string, stdin: string): Promise<Outcome> {
     const printed = /^printf (?:-- )?"(.*)"$/s.exec(words)?.[1];
     if (printed !== undefined) return ok(printed.replaceAll('\\"', '"').replaceAll('\\n', '\n'));
-    const argv = words.split(/\s+/).filter((word) => word !== '');
+    const argv = words
+      .split(/\s+/)
+      .filter((word) => word !== '')
+      .map((word) => (word === "''" ? '' : word));
     const [program = '', argument = ''] = argv;
     if (program === 'echo') return ok(`${argument}\n`);
     if (program === 'cat') return ok(files.get(argument) ?? '');
     if (program === 'diff') return { ...ok(''), status: stdin === files.get(argv[2] ?? '') ? 0 : 1 };
-    // The two scripts that come with ipvsadm.
-    if (program === 'ipvsadm-save') return ipvsadm(['-S', ...argv.slice(1)], stdin, true);
-    const isRoot = program !== 'setpriv';
-    if (program !== 'ipvsadm-restore') return ipvsadm(argv.slice(argv.indexOf('ipvsadm') + 1), stdin, isRoot);
-    await ipvsadm(['-C'], '', isRoot);
-    return ipvsadm(['-R'], stdin, isRoot);
+    if (program !== 'setpriv') return ipvsadm(program, argv.slice(1), stdin, true);
+    return ipvsadm('ipvsadm', argv.slice(argv.indexOf('ipvsadm') + 1), stdin, false);
   }
 
   return { run };

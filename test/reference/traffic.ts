@@ -6,11 +6,11 @@ import type { ServiceIdentity } from '../../src/model/service.ts';
 
 export interface Seen {
   readonly services: readonly { readonly identity: ServiceIdentity; readonly traffic: Traffic }[];
-  /** undefined: it is no listing of connections, or one by name. */
+  /** undefined: it is no listing of connections. */
   readonly connections: readonly Connection[] | undefined;
 }
 
-/** Reads numeric listings; a listing by name gives nothing. */
+/** Reads numeric listings. */
 export function readTraffic(stdout: string): Seen {
   const services: { identity: ServiceIdentity; traffic: MutableTraffic }[] = [];
   const connections: Connection[] = [];
@@ -23,10 +23,14 @@ export function readTraffic(stdout: string): Seen {
     if (line === 'IPVS connection entries') tables += 1;
     // Of several listings of connections the first counts.
     if (connection !== undefined && tables === 1) connections.push(connection);
+    if (words[0] === 'FWM') {
+      const identity = { kind: 'mark', mark: Number(words[1]) >>> 0, family: words[2] === 'IPv6' ? 6 : 4 } as const;
+      services.push({ identity, traffic: { destinations: {} } });
+    }
     const endpoint = readEndpoint(words[1]);
     if (endpoint === undefined) continue;
-    if (words[0] === 'TCP' || words[0] === 'UDP') {
-      const protocol = words[0] === 'TCP' ? 'tcp' : 'udp';
+    const protocol = protocols.get(words[0] ?? '');
+    if (protocol !== undefined && protocol !== 'ip') {
       const identity = { kind: 'address', protocol, vip: endpoint.address, port: endpoint.port } as const;
       if (connection === undefined) services.push({ identity, traffic: { destinations: {} } });
     }
@@ -36,8 +40,7 @@ export function readTraffic(stdout: string): Seen {
     if (words[0] === '->')
       traffic.destinations[words[1] ?? ''] = numbers ? { [numbers]: readNumbers(words.slice(2)) } : active(words);
   }
-  const isNumeric = stdout.includes('IPVS connection entries') && !stdout.includes(':http');
-  return { services, connections: isNumeric ? connections : undefined };
+  return { services, connections: tables > 0 ? connections : undefined };
 }
 
 interface MutableTraffic {
@@ -67,15 +70,24 @@ function readShortened(word: string): bigint {
   return BigInt(digits) * 1000n ** BigInt(' KMGT'.indexOf(unit || ' '));
 }
 
-function readConnection([label, expires = '', state, ...ends]: readonly string[]): Connection | undefined {
+function readConnection([label = '', expires = '', state, ...more]: readonly string[]): Connection | undefined {
   const [, minutes, seconds] = /^([0-9]{2}):([0-9]{2})$/.exec(expires) ?? [];
   const known = flowStates.find((one) => one === state);
-  const [client, virtual, destination] = ends.map(readEndpoint);
-  if (known === undefined || !client || !virtual || !destination) return undefined;
+  const [client, virtual, destination] = more.map(readEndpoint);
+  const [name, data] = more.slice(3);
+  const protocol = protocols.get(label);
+  if (known === undefined || protocol === undefined || !client || !virtual || !destination) return undefined;
+  const engine = name !== undefined && data !== undefined ? { engine: { name, data } } : {};
   const expiresInS = Number(minutes) * 60 + Number(seconds);
-  const protocol = label === 'UDP' ? 'udp' : 'tcp';
-  return { protocol, state: known, expiresInS, client, virtual, destination, method: 'masq' };
+  return { protocol, state: known, expiresInS, client, virtual, destination, method: 'masq', ...engine };
 }
+
+const protocols: ReadonlyMap<string, Connection['protocol']> = new Map([
+  ['TCP', 'tcp'],
+  ['UDP', 'udp'],
+  ['SCTP', 'sctp'],
+  ['IP', 'ip'],
+]);
 
 function readEndpoint(word: string | undefined): { address: Address; port: number } | undefined {
   const [, v6, v4, port] = /^(?:\[(.*)\]|(.*)):([0-9]+)$/.exec(word ?? '') ?? [];

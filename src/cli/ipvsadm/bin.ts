@@ -1,6 +1,7 @@
-// The ipvsadm command as a process, on this network namespace's data plane.
+// ipvsadm, ipvsadm-save or ipvsadm-restore as a process, on this network namespace's data plane.
+import { basename } from 'node:path';
 import { openDirector } from '../../dataplane/director.ts';
-import { runIpvsadm } from './main.ts';
+import { runAs } from './scripts.ts';
 
 /** What a shell makes of SIGPIPE, by which ipvsadm ends when `head` has seen enough. Node ignores the signal. */
 const brokenPipeStatus = 141;
@@ -12,6 +13,6 @@ process.stdout.on('error', (error: NodeJS.ErrnoException) => {
 });
 
 // Bundled as CommonJS, which has no await here.
-void runIpvsadm(process.argv.slice(2), process, openDirector).then((status) => {
+void runAs(basename(process.argv[1] ?? ''), process.argv.slice(2), process, openDirector).then((status) => {
   process.exitCode = status;
 });

@@ -1,6 +1,6 @@
 // The columns of ipvsadm's listings: endpoints by number or by name, and counters in nine characters.
 import { type Address, formatAddress } from '../../model/address.ts';
-import type { Method, Protocol, ServiceIdentity } from '../../model/service.ts';
+import type { Method, Protocol, ServiceIdentity, Tunnel } from '../../model/service.ts';
 import type { Host } from './host.ts';
 
 export type EndpointFormat = (address: Address, port: number, protocol: Protocol | undefined) => string;
@@ -45,6 +45,15 @@ export const methodLabels: Readonly<Record<Method, string>> = {
   tunnel: 'Tunnel',
   fullnat: 'FullNat',
 };
+
+export const ipip: Tunnel = { type: 'ipip', port: 0, checksum: 'none' };
+
+/** Of IPv4 as an address, of IPv6 as a length; none for a mask that tells single clients apart. */
+export function maskText(mask: Address): string | undefined {
+  if (mask.bytes.every((byte) => byte === 255)) return undefined;
+  if (mask.family === 4) return formatAddress(mask);
+  return String(mask.bytes.reduce((sum, byte) => sum + byte.toString(2).replaceAll('0', '').length, 0));
+}
 
 export function counterColumn(value: bigint, isExact: boolean): string {
   const text = value.toString();

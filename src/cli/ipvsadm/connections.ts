@@ -22,7 +22,8 @@ function* rows(
   endpoint: EndpointFormat,
 ): Iterable<string> {
   yield `IPVS connection entries\n${titleOf(given)}\n`;
-  for (const connection of connections) yield `${row(connection, endpoint)}\n`;
+  const isWide = given.has('persistent-conn');
+  for (const connection of connections) yield `${row(connection, endpoint, isWide)}\n`;
 }
 
 function titleOf(given: ReadonlySet<OptionName>): string {
@@ -31,13 +32,15 @@ function titleOf(given: ReadonlySet<OptionName>): string {
   return `${title} ${'destination'.padEnd(18)} ${'pe name'.padEnd(16)} pe_data`;
 }
 
-function row(connection: Connection, endpoint: EndpointFormat): string {
-  const { protocol, state, expiresInS, client, virtual, local, destination } = connection;
+function row(connection: Connection, endpoint: EndpointFormat, isWide: boolean): string {
+  const { protocol, state, expiresInS, client, virtual, local, destination, engine } = connection;
   // Ports of a mark's template are of no protocol, so they have no names.
   const of: Protocol | undefined = protocol === 'ip' ? undefined : protocol;
   const text = ({ address, port }: { address: Address; port: number }) => endpoint(address, port, of);
   const head = `${protocolLabel(protocol).padEnd(3)} ${minutes(expiresInS).padEnd(6)}`;
-  const line = `${head} ${columns(stateLabel(state), text(client), text(virtual))} ${text(destination)}`;
+  const line = `${head} ${columns(stateLabel(state), text(client), text(virtual))} ${text(destination).padEnd(isWide && engine ? 16 : 0)}`;
+  // Not where the title has them.
+  if (isWide && engine !== undefined) return `${line} ${engine.name.padEnd(18)} ${engine.data}`;
   // IPVS has no fullnat, so there is no column for the director's own end of it.
   return local === undefined ? line : `${line} local ${text(local)}`;
 }

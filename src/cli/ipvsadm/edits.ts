@@ -1,5 +1,5 @@
 // From a command line to the edits of the table that it asks for.
-import type { Destination } from '../../model/service.ts';
+import type { Destination, Persistence } from '../../model/service.ts';
 import {
   addDestination,
   addLocalAddress,
@@ -11,6 +11,7 @@ import {
   type Edit,
   editDestination,
   editService,
+  type ServiceSettings,
 } from '../../model/table.ts';
 import { type Invocation, identityOf } from './invocation.ts';
 import type { OptionName } from './options.ts';
@@ -20,9 +21,9 @@ import { refuse } from './refusal.ts';
 export function editsOf(invocation: Invocation): readonly Edit[] {
   switch (invocation.command) {
     case 'add-service':
-      return [addService({ identity: service(invocation), scheduler: invocation.scheduler })];
+      return [addService(settings(invocation))];
     case 'edit-service':
-      return [editService({ identity: service(invocation), scheduler: invocation.scheduler })];
+      return [editService(settings(invocation))];
     case 'delete-service':
       return [deleteService(service(invocation))];
     case 'flush':
@@ -46,9 +47,39 @@ function service(invocation: Invocation) {
   return needed(invocation, 'service-address', identityOf(invocation));
 }
 
+function settings(invocation: Invocation): ServiceSettings {
+  const { scheduler, given } = invocation;
+  const schedulerFlags = invocation.schedulerFlags.split(',').filter((flag) => flag !== '');
+  const persistence = persistenceOf(invocation);
+  const engine = invocation.persistenceEngine;
+  return {
+    identity: service(invocation),
+    scheduler,
+    ...(schedulerFlags.length === 0 ? {} : { schedulerFlags }),
+    ...(persistence === undefined ? {} : { persistence }),
+    ...(given.has('ops') ? { onePacket: true } : {}),
+    ...(engine === '' ? {} : { persistenceEngine: engine }),
+  };
+}
+
+/** A mask alone means nothing, as in ipvsadm. */
+function persistenceOf({ persistenceS: timeoutS, netmask, family }: Invocation): Persistence | undefined {
+  if (timeoutS === 0) return undefined;
+  const all = { family, bytes: new Array<number>(family === 6 ? 16 : 4).fill(255) };
+  return { timeoutS, mask: netmask ?? all };
+}
+
 function destination(invocation: Invocation): Destination {
-  const { rip, rport: port, method, weight } = invocation;
-  return { rip: needed(invocation, 'real-server', rip), port, method, weight };
+  const { rip, rport: port, method, weight, upperThreshold, lowerThreshold, tunnel } = invocation;
+  return {
+    rip: needed(invocation, 'real-server', rip),
+    port,
+    method,
+    weight,
+    ...(upperThreshold === 0 ? {} : { upperThreshold }),
+    ...(lowerThreshold === 0 ? {} : { lowerThreshold }),
+    ...(method === 'tunnel' && tunnel.type !== 'ipip' ? { tunnel } : {}),
+  };
 }
 
 function needed<Value>({ command }: Invocation, option: OptionName, value: Value | undefined): Value {

@@ -13,6 +13,8 @@ export interface Host {
   broadcasts(): Promise<readonly Address[]>;
   /** Those of its interfaces that are up, loopback included. */
   addresses(): Promise<readonly Address[]>;
+  /** undefined: there is no such interface. */
+  mtuOf(name: string): Promise<number | undefined>;
 }
 
 export function openHost(): Host {
@@ -28,6 +30,7 @@ export function openHost(): Host {
     serviceOf: (port, protocol) => known().names.get(`${port}/${protocol}`),
     broadcasts,
     addresses,
+    mtuOf,
   };
 }
 
@@ -112,6 +115,11 @@ async function namesOf(addresses: Iterable<Address>): Promise<ReadonlyMap<string
 
 async function addresses(): Promise<readonly Address[]> {
   return (await assignments()).map(({ own }) => own);
+}
+
+async function mtuOf(name: string): Promise<number | undefined> {
+  const { interfaces } = await import('../../kernel/interfaces.ts');
+  return interfaces().find((one) => one.name === name)?.mtu;
 }
 
 /** As the kernel's local table has them: the last address of each subnet that this host is in. */

@@ -1,8 +1,9 @@
 // One ipvsadm command line as a value: read word by word in ipvsadm's order, so that of several mistakes it tells the same.
 import { type Address, readAddress } from '../../model/address.ts';
-import type { Method, Protocol, ServiceIdentity } from '../../model/service.ts';
+import type { Method, Protocol, ServiceIdentity, Tunnel } from '../../model/service.ts';
+import type { SyncRole } from '../../model/sync.ts';
 import type { Host } from './host.ts';
-import { checkLegality, checkTunnelLegality, type TunnelType, tunnelTypes } from './legality.ts';
+import { checkLegality, checkTunnelLegality, tunnelTypes } from './legality.ts';
 import { type CommandName, type OptionName, type OptionSpec, options } from './options.ts';
 import { lookupOf, type Reading, readWords, type Words } from './popt.ts';
 import { failureStatus, Refusal, refuse, tryHelp } from './refusal.ts';
@@ -26,10 +27,29 @@ export interface Invocation {
   readonly upperThreshold: number;
   readonly lowerThreshold: number;
   readonly schedulerFlags: string;
-  readonly tunnelType: TunnelType;
+  /** Seconds; 0: the service is not persistent. */
+  readonly persistenceS: number;
+  /** Of -M; undefined: each client is one. */
+  readonly netmask: Address | undefined;
+  /** Empty: none. */
+  readonly persistenceEngine: string;
+  readonly tunnel: Tunnel;
+  /** Of --start-daemon and --stop-daemon. */
+  readonly daemon: DaemonOptions;
   readonly localAddress: Address | undefined;
   /** tcp, tcpfin, udp in seconds; 0 keeps. */
   readonly timeouts: readonly [number, number, number];
+}
+
+/** 0 and undefined: the kernel's default. */
+export interface DaemonOptions {
+  readonly role: SyncRole;
+  readonly interface: string;
+  readonly syncId: number;
+  readonly maxLength: number;
+  readonly group: Address | undefined;
+  readonly port: number;
+  readonly ttl: number;
 }
 
 /** Rejects with a Refusal when ipvsadm would refuse the line by itself, before it asks the kernel. */
@@ -60,14 +80,12 @@ const lookup = lookupOf(options);
 type Draft = { -readonly [Key in keyof Invocation]: Invocation[Key] } & { given: Set<OptionName> };
 
 const defaultScheduler = 'wlc';
+const defaultPersistenceS = 360;
+const defaultInterface = 'eth0';
 
 function start(first: Reading | undefined): Draft {
   if (first?.kind !== 'option' || first.option.command === undefined) throw tryHelp();
   const { command } = first.option;
-  const isKnownRole = first.argument === undefined || ['master', 'backup'].includes(first.argument);
-  // The two spellings are ipvsadm's.
-  if (!isKnownRole)
-    refuse(`illegal ${command === 'start-daemon' ? 'start-daemon parameter' : 'start_daemon'} specified`);
   return {
     command,
     given: new Set(),
@@ -84,10 +102,28 @@ function start(first: Reading | undefined): Draft {
     upperThreshold: 0,
     lowerThreshold: 0,
     schedulerFlags: '',
-    tunnelType: 'ipip',
+    persistenceS: 0,
+    netmask: undefined,
+    persistenceEngine: '',
+    tunnel: { type: 'ipip', port: 0, checksum: 'none' },
+    daemon: {
+      role: roleOf(command, first.argument),
+      interface: defaultInterface,
+      syncId: 0,
+      maxLength: 0,
+      group: undefined,
+      port: 0,
+      ttl: 0,
+    },
     localAddress: undefined,
     timeouts: [0, 0, 0],
   };
+}
+
+/** The two spellings are ipvsadm's. */
+function roleOf(command: CommandName, text: string | undefined): SyncRole {
+  if (text === undefined || text === 'master' || text === 'backup') return text ?? 'master';
+  refuse(`illegal ${command === 'start-daemon' ? 'start-daemon parameter' : 'start_daemon'} specified`);
 }
 
 async function take(
@@ -121,14 +157,18 @@ const valueTakers: Readonly<Record<string, ValueTaker>> = {
   ipv6: (draft) => {
     if (draft.mark === 0) refuse('-6 used before -f\n');
     draft.family = 6;
+    draft.netmask = undefined;
   },
   scheduler: (draft, text) => {
     draft.scheduler = text === '' ? defaultScheduler : text;
   },
-  persistent: (_draft, text, _host, given) => {
-    if (given !== undefined) readTimeout(text, 1);
+  persistent: (draft, text, _host, given) => {
+    draft.persistenceS = given === undefined ? defaultPersistenceS : readTimeout(text, 1);
   },
   netmask: takeNetmask,
+  pe: (draft, text) => {
+    draft.persistenceEngine = text;
+  },
   'sched-flags': (draft, text) => {
     draft.schedulerFlags = text;
   },
@@ -155,14 +195,23 @@ const valueTakers: Readonly<Record<string, ValueTaker>> = {
     draft.lowerThreshold = readNumber(text, 0, intMax) ?? refuse('illegal l_threshold specified');
   },
   'tun-type': (draft, text) => {
-    draft.tunnelType = tunnelTypes.find((type) => type === text) ?? refuse('illegal tunnel type specified');
+    const type = tunnelTypes.find((known) => known === text) ?? refuse('illegal tunnel type specified');
+    draft.tunnel = { ...draft.tunnel, type };
   },
-  'tun-port': (_draft, text) => expectNumber(text, 1, 65535, 'illegal tunnel port specified'),
-  syncid: (_draft, text) => expectNumber(text, 0, 255, 'illegal syncid specified'),
-  'sync-maxlen': (_draft, text) => expectNumber(text, 1, 65535 - 20 - 8, 'illegal sync-maxlen specified'),
-  'mcast-group': takeMulticastGroup,
-  'mcast-port': (_draft, text) => expectNumber(text, 1, 65535, 'illegal mcast-port specified'),
-  'mcast-ttl': (_draft, text) => expectNumber(text, 1, 255, 'illegal mcast-ttl specified'),
+  'tun-port': (draft, text) => {
+    draft.tunnel = { ...draft.tunnel, port: expectNumber(text, 1, 65535, 'illegal tunnel port specified') };
+  },
+  'tun-nocsum': (draft) => takeChecksum(draft, 'none'),
+  'tun-csum': (draft) => takeChecksum(draft, 'full'),
+  'tun-remcsum': (draft) => takeChecksum(draft, 'remote'),
+  'mcast-interface': (draft, text) => takeDaemon(draft, { interface: text === '' ? defaultInterface : text }),
+  syncid: (draft, text) => takeDaemon(draft, { syncId: expectNumber(text, 0, 255, 'illegal syncid specified') }),
+  'sync-maxlen': (draft, text) =>
+    takeDaemon(draft, { maxLength: expectNumber(text, 1, 65535 - 20 - 8, 'illegal sync-maxlen specified') }),
+  'mcast-group': (draft, text) => takeDaemon(draft, { group: readMulticastGroup(text) }),
+  'mcast-port': (draft, text) =>
+    takeDaemon(draft, { port: expectNumber(text, 1, 65535, 'illegal mcast-port specified') }),
+  'mcast-ttl': (draft, text) => takeDaemon(draft, { ttl: expectNumber(text, 1, 255, 'illegal mcast-ttl specified') }),
   'local-address': async (draft, text, host) => {
     const endpoint = await readEndpoint(text, undefined, host);
     if (endpoint === undefined || endpoint.port !== undefined) refuse('illegal local address specified');
@@ -177,6 +226,8 @@ async function takeService(draft: Draft, protocol: Protocol, text: string, host:
   draft.vip = endpoint.address;
   draft.family = endpoint.address.family;
   draft.port = endpoint.port ?? 0;
+  // A mask in front of an IPv6 address is forgotten.
+  if (draft.family === 6) draft.netmask = undefined;
 }
 
 async function takeRealServer(draft: Draft, text: string, host: Host): Promise<void> {
@@ -190,18 +241,36 @@ async function takeNetmask(draft: Draft, text: string, host: Host): Promise<void
   if (draft.family === 6) {
     const prefix = Number.parseInt(text, 10);
     if (!(prefix >= 1 && prefix <= 128)) refuse('illegal ipv6 netmask specified');
-  } else if ((await readHost(text, host)) === undefined) refuse('illegal virtual server persistent mask specified');
+    draft.netmask = prefixMask(prefix);
+    return;
+  }
+  const mask = await readHost(text, host);
+  if (mask === undefined) refuse('illegal virtual server persistent mask specified');
+  draft.netmask = mask;
 }
 
-function takeMulticastGroup(_draft: Draft, text: string): void {
-  const family = text.includes(':') ? 6 : 4;
-  const [first = 0] = readAddress(text)?.bytes ?? [];
-  const isMulticast = family === 6 ? first === 0xff : first >= 224 && first < 240;
-  if (!isMulticast) refuse(`invalid IPv${family} mcast-group \`${text}'`);
+function prefixMask(prefix: number): Address {
+  const bytes = Array.from({ length: 16 }, (_, at) => 255 & ~(255 >> Math.min(Math.max(prefix - 8 * at, 0), 8)));
+  return { family: 6, bytes };
 }
 
-function expectNumber(text: string, min: number, max: number, otherwise: string): void {
-  if (readNumber(text, min, max) === undefined) refuse(otherwise);
+function takeChecksum(draft: Draft, checksum: Tunnel['checksum']): void {
+  draft.tunnel = { ...draft.tunnel, checksum };
+}
+
+function takeDaemon(draft: Draft, options: Partial<DaemonOptions>): void {
+  draft.daemon = { ...draft.daemon, ...options };
+}
+
+function readMulticastGroup(text: string): Address {
+  const address = readAddress(text);
+  const [first = 0] = address?.bytes ?? [];
+  const isMulticast = address?.family === 6 ? first === 0xff : first >= 224 && first < 240;
+  return address && isMulticast ? address : refuse(`invalid IPv${text.includes(':') ? 6 : 4} mcast-group \`${text}'`);
+}
+
+function expectNumber(text: string, min: number, max: number, otherwise: string): number {
+  return readNumber(text, min, max) ?? refuse(otherwise);
 }
 
 function takeLeftovers(draft: Draft, { leftovers }: Words): void {
@@ -235,11 +304,11 @@ function checkDestination(draft: Draft): void {
   const { given, method } = draft;
   // Direct routing and tunnelling leave the port in the packet as it is; marks stand for many ports.
   if (draft.mark === 0 && (method === 'gate' || method === 'tunnel')) draft.rport = draft.port;
-  if (draft.rip?.family !== draft.family && method !== 'tunnel') {
+  if (draft.rip?.family !== draft.family && method !== 'tunnel' && method !== 'fullnat') {
     refuse('Different address family is allowed only for tunneling servers');
   }
   const tunnelOptions: readonly OptionName[] = ['tun-type', 'tun-port', 'tun-nocsum', 'tun-csum', 'tun-remcsum'];
-  if (method === 'tunnel') checkTunnelLegality(draft.tunnelType, given);
+  if (method === 'tunnel') checkTunnelLegality(draft.tunnel.type, given);
   else if (tunnelOptions.some((name) => given.has(name))) refuse('Tunnel options conflict with forward method');
 }
 

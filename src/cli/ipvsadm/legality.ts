@@ -10,7 +10,7 @@ export function checkLegality(command: CommandName, given: ReadonlySet<OptionNam
 }
 
 export const tunnelTypes = ['ipip', 'gue', 'gre'] as const;
-export type TunnelType = (typeof tunnelTypes)[number];
+type TunnelType = (typeof tunnelTypes)[number];
 
 export function checkTunnelLegality(type: TunnelType, given: ReadonlySet<OptionName>): void {
   check(tunnelOptions, given, ruleOf(legalTunnelOptions[type]), (name, problem, other) => {

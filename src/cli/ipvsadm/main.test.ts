@@ -2,14 +2,24 @@
 import { Readable } from 'node:stream';
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import { compareAddresses, parseAddress } from '../../model/address.ts';
+import { type Address, compareAddresses, parseAddress } from '../../model/address.ts';
 import type { Director } from '../../model/director.ts';
 import { about, FairleadError } from '../../model/error.ts';
 import { openFakeDirector } from '../../model/fake-director.ts';
-import { emptyTable, type Service, type ServiceIdentity, schedulers, type Table } from '../../model/service.ts';
-import { destinationKey, serviceKey } from '../../model/table.ts';
+import {
+  type Destination,
+  emptyTable,
+  type Service,
+  type ServiceIdentity,
+  schedulers,
+  type Table,
+  type Tunnel,
+} from '../../model/service.ts';
+import { destinationKey, serviceFamily, serviceKey } from '../../model/table.ts';
 import type { Host } from './host.ts';
-import { runIpvsadm } from './main.ts';
+import { type Check, runIpvsadm } from './main.ts';
+import { runAs } from './scripts.ts';
+import { refuseUnsupported } from './unsupported.ts';
 
 const host: Host = {
   addressOf: async () => undefined,
@@ -17,12 +27,13 @@ const host: Host = {
   portOf: () => undefined,
   serviceOf: (port) => (port === 80 ? 'http' : undefined),
   broadcasts: async () => [],
+  mtuOf: async (name) => (name === 'eth0' ? 1500 : undefined),
   addresses: async () => ['10.0.0.5', '10.0.0.6', '127.0.0.1'].map(parseAddress),
 };
 const web: ServiceIdentity = { kind: 'address', protocol: 'tcp', vip: parseAddress('10.0.0.100'), port: 80 };
 
 /** A namespace whose director is made by whoever first asks for it, as the real one is. */
-function openNamespace(initial?: Table) {
+function openNamespace(initial?: Table, check: Check = refuseUnsupported) {
   let director = initial && openFakeDirector(initial);
   let opened = 0;
   let disposed = 0;
@@ -35,11 +46,11 @@ function openNamespace(initial?: Table) {
     };
     return { ...director, [Symbol.dispose]: dispose };
   };
-  async function run(line: string, stdin = '') {
+  async function run(line: string, stdin = '', program = 'ipvsadm') {
     const [stdout, stderr]: [string[], string[]] = [[], []];
     const sink = (texts: string[]) => ({ write: (text: string) => texts.push(text) });
     const io = { stdin: Readable.from([stdin]), stdout: sink(stdout), stderr: sink(stderr), host };
-    const status = await runIpvsadm(line === '' ? [] : line.split(' '), io, open);
+    const status = await runAs(program, line === '' ? [] : line.split(' '), io, open, check);
     expect(disposed).toBe(opened);
     return { stdout: stdout.join(''), stderr: stderr.join(''), status };
   }
@@ -259,7 +270,7 @@ describe('-R', () => {
     await fc.assert(
       fc.asyncProperty(tables, async (table) => {
         const saved = (await openNamespace(table).run('-Sn')).stdout;
-        const other = openNamespace();
+        const other = openNamespace(undefined, () => {});
         expect(await other.run('-R', saved)).toMatchObject({ stdout: '', status: 0 });
         expect(sorted(other.table())).toEqual(sorted(table));
         // ipvsadm's order has cycles, so lines can change places.
@@ -283,6 +294,104 @@ test('names stand for addresses and ports where -n is not given, cut to their co
   expect((await run('-S')).stdout).toBe(
     '-A -t vip.example:http -s rr\n-a -t vip.example:http -r 10.1.0.1:http -m -w 1\n',
   );
+});
+
+describe('ipvsadm-save and ipvsadm-restore', () => {
+  const saved = '-A -t 10.0.0.100:80 -s rr\n-a -t 10.0.0.100:80 -r 10.1.0.1:80 -m -w 1\n';
+
+  test('save what restore makes again, in the place of all there was', async () => {
+    const { run, table, director } = openNamespace();
+    await run('-A -u 10.0.0.100:53');
+    expect(await run('', `# what was saved\n${saved}`, 'ipvsadm-restore')).toEqual(silent);
+    expect(director()?.changes).toBe(2);
+    expect(table().services.map((one) => serviceKey(one.identity))).toEqual(['tcp 10.0.0.100:80']);
+    expect(await run('-n', '', 'ipvsadm-save')).toEqual({ ...silent, stdout: saved });
+    expect((await run('', '', 'ipvsadm-save')).stdout).toContain('-A -t vip.example:http ');
+    expect(await run('', '', 'ipvsadm-restore')).toEqual(silent);
+    expect(table()).toEqual(emptyTable);
+  });
+
+  test('a line that is refused leaves all as it was, and is known by its number in the input', async () => {
+    const { run, table } = openNamespace();
+    await run('-A -u 10.0.0.100:53');
+    const before = table();
+    expect(await run('', `# what was saved\n${saved}-A -t 10.0.0.100:80`, 'ipvsadm-restore')).toEqual({
+      stdout: '',
+      stderr: 'line 4: -A -t 10.0.0.100:80: Service already exists\nNothing has been changed.\n',
+      status: 255,
+    });
+    expect(table()).toBe(before);
+  });
+
+  test('save knows one option, and restore none', async () => {
+    const { run } = openNamespace();
+    const stderr =
+      'ipvsadm-save: Script to save the IPVS table to stdout.\n' +
+      '   With the -n option, prints out the table in numeric format.\n';
+    for (const line of ['-h', '--numeric', '-n -x']) {
+      expect(await run(line, '', 'ipvsadm-save')).toEqual({ stdout: '', stderr, status: 1 });
+    }
+    expect(await run('--help', '', 'ipvsadm-restore')).toEqual(silent);
+  });
+});
+
+describe('the daemons of connection synchronisation', () => {
+  const warning =
+    'warning: connections are not synchronised by this version yet: ' +
+    'the daemon is remembered, but sends and receives nothing\n';
+
+  test('are remembered until they are stopped, and never work in silence', async () => {
+    const { run } = openNamespace();
+    expect(await run('-L --daemon')).toEqual(silent);
+    expect(await run('--stop-daemon master')).toEqual({ stdout: '', stderr: 'No daemon is running\n', status: 255 });
+    expect(await run('--start-daemon backup --syncid 3')).toEqual({ ...silent, stderr: warning });
+    expect(await run('--start-daemon master --mcast-group ff02::5')).toEqual({ ...silent, stderr: warning });
+    expect(await run('--start-daemon backup')).toEqual({ stdout: '', stderr: 'Daemon has already run\n', status: 255 });
+    expect(await run('-L --daemon')).toEqual({
+      stdout:
+        'master sync daemon (mcast=eth0, syncid=0, maxlen=1452, group=ff02::5, port=8848, ttl=1)\n' +
+        'backup sync daemon (mcast=eth0, syncid=3, maxlen=1472, group=224.0.0.81, port=8848, ttl=1)\n',
+      stderr: warning,
+      status: 0,
+    });
+    expect(await run('--stop-daemon master')).toEqual(silent);
+    expect((await run('-L --daemon')).stdout).toContain('backup');
+  });
+});
+
+describe('what is not supported yet', () => {
+  test.each([
+    ['-A -f 7', "The '-f/--fwmark-service' option"],
+    ['-A --sctp-service 10.0.0.100:80', "The '--sctp-service' option"],
+    ['-A -t [fd00::1]:80', 'An IPv6 virtual service'],
+    ['-A -t 10.0.0.100:81 -p', "The '-p/--persistent' option"],
+    ['-E -t 10.0.0.100:80 -s mh -b mh-port', "The 'mh' scheduler"],
+    ['-E -t 10.0.0.100:80 -s sh -b sh-port', "The '-b/--sched-flags' option"],
+    ['-A -u 10.0.0.100:53 -o', "The '-o/--ops' option"],
+    ['-A -u 10.0.0.100:5060 --pe sip', "The '--pe' option"],
+    ['-a -t 10.0.0.100:80 -r 10.1.0.1 -x 5', "The '-x/--u-threshold' option"],
+    ['-a -t 10.0.0.100:80 -r 10.1.0.1 -i --tun-type gre', "The 'gre' tunnel type of --tun-type"],
+    ['-a -t 10.0.0.100:80 -r fd00::1 -i', "A real server of another address family than its service's"],
+    ['--add-laddr -t 10.0.0.100:80 -z fd00::1', 'An IPv6 address for -z'],
+  ])('`%s` is refused and nothing changes', async (line, what) => {
+    const { run, table } = openNamespace();
+    await run('-A -t 10.0.0.100:80');
+    const before = table();
+    const stderr = `${what} is not supported by this version yet\n`;
+    expect(await run(line)).toEqual({ stdout: '', stderr, status: 255 });
+    expect(table()).toBe(before);
+  });
+
+  test.each([
+    ['-D -f 7', 'No such service'],
+    ['-a -f 7 -r 10.1.0.1', 'Service not defined'],
+    ['-A -t 10.0.0.100:81 --pe bogus', 'Scheduler or persistence engine not found'],
+    ['-a -t 10.0.0.100:80 -r 10.1.0.1 -x 5 -y 6', 'Numerical result out of range'],
+  ])('`%s` is refused as ipvsadm does', async (line, message) => {
+    const { run } = openNamespace();
+    await run('-A -t 10.0.0.100:80');
+    expect(await run(line)).toEqual({ stdout: '', stderr: `${message}\n`, status: 255 });
+  });
 });
 
 describe('when the director can not be opened', () => {
@@ -315,35 +424,103 @@ describe('when the director can not be opened', () => {
 const addresses = fc
   .tuple(fc.integer({ min: 1, max: 223 }), fc.nat(255), fc.nat(255), fc.nat(254))
   .map((bytes) => ({ family: 4, bytes }) as const);
+const sixAddresses = fc
+  .array(fc.nat(255), { minLength: 15, maxLength: 15 })
+  .map((bytes) => ({ family: 6, bytes: [0x20, ...bytes] }) as const);
 const ports = fc.integer({ min: 1, max: 65535 });
-const services: fc.Arbitrary<Service> = fc
-  .record({
-    protocol: fc.constantFrom('tcp', 'udp'),
-    vip: addresses,
+const tunnels: fc.Arbitrary<Tunnel> = fc.oneof(
+  fc.record({
+    type: fc.constant('gue' as const),
     port: ports,
-    scheduler: fc.constantFrom(...schedulers),
-    localAddresses: fc.uniqueArray(addresses, {
-      maxLength: 3,
-      comparator: (one, other) => compareAddresses(one, other) === 0,
-    }),
-    destinations: fc.uniqueArray(
-      fc.record({
-        rip: addresses,
-        port: ports,
-        method: fc.constantFrom('masq', 'gate', 'tunnel', 'fullnat'),
-        weight: fc.nat(2147483647),
-      }),
+    checksum: fc.constantFrom('none' as const, 'full', 'remote'),
+  }),
+  fc.record({
+    type: fc.constant('gre' as const),
+    port: fc.constant(0),
+    checksum: fc.constantFrom('none' as const, 'full'),
+  }),
+);
+const thresholds = fc.oneof(
+  fc.constant({}),
+  fc.integer({ min: 1, max: 2147483647 }).map((upperThreshold) => ({ upperThreshold })),
+  fc
+    .integer({ min: 1, max: 2147483647 })
+    .chain((upper) =>
+      fc.integer({ min: 1, max: upper }).map((lower) => ({ upperThreshold: upper, lowerThreshold: lower })),
+    ),
+);
+
+function destinationsOf(identity: ServiceIdentity): fc.Arbitrary<readonly Destination[]> {
+  const ownPort = identity.kind === 'address' ? identity.port : undefined;
+  const one = fc
+    .record({
+      rip: serviceFamily(identity) === 4 ? addresses : sixAddresses,
+      port: ports,
+      method: fc.constantFrom('masq' as const, 'gate', 'tunnel', 'fullnat'),
+      weight: fc.nat(2147483647),
+      tunnel: fc.option(tunnels, { nil: undefined }),
+      thresholds,
+    })
+    .map(({ tunnel, thresholds: both, ...rest }): Destination => {
+      const isWrapped = rest.method === 'tunnel' && tunnel !== undefined;
       // gate and tunnel are given the service's port.
-      { maxLength: 8, selector: ({ rip }) => rip.bytes.join('.') },
-    ),
-  })
-  .map(({ protocol, vip, port, destinations, ...rest }) => ({
-    ...rest,
-    identity: { kind: 'address', protocol, vip, port } as const,
-    destinations: destinations.map((one) =>
-      one.method === 'gate' || one.method === 'tunnel' ? { ...one, port } : one,
-    ),
-  }));
+      const port = rest.method === 'gate' || rest.method === 'tunnel' ? (ownPort ?? rest.port) : rest.port;
+      return { ...rest, port, ...both, ...(isWrapped ? { tunnel } : {}) };
+    });
+  return fc.uniqueArray(one, { maxLength: 8, selector: ({ rip }) => rip.bytes.join('.') });
+}
+
+const identities: fc.Arbitrary<ServiceIdentity> = fc.oneof(
+  fc.record({
+    kind: fc.constant('address' as const),
+    protocol: fc.constantFrom('tcp' as const, 'udp', 'sctp'),
+    vip: fc.oneof(addresses, sixAddresses),
+    port: ports,
+  }),
+  fc.record({
+    kind: fc.constant('mark' as const),
+    mark: fc.integer({ min: 1, max: 0x7fffffff }),
+    family: fc.constantFrom(4 as const, 6),
+  }),
+);
+
+function settingsOf(identity: ServiceIdentity): fc.Arbitrary<Partial<Service>> {
+  const isSix = serviceFamily(identity) === 6;
+  const masks = isSix
+    ? fc.integer({ min: 1, max: 128 }).map(
+        (length): Address => ({
+          family: 6,
+          bytes: Array.from({ length: 16 }, (_, at) => 255 & ~(255 >> Math.min(Math.max(length - 8 * at, 0), 8))),
+        }),
+      )
+    : addresses;
+  const mayBeOnePacket = identity.kind === 'mark' || identity.protocol === 'udp';
+  return fc.record(
+    {
+      persistence: fc.record({ timeoutS: fc.integer({ min: 1, max: 2678400 }), mask: masks }),
+      persistenceEngine: fc.constant('sip'),
+      schedulerFlags: fc.subarray(['flag-1', 'flag-2', 'flag-3'], { minLength: 1 }),
+      ...(mayBeOnePacket ? { onePacket: fc.constant(true) } : {}),
+    },
+    { requiredKeys: [] },
+  );
+}
+
+const services: fc.Arbitrary<Service> = identities.chain((identity) =>
+  fc
+    .tuple(
+      fc.record({
+        scheduler: fc.constantFrom(...schedulers.filter((name) => name !== 'sh')),
+        localAddresses: fc.uniqueArray(addresses, {
+          maxLength: 3,
+          comparator: (one, other) => compareAddresses(one, other) === 0,
+        }),
+        destinations: destinationsOf(identity),
+      }),
+      settingsOf(identity),
+    )
+    .map(([rest, settings]) => ({ identity, ...rest, ...settings })),
+);
 const tables: fc.Arbitrary<Table> = fc
   .uniqueArray(services, { maxLength: 6, selector: ({ identity }) => serviceKey(identity) })
   .map((all) => ({ services: all }));

@@ -3,13 +3,14 @@
 import { type Director, defaultTimeouts, type InstalledService, type OpenDirector } from '../../model/director.ts';
 import { FairleadError } from '../../model/error.ts';
 import { emptyTable, type ServiceIdentity } from '../../model/service.ts';
-import { type Edit, editTable, findService } from '../../model/table.ts';
+import { type SyncDaemon, withDaemon, withoutDaemon } from '../../model/sync.ts';
+import { clearTable, type Edit, editTable, findService } from '../../model/table.ts';
 import { editsOf } from './edits.ts';
 import { type Host, openHost } from './host.ts';
 import { type Invocation, identityOf, readInvocation } from './invocation.ts';
 import { listServices } from './list.ts';
-import { failureStatus, Refusal, statusOf, textOf } from './refusal.ts';
-import { notSupported, refuseUnsupported } from './unsupported.ts';
+import { Refusal, statusOf, textOf } from './refusal.ts';
+import { refuseUnsupported } from './unsupported.ts';
 
 export interface Sink {
   write(text: string): unknown;
@@ -23,30 +24,49 @@ export interface Io {
   readonly host?: Host;
 }
 
-/**
- * Returns the exit status; rejects only for what is a bug. `check` may refuse a command line that is legal, by throwing.
- */
+/** May refuse a command line that is legal, by throwing. */
+export type Check = (invocation: Invocation) => void;
+
+/** Returns the exit status; rejects only for what is a bug. */
 export async function runIpvsadm(
   argv: readonly string[],
   given: Io,
   openDirector: OpenDirector,
-  check: (invocation: Invocation) => void = refuseUnsupported,
+  check: Check = refuseUnsupported,
 ): Promise<number> {
-  const io = withHost(given);
-  const warn = (text: string) => io.stderr.write(`warning: ${text}\n`);
-  const open: OpenDirector = (options) => openDirector({ ...options, warn });
-  try {
+  return await answer(given, openDirector, async (io, open) => {
     // Without a word, ipvsadm lists.
     const invocation = await readInvocation(argv.length === 0 ? ['-L'] : argv, io.host);
     check(invocation);
-    if (invocation.command === 'restore') await restore(io, open, check);
+    if (invocation.command === 'restore') await restore(io, open, check, []);
     else await obey(invocation, io, open);
+  });
+}
+
+/** The table becomes what the input's lines make of an empty one: -C and -R as one transaction. */
+export async function replaceTable(given: Io, openDirector: OpenDirector, check: Check): Promise<number> {
+  return await answer(given, openDirector, (io, open) => restore(io, open, check, [clearTable()]));
+}
+
+async function answer(
+  given: Io,
+  openDirector: OpenDirector,
+  work: (io: Required<Io>, open: OpenDirector) => Promise<void>,
+): Promise<number> {
+  const io = withHost(given);
+  const warn = (text: string) => warnTo(io, text);
+  try {
+    await work(io, (options) => openDirector({ ...options, warn }));
     return 0;
   } catch (error) {
     if (!(error instanceof FairleadError)) throw error;
     io.stderr.write(`${textOf(error)}\n`);
     return statusOf(error);
   }
+}
+
+function warnTo({ stderr }: Io, text: string): void {
+  stderr.write(`warning: ${text}\n`);
 }
 
 /** A process makes each of its streams when it is first asked for, which takes 5 ms. */
@@ -82,10 +102,9 @@ async function obey(invocation: Invocation, io: Required<Io>, openDirector: Open
     case 'set':
       return setTimeouts(invocation, openDirector);
     case 'start-daemon':
-      throw notSupported("The '--start-daemon' command");
+      return await startDaemon(invocation, io, openDirector);
     case 'stop-daemon':
-      // As nothing can start one.
-      throw new Refusal(failureStatus, 'No daemon is running', 'not-supported');
+      return stopDaemon(invocation, openDirector);
     default:
       await change(editsOf(invocation), io.host, openDirector);
       return await warnOf(invocation, io);
@@ -102,8 +121,13 @@ async function list(invocation: Invocation, io: Required<Io>, openDirector: Open
     using director = openDirector({ create: false });
     const { tcp, tcpFin, udp } = director?.timeouts() ?? defaultTimeouts;
     io.stdout.write(`Timeout (tcp tcpfin udp): ${tcp} ${tcpFin} ${udp}\n`);
-  } else if (!given.has('daemon')) {
-    // --daemon lists the synchronisation daemons: there are none.
+  } else if (given.has('daemon')) {
+    const { listDaemons, notSynchronised } = await import('./daemons.ts');
+    using director = openDirector({ create: false });
+    const daemons = director?.syncDaemons() ?? [];
+    if (daemons.length > 0) warnTo(io, notSynchronised);
+    io.stdout.write(listDaemons(daemons));
+  } else {
     const isOne = given.has('service-address');
     const services = isOne ? listed(invocation, openDirector) : installed(openDirector);
     io.stdout.write(await listServices({ services, given, isOne }, io.host));
@@ -137,14 +161,15 @@ function writeRows(rows: Iterable<string>, stdout: Sink): void {
 async function restore(
   io: Required<Io>,
   openDirector: OpenDirector,
-  check: (invocation: Invocation) => void,
+  check: Check,
+  before: readonly Edit[],
 ): Promise<void> {
   const { readAll, readRestoration } = await import('./restore.ts');
   // Without the right to change anything there is no point in reading what to change.
   openDirector({ create: false })?.[Symbol.dispose]();
   const { edits, invocations, afterwards, blame } = await readRestoration(await readAll(io.stdin), io.host, check);
   try {
-    await change(edits, io.host, openDirector);
+    await change([...before, ...edits], io.host, openDirector);
   } catch (error) {
     throw blame(error);
   }
@@ -152,11 +177,11 @@ async function restore(
   for (const invocation of afterwards) await obey(invocation, io, openDirector);
 }
 
-async function warnOf({ command, localAddress }: Invocation, { host, stderr }: Required<Io>): Promise<void> {
+async function warnOf({ command, localAddress }: Invocation, io: Required<Io>): Promise<void> {
   if (command !== 'add-laddr' || localAddress === undefined) return;
   const { localAddressWarning } = await import('./warnings.ts');
-  const warning = await localAddressWarning(localAddress, host);
-  if (warning !== undefined) stderr.write(`warning: ${warning}\n`);
+  const warning = await localAddressWarning(localAddress, io.host);
+  if (warning !== undefined) warnTo(io, warning);
 }
 
 /** Where there is no director yet, one is made only for an edit that works and leaves something to direct. */
@@ -180,6 +205,21 @@ function setTimeouts({ timeouts: [tcp, tcpFin, udp] }: Invocation, openDirector:
   using director = made(openDirector);
   const now = director.timeouts();
   director.setTimeouts({ tcp: tcp || now.tcp, tcpFin: tcpFin || now.tcpFin, udp: udp || now.udp });
+}
+
+async function startDaemon({ daemon }: Invocation, io: Required<Io>, openDirector: OpenDirector): Promise<void> {
+  const { daemonOf, notSynchronised } = await import('./daemons.ts');
+  const wanted = await daemonOf(daemon, io.host);
+  using director = made(openDirector);
+  director.changeSyncDaemons((present) => withDaemon(present, wanted));
+  warnTo(io, notSynchronised);
+}
+
+function stopDaemon({ daemon: { role } }: Invocation, openDirector: OpenDirector): void {
+  const withoutIt = (present: readonly SyncDaemon[]) => withoutDaemon(present, role);
+  using director = openDirector({ create: false });
+  if (director === undefined) withoutIt([]);
+  else director.changeSyncDaemons(withoutIt);
 }
 
 function made(openDirector: OpenDirector): Director {

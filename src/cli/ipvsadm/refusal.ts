@@ -50,6 +50,8 @@ const ipvsTexts: Partial<Record<ErrorCode, string>> = {
   'destination-missing': 'No such destination',
   'local-address-exists': 'Local address already exists',
   'local-address-missing': 'No such local address',
+  'daemon-exists': 'Daemon has already run',
+  'daemon-missing': 'No daemon is running',
   'scheduler-unknown': 'Scheduler or persistence engine not found',
   'address-unusable': 'Invalid operation.  Possibly wrong module version, address not unicast, ...',
   'out-of-range': 'Numerical result out of range',

@@ -1,8 +1,8 @@
 // `ipvsadm -S`: the table as the command lines that make it again, and `--get-laddr`.
 
 import { formatAddress } from '../../model/address.ts';
-import type { Destination, Method, Service } from '../../model/service.ts';
-import { type EndpointFormat, numericEndpoint, serviceOption } from './columns.ts';
+import type { Destination, Method, Service, Tunnel } from '../../model/service.ts';
+import { type EndpointFormat, ipip, maskText, numericEndpoint, serviceOption } from './columns.ts';
 import type { Host } from './host.ts';
 import { endpointFormat, protocolOf } from './list.ts';
 import type { OptionName } from './options.ts';
@@ -31,24 +31,60 @@ export function listLocalAddresses(services: readonly Service[]): string {
   return `${['VIP:VPORT            TOTAL    SNAT_IP', ...lines].join('\n')}\n`;
 }
 
-/** ipvsadm 1.31 writes the type of every tunnel. */
-const methodOptions: Readonly<Record<Method, readonly [string, string]>> = {
-  gate: ['-g', ''],
-  masq: ['-m', ''],
-  tunnel: ['-i', ' --tun-type ipip'],
-  fullnat: ['--fullnat', ''],
+const methodOptions: Readonly<Record<Method, string>> = {
+  gate: '-g',
+  masq: '-m',
+  tunnel: '-i',
+  fullnat: '--fullnat',
+};
+
+const checksumOptions: Readonly<Record<Tunnel['checksum'], string>> = {
+  none: '--tun-nocsum',
+  full: '--tun-csum',
+  remote: '--tun-remcsum',
 };
 
 function serviceLines(service: Service, endpoint: EndpointFormat): string[] {
   const option = serviceOption(service.identity, endpoint);
   const protocol = protocolOf(service);
-  const destinationLine = ({ rip, port, method, weight }: Destination) => {
-    const [way, tunnel] = methodOptions[method];
-    return `-a ${option} -r ${endpoint(rip, port, protocol)} ${way} -w ${weight}${tunnel}`;
+  const destinationLine = (destination: Destination) => {
+    const { rip, port, method, weight } = destination;
+    const words = [`-a ${option} -r ${endpoint(rip, port, protocol)} ${methodOptions[method]} -w ${weight}`];
+    return [...words, ...tunnelWords(destination), ...thresholdWords(destination)].join(' ');
   };
   return [
-    `-A ${option} -s ${service.scheduler}`,
+    [`-A ${option} -s ${service.scheduler}`, ...settingWords(service)].join(' '),
     ...service.localAddresses.map((address) => `--add-laddr -z ${formatAddress(address)} ${option}`),
     ...sortDestinations(service.destinations).map(destinationLine),
+  ];
+}
+
+function settingWords({ schedulerFlags = [], persistence, persistenceEngine, onePacket }: Service): string[] {
+  const mask = persistence && maskText(persistence.mask);
+  return [
+    ...(persistence === undefined ? [] : [`-p ${persistence.timeoutS}`]),
+    ...(mask === undefined ? [] : [`-M ${mask}`]),
+    ...(persistenceEngine === undefined ? [] : [`--pe ${persistenceEngine}`]),
+    ...(onePacket === true ? ['-o'] : []),
+    ...(schedulerFlags.length === 0 ? [] : [`-b ${schedulerFlags.join(',')}`]),
+  ];
+}
+
+/** ipvsadm 1.31 writes the type of every tunnel. */
+function tunnelWords({ method, tunnel }: Destination): string[] {
+  if (method !== 'tunnel') return [];
+  const { type, port, checksum } = tunnel ?? ipip;
+  return [
+    `--tun-type ${type}`,
+    ...(type === 'gue' ? [`--tun-port ${port}`] : []),
+    ...(type === 'ipip' ? [] : [checksumOptions[checksum]]),
+  ];
+}
+
+/** ipvsadm forgets them. */
+function thresholdWords({ upperThreshold = 0, lowerThreshold = 0 }: Destination): string[] {
+  return [
+    ...(upperThreshold === 0 ? [] : [`-x ${upperThreshold}`]),
+    ...(lowerThreshold === 0 ? [] : [`-y ${lowerThreshold}`]),
   ];
 }

@@ -1,67 +1,53 @@
 // What ipvsadm knows and Fairlead does not do yet: told clearly, before anything changes, never ignored.
-import { FairleadError } from '../../model/error.ts';
 import { type Invocation, identityOf } from './invocation.ts';
-import type { OptionName } from './options.ts';
+import type { CommandName } from './options.ts';
 import { failureStatus, Refusal } from './refusal.ts';
 
+interface Feature {
+  /** The commands that would make it; to all others it is simply not there. */
+  readonly of: readonly CommandName[];
+  readonly what: string;
+  isAsked(invocation: Invocation): boolean;
+}
+
+const addService: readonly CommandName[] = ['add-service'];
+const services: readonly CommandName[] = ['add-service', 'edit-service'];
+const servers: readonly CommandName[] = ['add-server', 'edit-server'];
+
+/** Of several the first is told. A line goes when the data plane carries what it names. */
+const features: readonly Feature[] = [
+  { of: addService, what: "The '-f/--fwmark-service' option", isAsked: ({ mark }) => mark !== 0 },
+  { of: services, what: "The 'fo' scheduler", isAsked: ({ scheduler }) => scheduler === 'fo' },
+  { of: services, what: "The 'ovf' scheduler", isAsked: ({ scheduler }) => scheduler === 'ovf' },
+  { of: services, what: "The 'mh' scheduler", isAsked: ({ scheduler }) => scheduler === 'mh' },
+  { of: services, what: "The 'none' scheduler", isAsked: ({ scheduler }) => scheduler === 'none' },
+  { of: services, what: "The '-p/--persistent' option", isAsked: ({ given }) => given.has('persistent') },
+  { of: services, what: "The '--pe' option", isAsked: ({ persistenceEngine }) => persistenceEngine === 'sip' },
+  { of: services, what: "The '-o/--ops' option", isAsked: ({ given }) => given.has('ops') },
+  { of: services, what: "The '-b/--sched-flags' option", isAsked: ({ schedulerFlags }) => schedulerFlags !== '' },
+  {
+    of: servers,
+    what: "The '-x/--u-threshold' option",
+    // A lower one above it is out of range.
+    isAsked: ({ upperThreshold, lowerThreshold }) => upperThreshold > 0 && lowerThreshold <= upperThreshold,
+  },
+  { of: servers, what: "The 'gue' tunnel type of --tun-type", isAsked: ({ tunnel }) => tunnel.type === 'gue' },
+  { of: servers, what: "The 'gre' tunnel type of --tun-type", isAsked: ({ tunnel }) => tunnel.type === 'gre' },
+  {
+    of: servers,
+    what: "A real server of another address family than its service's",
+    isAsked: ({ rip, family }) => rip?.family !== family,
+  },
+  {
+    of: ['add-laddr'],
+    what: "A local address of another address family than its service's",
+    isAsked: ({ localAddress, family }) => localAddress?.family !== family,
+  },
+];
+
 export function refuseUnsupported(invocation: Invocation): void {
-  const what = unsupportedPart(invocation);
-  if (what !== undefined) throw notSupported(what);
-}
-
-export function notSupported(what: string): Refusal {
-  return new Refusal(failureStatus, `${what} is not supported by this version yet`, 'not-supported');
-}
-
-/** Only where something would be made: what can't be there is simply missing to the commands that look for it. */
-function unsupportedPart(invocation: Invocation): string | undefined {
-  switch (invocation.command) {
-    case 'add-service':
-      return unsupportedIdentity(invocation) ?? unsupportedSettings(invocation);
-    case 'edit-service':
-      return unsupportedSettings(invocation);
-    case 'add-server':
-    case 'edit-server':
-      return unsupportedDestination(invocation);
-    default:
-      return undefined;
-  }
-}
-
-function unsupportedIdentity(invocation: Invocation): string | undefined {
-  return identityOf(invocation)?.kind === 'mark' ? "The '-f/--fwmark-service' option" : undefined;
-}
-
-const spellings: Partial<Record<OptionName, string>> = {
-  persistent: '-p/--persistent',
-  netmask: '-M/--netmask',
-  pe: '--pe',
-  ops: '-o/--ops',
-  'sched-flags': '-b/--sched-flags',
-};
-
-/** Schedulers of IPVS; any other name is unknown to both. */
-const schedulersToCome = ['fo', 'ovf', 'mh', 'none'];
-
-function unsupportedSettings({ given, scheduler }: Invocation): string | undefined {
-  for (const name of given) {
-    const spelling = spellings[name];
-    if (spelling !== undefined) return `The '${spelling}' option`;
-  }
-  return schedulersToCome.includes(scheduler) ? `The '${scheduler}' scheduler` : undefined;
-}
-
-function unsupportedDestination(invocation: Invocation): string | undefined {
-  const { lowerThreshold, upperThreshold, tunnelType, rip } = invocation;
-  if (lowerThreshold > upperThreshold) {
-    throw new FairleadError(
-      'out-of-range',
-      `the lower threshold ${lowerThreshold} is above the upper ${upperThreshold}`,
-    );
-  }
-  if (upperThreshold > 0) return "The '-x/--u-threshold' option";
-  if (tunnelType !== 'ipip') return `The '${tunnelType}' tunnel type of --tun-type`;
-  const identity = identityOf(invocation);
-  const family = identity?.kind === 'address' ? identity.vip.family : rip?.family;
-  return rip?.family === family ? undefined : "A real server of another address family than its service's";
+  if (identityOf(invocation) === undefined) return;
+  const feature = features.find(({ of, isAsked }) => of.includes(invocation.command) && isAsked(invocation));
+  if (feature !== undefined)
+    throw new Refusal(failureStatus, `${feature.what} is not supported by this version yet`, 'not-supported');
 }

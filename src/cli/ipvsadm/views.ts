@@ -1,6 +1,7 @@
 // The six views of `ipvsadm -L`: what each says above, of a service and of a destination. Widths are ipvsadm 1.31's.
 import type { Counters, InstalledDestination, InstalledService, Rates } from '../../model/director.ts';
-import { counterColumn, methodLabels } from './columns.ts';
+import type { Tunnel } from '../../model/service.ts';
+import { counterColumn, ipip, maskText, methodLabels } from './columns.ts';
 import type { OptionName } from './options.ts';
 
 export interface View {
@@ -19,7 +20,19 @@ export function viewOf(given: ReadonlySet<OptionName>): View {
 const schedulerTitle = 'Prot LocalAddress:Port Scheduler Flags';
 const destinationTitle = '  -> RemoteAddress:Port';
 
-const withScheduler: View['service'] = ({ scheduler }, label) => `${label} ${scheduler}`;
+const withScheduler: View['service'] = (service, label) => [label, service.scheduler, ...flagsOf(service)].join(' ');
+
+/** The engine is told only of a service that is persistent. */
+function flagsOf({ schedulerFlags = [], persistence, persistenceEngine, onePacket }: InstalledService): string[] {
+  const mask = persistence && maskText(persistence.mask);
+  return [
+    ...(schedulerFlags.length === 0 ? [] : [`(${schedulerFlags.join(',')})`]),
+    ...(persistence === undefined ? [] : [`persistent ${persistence.timeoutS}`]),
+    ...(mask === undefined ? [] : [`mask ${mask}`]),
+    ...(persistence === undefined || persistenceEngine === undefined ? [] : [`pe ${persistenceEngine}`]),
+    ...(onePacket === true ? ['ops'] : []),
+  ];
+}
 
 const plain: View = {
   title: [schedulerTitle, `${destinationTitle}           Forward Weight ActiveConn InActConn`],
@@ -31,16 +44,24 @@ const tunnels: View = {
   title: [schedulerTitle, `${destinationTitle}           Forward TunnelInfo    Weight ActiveConn InActConn`],
   service: withScheduler,
   destination: (one) => {
-    const tunnel = one.method === 'tunnel' ? 'ipip' : 'n/a';
-    return ` ${methodLabels[one.method].padEnd(7)} ${tunnel.padEnd(13)} ${left(one.weight, 6)} ${connections(one)}`;
+    return ` ${methodLabels[one.method].padEnd(7)} ${tunnelInfo(one).padEnd(13)} ${left(one.weight, 6)} ${connections(one)}`;
   },
 };
+
+function tunnelInfo({ method, tunnel }: InstalledDestination): string {
+  if (method !== 'tunnel') return 'n/a';
+  const { type, port, checksum } = tunnel ?? ipip;
+  if (type === 'ipip') return type;
+  return `${type === 'gue' ? `${type}:${port}` : type}:${checksumLabels[checksum]}`;
+}
+
+const checksumLabels: Readonly<Record<Tunnel['checksum'], string>> = { none: '-c', full: '+c', remote: 'r+c' };
 
 const thresholds: View = {
   title: wideTitle('Uthreshold Lthreshold ActiveConn InActConn '),
   service: withScheduler,
-  // No destination has thresholds yet; 0 is ipvsadm's "none".
-  destination: (one) => ` ${left(0, 10)} ${left(0, 10)} ${connections(one)}`,
+  destination: (one) =>
+    ` ${left(one.upperThreshold ?? 0, 10)} ${left(one.lowerThreshold ?? 0, 10)} ${connections(one)}`,
 };
 
 const persistence: View = {
