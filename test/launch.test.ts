@@ -44,6 +44,17 @@ describe.each(['fairlead', 'ipvsadm'])('%s', (name) => {
   });
 });
 
+test('ipvsadm-save is itself also by a link of another name', () => {
+  const folder = mkdtempSync(join(tmpdir(), 'fairlead-launch-'));
+  try {
+    symlinkSync(fileURLToPath(new URL('../bin/ipvsadm-save', import.meta.url)), join(folder, 'save'));
+    const { status, stderr } = spawnSync(join(folder, 'save'), ['--help'], { encoding: 'utf8' });
+    expect({ status, stderr }).toEqual({ status: 1, stderr: expect.stringMatching(/^ipvsadm-save: Script to save/) });
+  } finally {
+    rmSync(folder, { recursive: true });
+  }
+});
+
 test.each([
   ['ipvsadm', '--version'],
   ['ipvsadm', '-A'],

@@ -14,6 +14,7 @@ import { isNetnsAlive } from '../../src/kernel/namespace.ts';
 import { parseAddress } from '../../src/model/address.ts';
 import type { InstalledService } from '../../src/model/director.ts';
 import { type Destination, emptyTable, type Service, type Table } from '../../src/model/service.ts';
+import { type SyncDaemon, withoutDaemon } from '../../src/model/sync.ts';
 import { type TestNamespace, testNamespace } from './namespace.ts';
 import { until } from './until.ts';
 
@@ -45,6 +46,31 @@ describe('an instance', () => {
     expect(namespace.run(detach)).toBe(true);
     expect(traces()).toEqual(before);
     expect(namespace.run(detach)).toBe(false);
+  });
+
+  test('remembers the daemons of synchronisation until they are stopped', () => {
+    const backup: SyncDaemon = {
+      ...{ role: 'backup', interface: 'v0', syncId: 7, maxLength: 1472, port: 8848, ttl: 1 },
+      group: parseAddress('224.0.0.81'),
+    };
+    const master: SyncDaemon = { ...backup, role: 'master', group: parseAddress('ff02::5'), ttl: 255 };
+    const change = (edit: (present: readonly SyncDaemon[]) => readonly SyncDaemon[]) =>
+      namespace.run(() => {
+        using director = openDirector({ create: true });
+        director?.changeSyncDaemons(edit);
+      });
+    const present = () =>
+      namespace.run(() => {
+        using director = openDirector({ create: false });
+        return director?.syncDaemons();
+      });
+    change((none) => [...none, backup]);
+    expect(present()).toEqual([backup]);
+    change((one) => [...one, master]);
+    expect(present()).toEqual([master, backup]);
+    expect(() => change((both) => withoutDaemon(withoutDaemon(both, 'master'), 'master'))).toThrow();
+    change((both) => withoutDaemon(both, 'backup'));
+    expect(present()).toEqual([master]);
   });
 
   test('is not there before, and not for reading', () => {

@@ -2,6 +2,7 @@
 import { Readable } from 'node:stream';
 import { describe, expect, test } from 'vitest';
 import { asIpvsadm, differences, withoutUnsupported } from '../../../test/reference/differences.ts';
+import { randomLines } from '../../../test/reference/lines.mjs';
 import { type Recorded, readRecording, readTranscript } from '../../../test/reference/recording.ts';
 import { openShell, type Run } from '../../../test/reference/shell.ts';
 import { readTraffic } from '../../../test/reference/traffic.ts';
@@ -58,6 +59,8 @@ const expectedCounts: Readonly<Record<string, Readonly<Record<Kind, number>>>> =
   cli4: { same: 63, different: 2, other: 1 },
 };
 
+const seeds = [1];
+
 describe('the recorded invocations are answered as recorded', () => {
   test.each(Object.entries(expectedCounts))('%s: %j', async (name, expected) => {
     const replay = openReplay(name);
@@ -67,6 +70,19 @@ describe('the recorded invocations are answered as recorded', () => {
       counts[await replay.play(`${name} ${recorded.id}`, recorded)] += 1;
     }
     expect(counts).toEqual(expected);
+  });
+
+  test.each(seeds)('of lines by chance, seed %i', async (seed) => {
+    const recording = readRecording(`random-${seed}`);
+    expect(recording.map(({ command }) => command)).toEqual(randomLines(seed));
+    const replay = openReplay('random');
+    const wrong: unknown[] = [];
+    for (const { id, command, stdout, stderr, status } of recording) {
+      const ours = asIpvsadm(await replay.anything(command));
+      const isSame = ours.stdout === stdout && ours.stderr === stderr && ours.status === status;
+      if (!isSame) wrong.push({ command: `${id}: ${command}`, ours, recorded: { stdout, stderr, status } });
+    }
+    expect(wrong).toEqual([]);
   });
 
   test('of bignum: numbers beyond their columns, and long addresses', async () => {

@@ -363,7 +363,6 @@ describe('what is not supported yet', () => {
   test.each([
     ['-A -f 7', "The '-f/--fwmark-service' option"],
     ['-A --sctp-service 10.0.0.100:80', "The '--sctp-service' option"],
-    ['-A -t [fd00::1]:80', 'An IPv6 virtual service'],
     ['-A -t 10.0.0.100:81 -p', "The '-p/--persistent' option"],
     ['-E -t 10.0.0.100:80 -s mh -b mh-port', "The 'mh' scheduler"],
     ['-E -t 10.0.0.100:80 -s sh -b sh-port', "The '-b/--sched-flags' option"],
@@ -372,7 +371,7 @@ describe('what is not supported yet', () => {
     ['-a -t 10.0.0.100:80 -r 10.1.0.1 -x 5', "The '-x/--u-threshold' option"],
     ['-a -t 10.0.0.100:80 -r 10.1.0.1 -i --tun-type gre', "The 'gre' tunnel type of --tun-type"],
     ['-a -t 10.0.0.100:80 -r fd00::1 -i', "A real server of another address family than its service's"],
-    ['--add-laddr -t 10.0.0.100:80 -z fd00::1', 'An IPv6 address for -z'],
+    ['--add-laddr -t 10.0.0.100:80 -z fd00::1', "A local address of another address family than its service's"],
   ])('`%s` is refused and nothing changes', async (line, what) => {
     const { run, table } = openNamespace();
     await run('-A -t 10.0.0.100:80');
