@@ -1,5 +1,5 @@
 // Command lines of ipvsadm by chance, right and wrong ones: `node test/reference/lines.mjs SEED` prints those of a seed. The
-// recordings random-SEED.txt are what ipvsadm 1.31 on the kernel's IPVS made of them.
+// recordings random-SEED.txt are what ipvsadm 1.31 on the kernel's IPVS made of them. From 100 on with all schedulers.
 import { pathToFileURL } from 'node:url';
 
 const services = [
@@ -28,7 +28,8 @@ const wrongServers = [
   ...['ff02::1', 'fe80::1', '10.1.0.1:nosuch', "''"],
 ];
 const schedulers = ['rr', 'wrr', 'lc', 'wlc', 'sed', 'nq', 'sh', 'sh', 'sh', 'dh', 'lblc', 'lblcr'];
-const flags = ['sh-port', 'sh-fallback', 'flag-1', 'flag-2', 'flag-3', 'mh-port'];
+const allSchedulers = [...schedulers, 'mh', 'mh', 'mh', 'fo', 'ovf', 'none'];
+const flags = ['sh-port', 'sh-fallback', 'flag-1', 'flag-2', 'flag-3', 'mh-port', 'mh-fallback'];
 const weights = ['0', '1', '7', '100', '65535', '65536', '2147483647', '+7', '007'];
 const wrongWeights = ['2147483648', '-1', '5x', '0x5', "''"];
 const counts = ['0', '1', '10', '50', '100', '70000', '2147483647'];
@@ -93,12 +94,18 @@ export function randomLines(seed, length = 600) {
     one([`-${short} ${value}`, `-${short} ${value}`, `--${long} ${value}`, `--${long}=${value}`, `-${short}${value}`]);
   const mostly = (/** @type {readonly string[]} */ right, /** @type {readonly string[]} */ wrong) =>
     one(random() < 0.07 ? wrong : right);
-  const service = () => mostly(services, wrongServices);
+  /** @type {string[]} */
+  const present = [];
+  const service = () => (random() < 0.8 && present.length > 0 ? one(present) : mostly(services, wrongServices));
   const line = (/** @type {string[]} */ ...words) => ['ipvsadm', ...words].filter((word) => word !== '').join(' ');
 
   const serviceOptions = () => [
-    ...often(0.8, () => valued('s', 'scheduler', random() < 0.04 ? 'nosuch' : one(schedulers))),
-    ...often(0.4, () => one(['-p', '-p 60', '-p 300', '--persistent', '-p2678400', '-p 0', '-p 2678401', '-p abc'])),
+    ...often(0.8, () =>
+      valued('s', 'scheduler', random() < 0.04 ? 'nosuch' : one(seed < 100 ? schedulers : allSchedulers)),
+    ),
+    ...often(0.4, () =>
+      mostly(['-p', '-p 60', '-p 300', '--persistent', '-p2678400', '-p1'], ['-p 0', '-p 2678401', '-p abc']),
+    ),
     ...often(0.25, () => valued('M', 'netmask', one(masks))),
     ...often(
       0.2,
@@ -109,15 +116,16 @@ export function randomLines(seed, length = 600) {
     ...often(0.03, () => one(['-w 3', '-r 10.1.0.1', '-n', '--stats', '-x 5', '-g', 'extra', '--bogus', '-q', '-c'])),
   ];
   const tunnelOptions = () => [
-    ...often(0.8, () => `--tun-type ${one(['ipip', 'gue', 'gue', 'gre', 'gre', 'vxlan'])}`),
-    ...often(0.5, () => `--tun-port ${one(['6080', '6080', '5555', '0', '65535', '70000'])}`),
+    ...often(0.8, () => `--tun-type ${mostly(['ipip', 'gue', 'gue', 'gue', 'gre', 'gre'], ['vxlan'])}`),
+    ...often(0.5, () => `--tun-port ${mostly(['6080', '6080', '5555', '65535'], ['0', '70000'])}`),
     ...often(0.4, () => one(['--tun-nocsum', '--tun-csum', '--tun-remcsum'])),
     ...often(0.05, () => one(['--tun-nocsum', '--tun-csum'])),
   ];
   const serverOptions = () => {
-    const way = one(['', '', '-g', '-m', '-m', '-m', '-i', '-i', '-i', '--masquerading', '--ipip', '-m -g']);
+    const way = one(['', '', '-g', '-m', '-m', '-m', '-i', '-i', '-i', '-m', '-i', '--masquerading', '--ipip']);
     return [
       ...(way === '' ? [] : [way]),
+      ...often(0.03, () => '-g'),
       ...often(0.5, () => valued('w', 'weight', mostly(weights, wrongWeights))),
       ...often(0.25, () => valued('x', 'u-threshold', mostly(counts, wrongCounts))),
       ...often(0.2, () => valued('y', 'l-threshold', mostly(counts, wrongCounts))),
@@ -143,7 +151,15 @@ export function randomLines(seed, length = 600) {
     const of = service();
     return line(command, ...ordered(of, [server(of), ...options()]));
   };
-  const addService = () => line(one(['-A', '-A', '--add-service']), ...ordered(service(), serviceOptions()));
+  const addService = () => {
+    const of = mostly(services, wrongServices);
+    present.push(of);
+    return line(one(['-A', '-A', '--add-service']), ...ordered(of, serviceOptions()));
+  };
+  const clear = (/** @type {string[]} */ ...more) => {
+    present.length = 0;
+    return line('-C', ...more);
+  };
   /** @type {readonly (readonly [number, () => string])[]} */
   const makers = [
     [15, addService],
@@ -153,10 +169,10 @@ export function randomLines(seed, length = 600) {
     [4, () => onServer('-d', () => often(0.1, () => '-w 1'))],
     [3, () => line(one(['-D', '--delete-service']), service())],
     [2, () => line('-Z', one(['', service()]))],
-    [2, () => line('--set', ...[0, 1, 2].map(() => one(['0', '10', '900', '2678400', '-1', 'x'])))],
+    [2, () => line('--set', ...[0, 1, 2].map(() => mostly(['0', '10', '900', '86400'], ['-1', 'x', '2678401'])))],
     [12, list],
     [8, () => line(one(['-Sn', '-Sn', '-S', '-S -n', '--save', '-S -c']))],
-    [2, () => line('-C', ...often(0.2, () => '-n'))],
+    [1, () => clear(...often(0.2, () => '-n'))],
   ];
   const whole = makers.reduce((sum, [share]) => sum + share, 0);
   const any = () => {
@@ -186,8 +202,8 @@ export function randomLines(seed, length = 600) {
               ]),
         );
   const lines = Array.from({ length }, (_, at) => {
-    if (at % 60 === 0) return line('-C');
-    return at % 60 < 8 ? addService() : any();
+    if (at % 60 === 0) return clear();
+    return at % 60 < 10 ? addService() : any();
   });
   return [...lines, line('-C'), ...Array.from({ length: length / 10 }, daemon)];
 }

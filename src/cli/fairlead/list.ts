@@ -1,5 +1,5 @@
 // fairlead list: services, their real servers and their counters.
-import { formatAddress } from '../../model/address.ts';
+import { formatAddress, formatEndpoint } from '../../model/address.ts';
 import type { InstalledDestination, InstalledService } from '../../model/director.ts';
 import type { ServiceIdentity } from '../../model/service.ts';
 import type { Out } from './io.ts';
@@ -79,13 +79,13 @@ function destinationRow({
     inBytes,
     outBytes,
   ];
-  return ['', '', `${formatAddress(rip)}:${port}`, method, ...counts.map(String)];
+  return ['', '', formatEndpoint(rip, port), method, ...counts.map(String)];
 }
 
 export function formatIdentity(identity: ServiceIdentity): string {
   return identity.kind === 'mark'
-    ? `mark ${identity.mark}`
-    : `${identity.protocol} ${formatAddress(identity.vip)}:${identity.port}`;
+    ? `mark ${identity.mark}${identity.family === 6 ? ' IPv6' : ''}`
+    : `${identity.protocol} ${formatEndpoint(identity.vip, identity.port)}`;
 }
 
 /** Addresses as text, and no more nesting than a reader needs. */
@@ -96,14 +96,18 @@ function describeService({
   destinations,
   counters,
   rates,
+  persistence,
+  ...settings
 }: InstalledService): object {
   const name =
     identity.kind === 'mark'
-      ? { mark: identity.mark }
+      ? { mark: identity.mark, family: identity.family }
       : { protocol: identity.protocol, vip: formatAddress(identity.vip), port: identity.port };
   return {
     ...name,
     scheduler,
+    ...settings,
+    ...(persistence && { persistence: { ...persistence, mask: formatAddress(persistence.mask) } }),
     ...(localAddresses.length === 0 ? {} : { localAddresses: localAddresses.map(formatAddress) }),
     counters,
     rates,
