@@ -60,7 +60,7 @@ export function openShell(ipvsadm: Run): Shell {
     const argv = words
       .split(/\s+/)
       .filter((word) => word !== '')
-      .map((word) => (word === "''" ? '' : word));
+      .map((word) => word.replaceAll("''", ''));
     const [program = '', argument = ''] = argv;
     if (program === 'echo') return ok(`${argument}\n`);
     if (program === 'cat') return ok(files.get(argument) ?? '');

@@ -16,6 +16,7 @@ const headerLengths = { 4: 20 + 8, 6: 40 + 8 } as const;
 /** What every interface is taken to carry; a backup takes more where there is more. */
 const usualMtu = 1500;
 const shortestBackup = 1024;
+const longestPacket = 65535;
 
 export async function daemonOf(options: DaemonOptions, host: Host): Promise<SyncDaemon> {
   const mtu = await host.mtuOf(options.interface);
@@ -31,8 +32,9 @@ export async function daemonOf(options: DaemonOptions, host: Host): Promise<Sync
 
 function lengthOf({ role, maxLength }: DaemonOptions, mtu: number, headers: number): number {
   const isBackup = role === 'backup';
-  if (maxLength === 0) return (isBackup ? Math.max(mtu, usualMtu) : usualMtu) - headers;
-  return Math.min(Math.max(maxLength, isBackup ? shortestBackup : 1), 65535 - headers);
+  const carried = isBackup ? Math.min(Math.max(mtu, usualMtu), longestPacket) : usualMtu;
+  if (maxLength === 0) return carried - headers;
+  return Math.min(Math.max(maxLength, isBackup ? shortestBackup : 1), longestPacket - headers);
 }
 
 /** The master first. */

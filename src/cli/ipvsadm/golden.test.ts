@@ -10,6 +10,7 @@ import { readAddress } from '../../model/address.ts';
 import type { OpenDirector } from '../../model/director.ts';
 import { FairleadError } from '../../model/error.ts';
 import { type FakeDirector, openFakeDirector } from '../../model/fake-director.ts';
+import { schedulers } from '../../model/service.ts';
 import { type Host, parseServices } from './host.ts';
 import { runAs } from './scripts.ts';
 import { refuseUnsupported } from './unsupported.ts';
@@ -59,7 +60,8 @@ const expectedCounts: Readonly<Record<string, Readonly<Record<Kind, number>>>> =
   cli4: { same: 63, different: 2, other: 1 },
 };
 
-const seeds = [1];
+/** Those from 100 on use all schedulers. */
+const seeds = [1, 2, 100].filter((seed) => seed < 100 || schedulers.some((name: string) => name === 'mh'));
 
 describe('the recorded invocations are answered as recorded', () => {
   test.each(Object.entries(expectedCounts))('%s: %j', async (name, expected) => {

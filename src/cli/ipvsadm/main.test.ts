@@ -27,7 +27,7 @@ const host: Host = {
   portOf: () => undefined,
   serviceOf: (port) => (port === 80 ? 'http' : undefined),
   broadcasts: async () => [],
-  mtuOf: async (name) => (name === 'eth0' ? 1500 : undefined),
+  mtuOf: async (name) => ({ eth0: 1500, lo: 65536 })[name],
   addresses: async () => ['10.0.0.5', '10.0.0.6', '127.0.0.1'].map(parseAddress),
 };
 const web: ServiceIdentity = { kind: 'address', protocol: 'tcp', vip: parseAddress('10.0.0.100'), port: 80 };
@@ -356,6 +356,9 @@ describe('the daemons of connection synchronisation', () => {
     });
     expect(await run('--stop-daemon master')).toEqual(silent);
     expect((await run('-L --daemon')).stdout).toContain('backup');
+    expect(await run('--stop-daemon backup')).toEqual(silent);
+    await run('--start-daemon backup --mcast-interface lo');
+    expect((await run('-L --daemon')).stdout).toContain('maxlen=65507');
   });
 });
 
