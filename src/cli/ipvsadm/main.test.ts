@@ -365,7 +365,6 @@ describe('the daemons of connection synchronisation', () => {
 describe('what is not supported yet', () => {
   test.each([
     ['-A -f 7', "The '-f/--fwmark-service' option"],
-    ['-A --sctp-service 10.0.0.100:80', "The '--sctp-service' option"],
     ['-A -t 10.0.0.100:81 -p', "The '-p/--persistent' option"],
     ['-E -t 10.0.0.100:80 -s mh -b mh-port', "The 'mh' scheduler"],
     ['-E -t 10.0.0.100:80 -s sh -b sh-port', "The '-b/--sched-flags' option"],
