@@ -148,10 +148,10 @@ static __always_inline void look_up(void *ctx, enum family family, const struct 
 	}
 }
 
-/* Where to, and the way there. */
+/* The way there comes first: kernel 6.1 allows no arithmetic before a pointer is known not to be NULL. */
 struct question {
-	struct address to;
 	struct way way;
+	struct address to;
 };
 
 /* For the stack; one for each hook: a trace runs in a process, and packets may come between. */
