@@ -17,13 +17,30 @@
 #include "sweep.h"
 #include "trace.h"
 
-/* By IPVS's rule (conn_reuse_mode=1) the next SYN of such a connection is a new one's, and is scheduled anew. */
-static __always_inline bool is_ended(__u32 control)
+/* By these rules the next SYN of such a connection is a new one's, and is scheduled anew (is_new_conn_expected). */
+static __always_inline bool is_ended(const struct flow *flow, __u32 control, const struct settings *set)
 {
-	__u32 state = flow_state(control);
+	__u32 state = flow_state(control), method = flow_method(control);
 
-	return flow_kind(control) == FLOW_LIVE &&
-	       (state == STATE_TIME_WAIT || state == STATE_CLOSE || state == STATE_SCTP_CLOSED);
+	if (!set->conn_reuse_mode || controller_of(flow, control) != NO_SLOT)
+		return false;
+	return state == STATE_TIME_WAIT || state == STATE_CLOSE || state == STATE_SCTP_CLOSED ||
+	       (set->conn_reuse_mode & 2 && state == STATE_FIN_WAIT && method != METHOD_MASQ &&
+		method != METHOD_FULLNAT);
+}
+
+/* Must this packet of a known connection be scheduled anew? */
+static __always_inline bool is_over(const struct flow *flow, __u32 control, const struct packet *packet,
+				    const struct destination *destination)
+{
+	const struct settings *set = live_settings();
+
+	if (!set || flow_kind(control) != FLOW_LIVE)
+		return false;
+	if (begins(packet) &&
+	    (is_ended(flow, control, set) || (set->expire_nodest_conn && READ_ONCE(destination->weight) == 0)))
+		return true;
+	return set->expire_nodest_conn && is_gone(destination);
 }
 
 /* What stands in an entry, for the rest of the walk. */
@@ -117,7 +134,7 @@ static __always_inline enum verdict walk_packet(void *ctx, enum hook hook, enum 
 	struct way known;
 	struct walk walk = {.way = way_of(hook, &known)};
 	struct packet *packet = &walk.packet;
-	struct destination *destination;
+	struct destination *destination = NULL;
 	enum reason reason = REASON_NONE;
 	struct address client, teller;
 	enum verdict verdict;
@@ -135,15 +152,22 @@ static __always_inline enum verdict walk_packet(void *ctx, enum hook hook, enum 
 	walk.flow = find_flow(family, &packet->addresses, packet->ports, &walk.slot);
 	if (hook == HOOK_XDP_ESTABLISHED && (!walk.flow || !changes_nothing(packet, flow_state(walk.flow->control))))
 		return VERDICT_WALK;
-	if (hook != HOOK_XDP_ESTABLISHED && walk.flow && begins(packet)) {
-		__u64 life = READ_ONCE(walk.flow->life);
+	if (walk.flow) {
+		destination = destination_at(walk.flow->destination);
+		if (!destination)
+			return VERDICT_PASS;
+		if (hook != HOOK_XDP_ESTABLISHED && (begins(packet) || is_gone(destination))) {
+			__u64 life = READ_ONCE(walk.flow->life);
 
-		if (is_ended(life)) {
-			if (hook != HOOK_TRACE)
-				end_connection(walk.slot, life);
-			walk.flow = NULL;
+			if (is_over(walk.flow, life, packet, destination)) {
+				if (hook != HOOK_TRACE)
+					end_connection(walk.slot, life);
+				walk.flow = NULL;
+			}
 		}
 	}
+	if (walk.flow)
+		take_from(family, &walk, walk.flow);
 	if (!walk.flow && hook != HOOK_XDP_ESTABLISHED) {
 		if (packet->rare & RARE_PORTLESS)
 			return VERDICT_PASS;
@@ -156,15 +180,14 @@ static __always_inline enum verdict walk_packet(void *ctx, enum hook hook, enum 
 			return verdict;
 		if (packet->protocol == IPPROTO_SCTP)
 			packet->sctp_event = SCTP_EVENT_NONE; /* it made the state, and a second INIT would change it */
+		if (walk.flow)
+			take_from(family, &walk, walk.flow);
+		destination = destination_at(walk.destination);
+		if (!destination)
+			return VERDICT_PASS;
 	}
-	if (walk.flow)
-		take_from(family, &walk, walk.flow);
-
-	destination = destination_at(walk.destination);
-	if (!destination)
-		return VERDICT_PASS;
-	if (!walk.is_reply && !(READ_ONCE(destination->flags) & DESTINATION_AVAILABLE))
-		return drop(hook, REASON_DESTINATION_GONE);
+	if (!walk.is_reply && is_gone(destination))
+		return hook == HOOK_XDP_ESTABLISHED ? VERDICT_WALK : drop(hook, REASON_DESTINATION_GONE);
 
 	client = target_of(family, &walk.new_addresses); /* of a reply */
 	is_known = walk.is_reply ? known_way_to_client(hook, family, &client, walk.now, walk.way)

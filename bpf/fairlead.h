@@ -49,6 +49,11 @@ enum scheduler {
 	SCHEDULER_DH,
 	SCHEDULER_LBLC,
 	SCHEDULER_LBLCR,
+	SCHEDULER_MH,
+	SCHEDULER_FO,
+	SCHEDULER_OVF,
+	SCHEDULER_TWOS,
+	SCHEDULER_NONE,
 };
 
 /* States of a connection: IP_VS_TCP_S_* in its order, UDP's, then IP_VS_SCTP_S_*, whose NONE is TCP's. They index the timeouts. */
@@ -78,6 +83,7 @@ enum flow_state {
 	STATE_SCTP_SHUTDOWN_ACK_SENT,
 	STATE_SCTP_REJECTED,
 	STATE_SCTP_CLOSED,
+	STATE_ASSURED, /* of a persistence template: one of its connections was established */
 	STATES,
 	TCP_STATES = STATE_UDP,
 };
@@ -127,18 +133,35 @@ enum none {
 /* Of the tables. */
 enum constant {
 	BUCKETS = 256, /* of sh and dh: IP_VS_SH_TAB_BITS, IP_VS_DH_TAB_BITS = 8 */
+	MH_BUCKETS = 4093, /* of mh: IP_VS_MH_TAB_INDEX = 12 */
 	FLOW_WINDOW = 32, /* an entry lives at home + j * (j + 1) / 2, j < 32 */
 	FLOW_GRACE = 25, /* jiffies that an unlinked entry rests: far beyond any run of a program, stalls included */
 	SLOTS_PER_PAGE = 64, /* of the connection table: a bit in flow_pages each */
 	PAGES_PER_WORD = 64, /* of flow_pages */
 };
 
-/* services: what a packet's destination is looked up by. */
+/* services: what a packet's destination is looked up by. Of a mark: the mark in the VIP's first word, in network order, no port. */
 struct service_key {
 	struct address vip;
 	__be16 port;
-	__u8 protocol;
+	__u8 protocol; /* 0: it is a mark */
 	__u8 family; /* 4 or 6 */
+};
+
+enum service_flag {
+	SERVICE_PERSISTENT = 1,
+	SERVICE_ONE_PACKET = 2,
+	SERVICE_THRESHOLDS = 4, /* one of its destinations has an upper threshold */
+	SERVICE_FLAG_1 = 8, /* the scheduler's: sh-fallback, mh-fallback */
+	SERVICE_FLAG_2 = 16, /* sh-port, mh-port */
+	SERVICE_FLAG_3 = 32,
+};
+
+/* settings.lookups: which services there are, so that nobody looks for others. */
+enum service_lookup {
+	LOOKUP_MARK = 1,
+	LOOKUP_FTP = 2, /* port 21: its data connections belong to it */
+	LOOKUP_ANY_PORT = 4, /* port 0 */
 };
 
 /* A virtual service as the packet path needs it. Replaced whole, never changed in place. */
@@ -147,12 +170,15 @@ struct service {
 	__u32 scheduler;
 	__u32 members; /* its destinations: members[members .. + member_count), newest first */
 	__u32 member_count;
-	__u32 buckets; /* sh, dh: buckets[buckets .. + 256) */
+	__u32 buckets; /* sh, dh, mh: buckets[buckets .. + BUCKETS or MH_BUCKETS) */
 	__u32 local_addresses; /* fullnat: local_addresses[.. + local_address_count) */
 	__u32 local_address_count;
 	__s32 max_weight; /* wrr: mw, the weight where a descent starts: largest weight - (gcd - 1) */
 	__s32 weight_step; /* wrr: the weights' greatest common divisor */
 	__u32 order; /* rank among the services, oldest lowest: listings and dumps keep it */
+	__u32 flags; /* enum service_flag */
+	__u32 persistence_s; /* how long a client is remembered */
+	struct address mask; /* which bits of its address tell clients apart */
 };
 
 /* A destination as its service's schedulers see it. */
@@ -160,7 +186,9 @@ struct member {
 	__u32 destination; /* index into destinations */
 	__s32 weight;
 	__u32 method;
-	__u32 reserved;
+	__u32 upper_threshold; /* connections from which on it gets no new ones; 0: never */
+	__u32 lower_threshold; /* connections below which it does again; 0: three quarters of the upper one */
+	__u32 reserved[3];
 };
 
 /*
@@ -203,13 +231,17 @@ struct destination {
 	__u32 service; /* id */
 	struct service_key key; /* the service it belongs, or belonged, to */
 	__u32 deleted; /* seconds of CLOCK_BOOTTIME when it was deleted */
-	__s32 weight; /* as in its member: lblc and lblcr come from here, not from the members */
+	__s32 weight; /* as in its member: who comes by lblc, lblcr or persistence does not know the members */
+	__u32 method; /* likewise */
 	__u32 reserved;
 	/* line 3: how many entries refer to it; atomic */
 	__u32 active;
 	__u32 inactive;
-	__u32 persistent;
-	__u32 pad[13];
+	__u32 persistent; /* templates */
+	__u32 overloaded; /* 1: it reached the upper threshold, and is not below the lower one yet */
+	__u32 upper_threshold; /* as in its member */
+	__u32 lower_threshold;
+	__u32 pad[10];
 };
 
 /* One destination's counters on one CPU: counters[cpu * destinations + destination]. One cache line. */
@@ -250,6 +282,12 @@ enum flow_kind {
 	FLOW_EXTENSION, /* not an entry: what one entry, whose `partner` names it, has no room for. Its `home` is still that of others */
 };
 
+/* How long a template remembers its client, and whom for. */
+struct lease {
+	__u32 timeout_s; /* what it lives after its last new connection */
+	__u32 controlled; /* live connections that name it, or TEMPLATE_CLOSED */
+};
+
 struct flow {
 	union {
 		struct {
@@ -264,9 +302,12 @@ struct flow {
 	union {
 		struct { /* IPv4 */
 			__u64 addresses; /* the key: source | destination << 32, as on the wire */
-			__u64 ports; /* source | destination << 16 | protocol << 32, as on the wire */
-			__u64 new_addresses; /* masq, fullnat: what the packet's become; layout as above */
-			__u32 new_ports; /* the same; ports only */
+			__u64 ports; /* source | destination << 16 | protocol << 32, as on the wire; or enum flow_template */
+			union {
+				__u64 new_addresses; /* masq, fullnat: what the packet's become; layout as above */
+				struct lease lease; /* of a template */
+			};
+			__u32 new_ports; /* masq, fullnat: the same; ports only. Else the real server's port is told here, for listings */
 			__u32 controller; /* the slot of the template that controls it, or NO_SLOT */
 			__u16 address_difference; /* what the rewrite adds to checksums: its addresses, */
 			__u16 port_difference; /* its ports, */
@@ -284,7 +325,19 @@ struct flow {
 			__u16 address_difference;
 			__u16 port_difference;
 		} new;
+		struct lease lease_six; /* FLOW_EXTENSION of a template */
 	};
+};
+
+/*
+ * A persistence template is an entry of the table that no packet has the key of: the client's address under the service's mask,
+ * no source port, and a bit in `ports`. Of a mark the target is the mark, and the protocol 0.
+ */
+enum flow_template {
+	TEMPLATE_BIT = 40, /* of ports */
+	TEMPLATE_PARKED_BIT =
+		41, /* its destination takes no more: nobody finds it; it stays until its connections are over */
+	TEMPLATE_CLOSED = 0x80000000, /* controlled: it is about to be unlinked, nobody may take it any more */
 };
 
 /* flow.control: where in it is what. */
@@ -309,7 +362,14 @@ struct settings {
 	__u32 hz; /* jiffies a second */
 	__u32 destinations_used; /* no slot at or above this was ever used */
 	__u32 stateless_until; /* written by the packet path: jiffies until connections without entry may exist; 0: none do */
-	__u32 reserved[29];
+	__u32 lookups; /* enum service_lookup */
+	/* net.ipv4.vs.*, by their names there */
+	__u32 conn_reuse_mode;
+	__u32 expire_nodest_conn;
+	__u32 expire_quiescent_template;
+	__u32 sloppy_tcp;
+	__u32 sloppy_sctp;
+	__u32 reserved[23];
 };
 
 /* What the clock program answers. */
@@ -423,6 +483,9 @@ struct vocabulary {
 	enum none none;
 	enum constant constant;
 	enum destination_flag destination_flag;
+	enum service_flag service_flag;
+	enum service_lookup service_lookup;
+	enum flow_template flow_template;
 	enum flow_control flow_control;
 	enum interface_bit interface_bit;
 	enum end end;

@@ -34,6 +34,14 @@ static __always_inline __u32 window_slot(__u32 home, __u32 j)
 	return slot >= config.flow_slots ? slot - config.flow_slots : slot;
 }
 
+/* The home of the entry in a slot, by the offset that its control word tells: of a parked template the key no longer says. */
+static __always_inline __u32 home_of(__u32 slot, __u32 control)
+{
+	__u32 j = control >> FLOW_OFFSET_SHIFT & FLOW_OFFSET_MASK, distance = j * (j + 1) / 2;
+
+	return slot >= distance ? slot - distance : slot + config.flow_slots - distance;
+}
+
 /* Lowest set bit's number, without a branch: each would double the verifier's paths. */
 static __always_inline __u32 lowest_bit(__u32 bits)
 {
@@ -158,6 +166,37 @@ static __always_inline __u32 partner_of(const struct flow *flow, __u32 control)
 	return extension ? extension->partner : flow->partner;
 }
 
+/* What is beside the key of a template, and nowhere else. */
+static __always_inline bool is_template(const struct flow *flow, __u32 control)
+{
+	return (control & FLOW_SIX ? flow->six.ports : flow->ports) >> TEMPLATE_BIT & 1;
+}
+
+/* Where a template keeps how long it lives; NULL never, but to the verifier. */
+static __always_inline struct lease *lease_of(struct flow *flow, __u32 control)
+{
+	struct flow *extension;
+
+	if (!(control & FLOW_SIX))
+		return &flow->lease;
+	extension = extension_of(flow, control);
+	if (!extension)
+		return NULL;
+	asm volatile("" : "+r"(extension)); /* or clang adds before it compares, which the verifier refuses */
+	return &extension->lease_six;
+}
+
+/* The slot of the template that a connection came by, or NO_SLOT. */
+static __always_inline __u32 controller_of(const struct flow *flow, __u32 control)
+{
+	const struct flow *extension;
+
+	if (!(control & FLOW_SIX))
+		return flow->controller;
+	extension = extension_of(flow, control);
+	return extension ? extension->destination : NO_SLOT;
+}
+
 static __always_inline __u32 tuple_home(const struct tuple *tuple)
 {
 	return tuple->family == FAMILY_6 ? flow_home(FAMILY_6, &tuple->addresses, tuple->ports)
@@ -179,15 +218,6 @@ __noinline __u32 find_tuple(const struct tuple *tuple)
 		return NO_SLOT;
 	return tuple->family == FAMILY_6 ? search_window_six(home, window, tuple)
 					 : search_window(home, window, tuple->addresses.word[0], tuple->ports);
-}
-
-/* An entry's own. */
-static __always_inline __u32 entry_home(const struct flow *flow, __u32 control)
-{
-	struct addresses addresses = {.word = {flow->addresses}};
-
-	return control & FLOW_SIX ? flow_home(FAMILY_6, &flow->six.addresses, flow->six.ports)
-				  : flow_home(FAMILY_4, &addresses, flow->ports);
 }
 
 static __always_inline struct addresses swapped(enum family family, const struct addresses *addresses)

@@ -21,6 +21,7 @@
 
 #include "checksum.h"
 #include "flow.h"
+#include "load.h"
 #include "state.h"
 
 #define LINK_TRIES 8
@@ -43,7 +44,9 @@ struct new_flow {
 	__u32 state;
 	__u32 now;
 	__u32 has_reply;
-	__u32 controller; /* the slot of its template, or NO_SLOT */
+	__u32 controller; /* the slot of the template that it came by, and which it then holds; NO_SLOT if none */
+	__u32 template_s; /* it is a template, and lives so long; 0: it is none */
+	__u32 is_entered; /* answer: 1 when INSERTED: the entry holds the template, and no more its maker */
 	__u32 slot; /* answer: the connection's slot, when INSERTED or EXISTS */
 };
 
@@ -204,34 +207,47 @@ static __always_inline void unlink_reply(__u32 slot, __u32 now)
 	}
 	if (!won)
 		return;
-	clear_bit(entry_home(flow, life), life >> FLOW_OFFSET_SHIFT & FLOW_OFFSET_MASK);
+	clear_bit(home_of(slot, life), life >> FLOW_OFFSET_SHIFT & FLOW_OFFSET_MASK);
 	if (life & FLOW_EXTENDED)
 		end_extension(flow->partner, now);
 	make_dead(flow, life, now);
 }
 
+/* A connection that came by this template is over. */
+static __always_inline void release_template(__u32 slot)
+{
+	struct flow *flow = flow_at(slot);
+	struct lease *lease = flow ? lease_of(flow, flow->control) : NULL;
+
+	if (lease)
+		__sync_fetch_and_add(&lease->controlled, -1);
+}
+
 /*
- * Ends a connection if its life is still what the caller judged it by: another CPU's packet in between keeps it. Returns 1
+ * Ends a connection, or a closed template, if its life is still what the caller judged it by: another CPU's packet in between keeps it. Returns 1
  * when this call ended it.
  */
 __noinline int end_connection(__u32 slot, __u64 life)
 {
 	struct flow *flow = flow_at(slot);
-	__u32 now = jiffies(), control = life, partner;
-	struct destination *destination;
+	__u32 now = jiffies(), control = life, partner, controller;
 
 	if (!flow || flow_kind(control) != FLOW_LIVE)
 		return 0;
 	if (__sync_val_compare_and_swap(&flow->life, life, (life & ~(__u64)FLOW_KIND_MASK) | FLOW_DYING) != life)
 		return 0;
-	clear_bit(entry_home(flow, control), control >> FLOW_OFFSET_SHIFT & FLOW_OFFSET_MASK);
+	clear_bit(home_of(slot, control), control >> FLOW_OFFSET_SHIFT & FLOW_OFFSET_MASK);
 	partner = partner_of(flow, control);
+	controller = controller_of(flow, control);
+	if (is_template(flow, control))
+		count_template(flow->destination, -1);
+	else
+		uncount_connection(flow->destination, control & FLOW_INACTIVE);
 	if (control & FLOW_EXTENDED)
 		end_extension(flow->partner, now);
-	destination = destination_at(flow->destination);
-	if (destination)
-		__sync_fetch_and_add(control & FLOW_INACTIVE ? &destination->inactive : &destination->active, -1);
 	make_dead(flow, control, now);
+	if (controller != NO_SLOT)
+		release_template(controller);
 	if (partner != NO_PARTNER)
 		unlink_reply(partner, now);
 	return 1;
@@ -290,22 +306,34 @@ static __always_inline void fill_four(struct flow *flow, const struct tuple *key
 	flow->whole_difference = fold(addresses + ports);
 }
 
-/* One direction: packets with this key become that. */
-static __always_inline void fill(const struct place *place, const struct new_flow *new, const struct tuple *key,
-				 const struct tuple *becomes, __u32 kind, __u32 partner)
+/*
+ * One direction of a connection, FLOW_LIVE or FLOW_REPLY, or a template, into a claimed slot. Alone, for the stack of what calls
+ * it.
+ */
+__noinline int fill(struct new_flow *new, __u32 slot, __u32 extension, __u32 kind, __u32 partner)
 {
-	__u32 controller = kind == FLOW_LIVE ? new->controller : NO_SLOT;
-	struct flow *flow = flow_at(place->slot);
-	__u32 control = place->j << FLOW_OFFSET_SHIFT | kind | new->state << FLOW_STATE_SHIFT |
-			new->method << FLOW_METHOD_SHIFT | family_bit(key);
+	bool is_reply = kind == FLOW_REPLY;
+	struct flow *flow = flow_at(slot);
+	const struct tuple *key, *becomes;
+	__u32 controller, state, control;
+	struct lease *lease;
 
-	if (!flow)
-		return;
+	if (!flow || !new)
+		return 0;
+	key = is_reply ? &new->reply : &new->key;
+	becomes = is_reply ? &new->back : &new->new;
+	controller = is_reply ? NO_SLOT : new->controller;
+	state = new->state;
+	/* So that the first reply goes the long way, and tells the template. */
+	if (is_reply && state == STATE_UDP && new->controller != NO_SLOT)
+		state = STATE_NONE;
+	control = (flow->control & FLOW_OFFSET_MASK << FLOW_OFFSET_SHIFT) | kind | state << FLOW_STATE_SHIFT |
+		  new->method << FLOW_METHOD_SHIFT | family_bit(key);
 	flow->destination = new->destination;
 	flow->partner = partner;
-	if (place->extension != NO_SLOT) {
-		fill_extension(place->extension, key, becomes, partner, controller, new->now);
-		flow->partner = place->extension;
+	if (extension != NO_SLOT) {
+		fill_extension(extension, key, becomes, partner, controller, new->now);
+		flow->partner = extension;
 		control |= FLOW_EXTENDED;
 	}
 	if (key->family == FAMILY_4) {
@@ -314,9 +342,15 @@ static __always_inline void fill(const struct place *place, const struct new_flo
 		flow->six.addresses = key->addresses;
 		flow->six.ports = key->ports;
 	}
-	if (!is_active(new->state))
+	lease = new->template_s ? lease_of(flow, control) : NULL;
+	if (lease) {
+		lease->timeout_s = new->template_s;
+		lease->controlled = 1; /* whoever makes it holds it */
+	} else if (!is_active(state)) {
 		control |= FLOW_INACTIVE;
+	}
 	set_life(flow, new->now, control);
+	return 1;
 }
 
 /* The bit that makes sweeps look at this slot's page. Set after the entry is live, since a sweep clears it before it looks. */
@@ -329,12 +363,20 @@ static __always_inline void mark_page(__u32 slot)
 		__sync_fetch_and_or(pages, bit);
 }
 
-static __always_inline void count_connection(const struct new_flow *new)
+static __always_inline void count_entry(const struct new_flow *new)
 {
-	struct destination *destination = destination_at(new->destination);
+	if (new->template_s)
+		count_template(new->destination, 1);
+	else
+		count_connection(new->destination, !is_active(new->state));
+}
 
-	if (destination)
-		__sync_fetch_and_add(is_active(new->state) ? &destination->active : &destination->inactive, 1);
+static __always_inline void uncount_entry(const struct new_flow *new)
+{
+	if (new->template_s)
+		count_template(new->destination, -1);
+	else
+		uncount_connection(new->destination, !is_active(new->state));
 }
 
 static __always_inline bool is_equal(const struct addresses *a, const struct addresses *b)
@@ -357,12 +399,25 @@ static __always_inline bool is_own_reply(__u32 slot, const struct tuple *becomes
 	return flow->new_addresses == becomes->addresses.word[0] && flow->new_ports == (__u32)becomes->ports;
 }
 
-static __always_inline void uncount_connection(const struct new_flow *new)
+/*
+ * Takes an entry back that could not be linked. A sweep may have seen it: it rests like any that ended. False when the sweep
+ * has ended it.
+ */
+static __always_inline bool withdraw(const struct place *place, __u32 now)
 {
-	struct destination *destination = destination_at(new->destination);
+	struct flow *flow = flow_at(place->slot);
+	__u64 life;
 
-	if (destination)
-		__sync_fetch_and_add(is_active(new->state) ? &destination->active : &destination->inactive, -1);
+	if (!flow)
+		return true;
+	life = READ_ONCE(flow->life);
+	if (flow_kind(life) != FLOW_LIVE ||
+	    __sync_val_compare_and_swap(&flow->life, life, (life & ~(__u64)FLOW_KIND_MASK) | FLOW_DYING) != life)
+		return false;
+	if (place->extension != NO_SLOT)
+		end_extension(place->extension, now);
+	make_dead(flow, life, now);
+	return true;
 }
 
 /* A window may be full because another CPU has just entered this very connection. */
@@ -380,8 +435,9 @@ __noinline int insert_connection(struct new_flow *new)
 
 	if (!new)
 		return NO_ROOM;
-	if (!claim(&place, tuple_home(&new->key), is_extended(&new->key, &new->new, new->has_reply, new->controller),
-		   new->now))
+	new->is_entered = 0;
+	if (!claim(&place, tuple_home(&new->key),
+		   is_extended(&new->key, &new->new, new->has_reply || new->template_s, new->controller), new->now))
 		return no_room(new);
 	reply.slot = NO_PARTNER;
 	if (new->has_reply) {
@@ -391,7 +447,7 @@ __noinline int insert_connection(struct new_flow *new)
 			give_back(&place);
 			return no_room(new);
 		}
-		fill(&reply, new, &new->reply, &new->back, FLOW_REPLY, place.slot);
+		fill(new, reply.slot, reply.extension, FLOW_REPLY, place.slot);
 		linked = link_entry(reply.home, reply.j, &new->reply);
 		if (linked != LINKED) {
 			give_back(&reply);
@@ -402,16 +458,19 @@ __noinline int insert_connection(struct new_flow *new)
 		}
 	}
 	/* Counted before it is linked: once linked, it may end, and be uncounted, on another CPU. */
-	count_connection(new);
-	fill(&place, new, &new->key, &new->new, FLOW_LIVE, reply.slot);
+	count_entry(new);
+	fill(new, place.slot, place.extension, FLOW_LIVE, reply.slot);
 	linked = link_entry(place.home, place.j, &new->key);
 	if (linked == LINKED) {
 		mark_page(place.slot);
 		new->slot = place.slot;
+		new->is_entered = 1;
 		return INSERTED;
 	}
-	uncount_connection(new);
-	give_back(&place);
+	if (withdraw(&place, new->now))
+		uncount_entry(new);
+	else
+		new->is_entered = 1; /* and let go of its template when it ended */
 	if (reply.slot != NO_PARTNER)
 		unlink_reply(reply.slot, new->now);
 	new->slot = linked;

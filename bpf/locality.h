@@ -90,6 +90,7 @@ struct extreme {
 	__s64 load;
 };
 
+/* The least loaded must not be full either; the most loaded may (ip_vs_dest_set_min, ip_vs_dest_set_max). */
 static long extreme_step(__u32 index, void *context)
 {
 	struct extreme *extreme = context;
@@ -98,6 +99,9 @@ static long extreme_step(__u32 index, void *context)
 
 	destination = destination_at(extreme->locality->destinations[index & (LOCALITY_SET - 1)]);
 	if (!destination || destination->weight <= 0 || !is_of(extreme->choice, destination))
+		return 0;
+	if (!extreme->most && extreme->choice->service.scheduler == SCHEDULER_LBLCR &&
+	    READ_ONCE(destination->overloaded))
 		return 0;
 	load = load_of(destination, SCHEDULER_WLC);
 	heavier = load * extreme->weight;

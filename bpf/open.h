@@ -6,11 +6,11 @@
 #include "flow_table.h"
 #include "next_hop.h"
 #include "schedule.h"
+#include "template.h"
 
 #define RACE_TRIES 4
 #define TUPLE_TRIES 3
 #define PORT_TRIES 256
-#define FTP_DATA 20
 
 /* Where one packet stands on its walk. */
 struct walk {
@@ -28,22 +28,6 @@ struct walk {
 	enum family new_family;
 	const struct flow *extension; /* of `flow`, or NULL */
 };
-
-/*
- * Too large for the stack together with what is called from here. One for each hook: a trace runs in a process, and packets may
- * come between.
- */
-struct opening {
-	struct choice choice;
-	struct new_flow new;
-};
-
-struct {
-	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
-	__uint(max_entries, HOOK_TRACE + 1);
-	__type(key, __u32);
-	__type(value, struct opening);
-} openings SEC(".maps");
 
 /* -- fullnat: a local port that no other connection to this real server has -- */
 
@@ -260,73 +244,57 @@ static __always_inline void trace_service(enum hook hook, const struct service *
 	}
 }
 
-/*
- * NEXT with walk->flow set, or without it and with destination and method set (stateless, or only traced). PASS: not ours.
- * DROP: `reason` has been counted; only REASON_NO_DESTINATION is left for the caller to answer.
- */
-static __always_inline enum verdict open_flow(void *ctx, enum hook hook, enum family family, struct walk *walk,
-					      enum reason *reason)
+/* For a client of a persistent service the same answer for all its connections. */
+static __always_inline bool choose_stateless(enum family family, struct opening *opening)
 {
-	const struct packet *packet = &walk->packet;
-	struct service *service = find_service(family, &packet->addresses, packet->ports);
-	bool is_amid = is_amid_connection(packet);
+	if (opening->choice.service.flags & SERVICE_PERSISTENT) {
+		name_template(family, opening);
+		opening->choice.flow_hash = flow_hash(family, &opening->template.key.addresses, 0);
+	}
+	return schedule_stateless(&opening->choice);
+}
+
+/*
+ * Which destination the packet goes to: UNKNOWN when there is none, CLOSING when its template is just ending, KNOWN otherwise.
+ * `is_amid`: the same answer for all packets of a connection, and no template.
+ */
+static __always_inline enum known choose_destination(enum family family, struct opening *opening, bool is_amid)
+{
+	struct choice *choice = &opening->choice;
+	enum known known = UNKNOWN;
+
+	if (is_amid)
+		return choose_stateless(family, opening) ? KNOWN : UNKNOWN;
+	if (!(choice->service.flags & SERVICE_PERSISTENT))
+		return choose(choice) ? KNOWN : UNKNOWN;
+	name_template(family, opening);
+	known = follow_template(opening);
+	if (known != UNKNOWN)
+		return known;
+	if (!choose(choice))
+		return UNKNOWN;
+	if (choice->commit && make_template(opening) == EXISTS) {
+		known = follow_template(opening);
+		return known == UNKNOWN ? CLOSING : known;
+	}
+	return KNOWN;
+}
+
+/* IPVS's ip_vs_schedule and ip_vs_leave: a service that can't take this packet, though it was found for it. */
+static __always_inline bool is_foreign(const struct choice *choice, const struct packet *packet)
+{
+	return !(choice->service.flags & SERVICE_PERSISTENT) && choice->key.protocol &&
+	       (__u16)(packet->ports >> 16) != choice->key.port;
+}
+
+/* Gate and tunnel, and no room: the choice must be one that the connection's next packet comes to as well. */
+static __always_inline enum verdict open_stateless(void *ctx, enum hook hook, enum family family, struct walk *walk,
+						   struct opening *opening, enum reason *reason)
+{
+	const struct choice *choice = &opening->choice;
 	struct destination *destination;
-	struct opening *opening;
-	struct new_flow *new;
-	struct choice *choice;
-	enum verdict verdict;
-	__u32 key = hook;
 
-	if (!service || (__u16)packet->ports == bpf_htons(FTP_DATA))
-		return VERDICT_PASS;
-	if (is_amid && !may_be_stateless(walk->now))
-		return VERDICT_PASS;
-	opening = bpf_map_lookup_elem(&openings, &key);
-	if (!opening)
-		return VERDICT_PASS;
-	choice = &opening->choice;
-	new = &opening->new;
-	choice->service = *service;
-	choice->source = source_of(family, &packet->addresses);
-	choice->target = target_of(family, &packet->addresses);
-	choice->now = walk->now;
-	choice->commit = hook != HOOK_TRACE;
-	choice->flow_hash = flow_hash(family, &packet->addresses, packet->ports);
-	trace_service(hook, service);
-	if (is_amid ? !schedule_stateless(choice) : !choose(choice)) {
-		*reason = REASON_NO_DESTINATION;
-		return VERDICT_DROP;
-	}
-	new->has_reply = choice->method == METHOD_MASQ || choice->method == METHOD_FULLNAT;
-	if (is_amid && new->has_reply)
-		return VERDICT_PASS;
-	destination = destination_at(choice->destination);
-	if (!destination)
-		return VERDICT_PASS;
-	way_to_destination(ctx, hook, family, destination, walk->now, walk->way);
-
-	walk->destination = choice->destination;
-	walk->method = choice->method;
-	new->key.addresses = packet->addresses;
-	new->key.ports = packet->ports;
-	new->key.family = family;
-	new->destination = choice->destination;
-	new->method = choice->method;
-	new->state = next_state(packet, direction_of(false, choice->method), STATE_NONE);
-	new->now = walk->now;
-	new->controller = NO_SLOT;
-	new->new = new->key;
-	if (new->has_reply) {
-		set_target(&new->new, &destination->rip);
-		if (destination->port)
-			new->new.ports = (packet->ports & ~0xffff0000ULL) | (__u64)destination->port << 16;
-	}
-	verdict = enter(hook, walk, new, choice);
-	if (verdict != VERDICT_NEXT || walk->flow || hook == HOOK_TRACE)
-		return verdict;
-
-	/* gate and tunnel, and no room: the choice must be one that the connection's next packet comes to as well */
-	if (!schedule_stateless(choice)) {
+	if (!choose_stateless(family, opening)) {
 		*reason = REASON_NO_DESTINATION;
 		return VERDICT_DROP;
 	}
@@ -341,4 +309,155 @@ static __always_inline enum verdict open_flow(void *ctx, enum hook hook, enum fa
 	walk->is_stateless = 1;
 	note_stateless(walk->now);
 	return VERDICT_NEXT;
+}
+
+/* A packet of a connection that is not known; of a sloppy protocol, and if it does not end one, it begins one. */
+static __always_inline bool is_lost(const struct packet *packet, const struct settings *set)
+{
+	if (!is_amid_connection(packet))
+		return false;
+	if (packet->protocol == IPPROTO_SCTP)
+		return !set->sloppy_sctp || packet->sctp_event == SCTP_EVENT_ABORT;
+	return !set->sloppy_tcp || packet->tcp_flags & TCP_RST;
+}
+
+/* 1: the service is in this hook's opening. By itself, for the stack ends soon in what calls it. */
+__noinline int find_service(__u64 target_low, __u64 target_high, __u64 ports, __u32 mark, __u32 hook_and_family)
+{
+	struct settings *set = live_settings();
+	struct service *service = NULL;
+	struct service_key key = {};
+	struct opening *opening;
+	__u32 zero = 0, hook = (__u8)hook_and_family;
+	void *table = bpf_map_lookup_elem(&service_tables, &zero);
+
+	if (!set || !table)
+		return 0;
+	key.family = hook_and_family >> 8;
+	if (set->lookups & LOOKUP_MARK && mark) {
+		name_mark(&key, mark);
+		service = bpf_map_lookup_elem(table, &key);
+	}
+	if (!service) {
+		name_target(&key, target_low, target_high, ports);
+		service = look_up_service(table, set->lookups, &key, ports);
+	}
+	if (!service)
+		return 0;
+	opening = bpf_map_lookup_elem(&openings, &hook);
+	if (!opening)
+		return 0;
+	opening->choice.service = *service;
+	opening->choice.key = key;
+	return 1;
+}
+
+static __always_inline int find_service_of(void *ctx, enum hook hook, enum family family, const struct packet *packet)
+{
+	const struct addresses *addresses = &packet->addresses;
+	__u32 mark = mark_of(ctx, hook);
+
+	if (family == FAMILY_4)
+		return find_service(addresses->word[0] >> 32, 0, packet->ports, mark, hook | FAMILY_4 << 8);
+	return find_service(addresses->word[2], addresses->word[3], packet->ports, mark, hook | FAMILY_6 << 8);
+}
+
+/* What the scheduler is told about a packet. */
+static __always_inline void describe(enum family family, struct choice *choice, const struct packet *packet)
+{
+	choice->source = source_of(family, &packet->addresses);
+	choice->target = target_of(family, &packet->addresses);
+	choice->flow_hash = flow_hash(family, &packet->addresses, packet->ports);
+}
+
+/* The port at the real server: its own if it has one; but a persistent service keeps ports other than the service's. */
+static __always_inline __u16 port_of(const struct choice *choice, const struct packet *packet,
+				     const struct destination *destination)
+{
+	__u16 port = packet->ports >> 16;
+
+	if (!destination->port || (choice->service.flags & SERVICE_PERSISTENT && choice->key.port != port))
+		return port;
+	return destination->port;
+}
+
+/*
+ * NEXT with walk->flow set, or without it and with destination and method set (stateless, or only traced). PASS: not ours.
+ * DROP: `reason` has been counted; only REASON_NO_DESTINATION is left for the caller to answer.
+ */
+static __always_inline enum verdict open_flow(void *ctx, enum hook hook, enum family family, struct walk *walk,
+					      enum reason *reason)
+{
+	const struct packet *packet = &walk->packet;
+	const struct settings *set = live_settings();
+	struct destination *destination;
+	struct opening *opening;
+	struct new_flow *new;
+	struct choice *choice;
+	enum verdict verdict;
+	enum known known;
+	__u32 key = hook;
+	bool is_amid;
+
+	if (!set || (__u16)packet->ports == bpf_htons(FTP_DATA))
+		return VERDICT_PASS;
+	is_amid = is_lost(packet, set);
+	if (is_amid && !may_be_stateless(walk->now))
+		return VERDICT_PASS;
+	if (!find_service_of(ctx, hook, family, packet))
+		return VERDICT_PASS;
+	opening = bpf_map_lookup_elem(&openings, &key);
+	if (!opening)
+		return VERDICT_PASS;
+	choice = &opening->choice;
+	new = &opening->new;
+	choice->now = walk->now;
+	choice->commit = hook != HOOK_TRACE;
+	describe(family, choice, packet);
+	trace_service(hook, &choice->service);
+	new->key.addresses = packet->addresses;
+	new->key.ports = packet->ports;
+	new->key.family = family;
+	new->controller = NO_SLOT;
+	if (is_foreign(choice, packet)) {
+		if (choice->key.port == bpf_htons(FTP))
+			return VERDICT_PASS;
+		*reason = REASON_NO_DESTINATION;
+		return VERDICT_DROP;
+	}
+	known = choose_destination(family, opening, is_amid);
+	if (known == CLOSING)
+		return drop(hook, REASON_FLOW_RACE);
+	if (known == UNKNOWN) {
+		if (choice->key.port == bpf_htons(FTP) && (__u16)(packet->ports >> 16) != bpf_htons(FTP))
+			return VERDICT_PASS;
+		*reason = REASON_NO_DESTINATION;
+		return VERDICT_DROP;
+	}
+	new->has_reply = choice->method == METHOD_MASQ || choice->method == METHOD_FULLNAT;
+	if (is_amid && new->has_reply)
+		return VERDICT_PASS;
+	destination = destination_at(choice->destination);
+	if (!destination)
+		return VERDICT_PASS;
+	way_to_destination(ctx, hook, family, destination, walk->now, walk->way);
+
+	walk->destination = choice->destination;
+	walk->method = choice->method;
+	new->destination = choice->destination;
+	new->method = choice->method;
+	new->state = next_state(packet, direction_of(false, choice->method), STATE_NONE);
+	new->now = walk->now;
+	new->template_s = 0;
+	new->is_entered = 0;
+	new->new = new->key;
+	new->new.ports = (packet->ports & ~0xffff0000ULL) | (__u64)port_of(choice, packet, destination) << 16;
+	if (new->has_reply)
+		set_target(&new->new, &destination->rip);
+	verdict = enter(hook, walk, new, choice);
+	if (new->controller != NO_SLOT && hook != HOOK_TRACE)
+		leave_template(new->controller, new);
+	if (verdict != VERDICT_NEXT || walk->flow || hook == HOOK_TRACE)
+		return verdict;
+	return open_stateless(ctx, hook, family, walk, opening, reason);
 }

@@ -6,6 +6,7 @@
 #pragma once
 
 #include "flow.h"
+#include "load.h"
 #include "service.h"
 
 #define CURSOR_TRIES 4
@@ -14,6 +15,7 @@
 /* What a choice is made from, and its answer. */
 struct choice {
 	struct service service;
+	struct service_key key; /* by which the service was found */
 	struct address source;
 	struct address target;
 	__u32 now;
@@ -26,6 +28,25 @@ struct choice {
 static __always_inline struct member *member_of(const struct choice *choice, __u32 position)
 {
 	return position < choice->service.member_count ? member_at(choice->service.members + position) : NULL;
+}
+
+/* It has reached its upper threshold: IP_VS_DEST_F_OVERLOAD. */
+static __always_inline bool is_full(__u32 destination)
+{
+	struct destination *found = destination_at(destination);
+
+	return found && READ_ONCE(found->overloaded);
+}
+
+/* May it have a new connection? Thresholds are only asked for where the service has some. */
+static __always_inline bool takes(const struct member *member, __u32 has_thresholds)
+{
+	return member->weight > 0 && !(has_thresholds && is_full(member->destination));
+}
+
+static __always_inline __u32 thresholds_of(const struct choice *choice)
+{
+	return choice->service.flags & SERVICE_THRESHOLDS;
 }
 
 /* -- rr and wrr: the next one from a cursor -- */
@@ -42,6 +63,8 @@ struct round {
 	__s32 max_weight;
 	__s32 step;
 	__u32 chosen;
+	__u32 has_thresholds;
+	__s32 best; /* wrr: the largest weight of those that take connections */
 };
 
 static __always_inline __u32 place_of(const struct round *round, __u32 index, __u32 places)
@@ -57,10 +80,28 @@ static long rr_step(__u32 index, void *context)
 
 	if (!member)
 		return 1;
-	if (member->weight <= 0)
+	if (!takes(member, round->has_thresholds))
 		return 0;
 	round->chosen = position;
 	return 1;
+}
+
+static long best_step(__u32 index, void *context)
+{
+	struct round *round = context;
+	struct member *member = member_at(round->members + index);
+
+	if (!member)
+		return 1;
+	if (takes(member, round->has_thresholds) && member->weight > round->best)
+		round->best = member->weight;
+	return 0;
+}
+
+/* Unsigned: BPF has no signed division. */
+static __always_inline __s32 up_to_multiple(__u32 value, __u32 of)
+{
+	return of ? (value + of - 1) / of * of : value;
 }
 
 /* ip_vs_wrr.c: walk the list; at its end lower the bar by the weights' gcd; take whoever reaches it. */
@@ -74,12 +115,15 @@ static long wrr_step(__u32 index, void *context)
 		round->weight -= round->step;
 		if (round->weight <= 0)
 			round->weight = round->max_weight;
+		/* At once to where somebody is: the heaviest may be overloaded, and the next far below. */
+		if (round->weight > round->best)
+			round->weight -= up_to_multiple(round->weight - round->best, round->step);
 		return 0;
 	}
 	member = member_at(round->members + place);
 	if (!member)
 		return 1;
-	if (member->weight <= 0 || member->weight < round->weight)
+	if (member->weight < round->weight || !takes(member, round->has_thresholds))
 		return 0;
 	round->chosen = place;
 	return 1;
@@ -97,7 +141,13 @@ static __always_inline __u32 pick_round(const struct choice *choice, bool weight
 	round.members = service->members;
 	round.count = service->member_count;
 	round.max_weight = service->max_weight;
-	round.step = service->weight_step;
+	round.step = service->weight_step > 0 ? service->weight_step : 1;
+	round.has_thresholds = thresholds_of(choice);
+	round.best = service->max_weight;
+	if (weighted && round.has_thresholds) {
+		round.best = 0;
+		bpf_loop(round.count, best_step, &round, 0);
+	}
 	for (int i = 0; i < CURSOR_TRIES; i++) {
 		__u64 seen = READ_ONCE(*cursor), moved;
 
@@ -108,9 +158,15 @@ static __always_inline __u32 pick_round(const struct choice *choice, bool weight
 			bpf_loop(2 * round.count + 2, wrr_step, &round, 0);
 		else
 			bpf_loop(round.count, rr_step, &round, 0);
-		if (round.chosen == NO_DESTINATION || !choice->commit)
+		if (!choice->commit)
 			break;
 		moved = (round.chosen + 1) | (__u64)(__u32)round.weight << 32;
+		if (round.chosen == NO_DESTINATION) {
+			/* All are full. Where ip_vs_wrr.c stops its search: where it began, or at the head. */
+			if (!weighted || ((__s32)(seen >> 32) <= round.step && (__u32)seen))
+				break;
+			moved = (__u64)(__u32)round.max_weight << 32;
+		}
 		if (__sync_val_compare_and_swap(cursor, seen, moved) == seen)
 			break;
 	}
@@ -156,7 +212,7 @@ static __always_inline long compare_load(__u32 index, struct least *least)
 	if (member->weight <= 0)
 		return 0;
 	destination = destination_at(member->destination);
-	if (!destination)
+	if (!destination || READ_ONCE(destination->overloaded))
 		return 0;
 	load = load_of(destination, least->scheduler);
 	if (least->scheduler == SCHEDULER_NQ && READ_ONCE(destination->active) == 0) {
@@ -207,7 +263,7 @@ static __always_inline __u32 pick_bucket(const struct choice *choice, const stru
 	if (!position)
 		return NO_DESTINATION;
 	member = member_of(choice, *position);
-	return member && member->weight > 0 ? *position : NO_DESTINATION;
+	return member && takes(member, thresholds_of(choice)) ? *position : NO_DESTINATION;
 }
 
 /* -- when the table is full: the same answer for a connection's every packet, without an entry -- */
@@ -217,6 +273,7 @@ struct rendezvous {
 	__u32 chosen;
 	__u64 flow_hash;
 	__u64 best;
+	__u32 has_thresholds;
 };
 
 static long rendezvous_step(__u32 index, void *context)
@@ -227,7 +284,7 @@ static long rendezvous_step(__u32 index, void *context)
 
 	if (!member)
 		return 1;
-	if (member->weight <= 0)
+	if (!takes(member, rendezvous->has_thresholds))
 		return 0;
 	score = (rendezvous->flow_hash ^ (member->destination + 1ULL) * 0x9e3779b97f4a7c15ULL) * 0xd6e8feb86659fd93ULL;
 	score ^= score >> 32;

@@ -135,6 +135,25 @@ __noinline int copy_state(__u32 slot, __u32 state)
 	return 0;
 }
 
+/* A template with a connection that came to be: drop_entry spares it. Only whoever holds it may say so. */
+__noinline int assure_template(__u32 slot)
+{
+	struct flow *flow = flow_at(slot);
+
+	if (!flow)
+		return 0;
+	for (int i = 0; i < 4; i++) {
+		__u64 life = READ_ONCE(flow->life), changed;
+
+		if (flow_kind(life) != FLOW_LIVE || flow_state(life) != STATE_NONE)
+			return 0;
+		changed = life | (__u64)STATE_ASSURED << FLOW_STATE_SHIFT;
+		if (__sync_val_compare_and_swap(&flow->life, life, changed) == life)
+			return 1;
+	}
+	return 0;
+}
+
 /*
  * Takes the connection in `slot` to the state that follows from `event`. Every change of a destination's counts belongs to
  * exactly one successful swap of the entry's life word: that is why they stay equal to the entries. Returns the state.
@@ -165,6 +184,8 @@ __noinline __u32 change_state(__u32 slot, __u32 event, __u32 direction, __u32 no
 			__sync_fetch_and_add(&destination->active, changed & FLOW_INACTIVE ? -1 : 1);
 			__sync_fetch_and_add(&destination->inactive, changed & FLOW_INACTIVE ? 1 : -1);
 		}
+		if (state == STATE_ESTABLISHED || state == STATE_SCTP_ESTABLISHED)
+			assure_template(controller_of(flow, control)); /* none for NO_SLOT */
 		break;
 	}
 	return state;
@@ -173,8 +194,10 @@ __noinline __u32 change_state(__u32 slot, __u32 event, __u32 direction, __u32 no
 /* What most packets are: of a connection that stays as it is. */
 static __always_inline bool changes_nothing(const struct packet *packet, __u32 state)
 {
-	if (packet->protocol == IPPROTO_UDP || packet->rare & RARE_PORTLESS)
+	if (packet->rare & RARE_PORTLESS)
 		return true;
+	if (packet->protocol == IPPROTO_UDP)
+		return state == STATE_UDP;
 	if (packet->protocol == IPPROTO_SCTP)
 		return false;
 	return state == STATE_ESTABLISHED && (packet->tcp_flags & (TCP_FIN | TCP_SYN | TCP_RST | TCP_ACK)) == TCP_ACK;
@@ -211,6 +234,13 @@ static __always_inline void track(struct flow *flow, __u32 slot, const struct pa
 	note_seen(flow, now);
 	if (changes_nothing(packet, state))
 		return;
+	if (packet->protocol == IPPROTO_UDP) { /* the first reply of a connection under a template */
+		struct flow *connection = flow_at(partner_of(flow, control));
+
+		if (is_reply && copy_state(slot, STATE_UDP) && connection)
+			assure_template(controller_of(connection, connection->control));
+		return;
+	}
 	direction = direction_of(is_reply, flow_method(control));
 	if (next_state(packet, direction, state) == state)
 		return;

@@ -34,12 +34,42 @@ struct {
 	__type(value, struct sweep);
 } sweeps SEC(".maps");
 
+/* What a template lives on for after its time, while there are connections that came by it. */
+#define TEMPLATE_AGAIN_S 60
+
+/* Ends a template whose time is over, or gives it more. Returns 1 while the slot holds one. */
+__noinline int expire_template(__u32 slot, __u32 now)
+{
+	struct flow *flow = flow_at(slot);
+	struct lease *lease = flow ? lease_of(flow, flow->control) : NULL;
+	__u32 controlled;
+
+	if (!flow || !lease)
+		return 0;
+	controlled = __sync_val_compare_and_swap(&lease->controlled, 0, TEMPLATE_CLOSED);
+	if (controlled && controlled != TEMPLATE_CLOSED) {
+		WRITE_ONCE(lease->timeout_s, TEMPLATE_AGAIN_S);
+		WRITE_ONCE(flow->seen, now);
+		return 1;
+	}
+	/* Closed, nobody takes it any more. Whoever let go of it last may only just be noting when. */
+	return !end_connection(slot, READ_ONCE(flow->life)) && !end_connection(slot, READ_ONCE(flow->life));
+}
+
+static __always_inline bool is_of_gone(const struct flow *flow)
+{
+	struct destination *destination = destination_at(flow->destination);
+
+	return destination && is_gone(destination);
+}
+
 /* Ends the connection in a slot if its time is over. Returns 1 while the slot holds one. */
 __noinline int visit_slot(__u32 slot)
 {
 	struct flow *flow = flow_at(slot), *reply;
 	struct settings *set = live_settings();
 	__u32 timeout, state, now, kind, partner;
+	struct lease *lease;
 	__u64 life;
 
 	if (!flow || !set)
@@ -51,10 +81,15 @@ __noinline int visit_slot(__u32 slot)
 	if (kind != FLOW_LIVE)
 		return 0;
 	state = flow_state(life);
-	timeout = set->timeout_s[state] * set->hz;
 	now = jiffies();
+	lease = is_template(flow, life) ? lease_of(flow, life) : NULL;
+	timeout = (lease ? READ_ONCE(lease->timeout_s) : set->timeout_s[state]) * set->hz;
+	if (set->expire_nodest_conn && is_of_gone(flow) && !(lease && READ_ONCE(lease->controlled)))
+		timeout = 0;
 	if ((__s32)(now - (__u32)(life >> 32)) < (__s32)timeout)
 		return 1;
+	if (lease)
+		return expire_template(slot, now);
 	partner = partner_of(flow, life);
 	reply = partner == NO_PARTNER ? NULL : flow_at(partner);
 	if (reply && flow_kind(reply->control) == FLOW_REPLY && (__s32)(now - READ_ONCE(reply->seen)) < (__s32)timeout)

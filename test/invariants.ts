@@ -21,6 +21,8 @@ interface Held {
 export interface Census {
   readonly connections: number;
   readonly replies: number;
+  /** Left out when there are none. */
+  readonly templates?: number;
   readonly violations: readonly string[];
 }
 
@@ -32,11 +34,14 @@ export function takeCensus(maps: Maps): Census {
     ...keys(entries),
     ...partners(maps, entries),
     ...loads(maps, entries),
+    ...templates(maps, entries),
     ...pages(maps, entries),
   ];
   const count = (kind: string): number => [...entries.values()].filter((entry) => entry.kind === kind).length;
+  const held = [...entries.values()].filter(({ entry }) => entry.lease !== undefined).length;
   return {
-    connections: count('FLOW_LIVE'),
+    connections: count('FLOW_LIVE') - held,
+    ...(held === 0 ? {} : { templates: held }),
     replies: count('FLOW_REPLY'),
     violations: violations.slice(0, mostTold),
   };
@@ -61,9 +66,16 @@ function readEntries(maps: Maps): readonly [ReadonlyMap<number, Held>, ReadonlyS
     const entry = readEntry(maps, control, slot);
     const state = maps.vocabulary.states.name(entry.state);
     const method = maps.vocabulary.methods.name(entry.method);
-    entries.set(slot, { slot, kind, state, method, entry, home: home(entry.key) });
+    const own = entry.lease?.isParked ? homeOfPlace(maps, entry) : home(entry.key);
+    entries.set(slot, { slot, kind, state, method, entry, home: own });
   }
   return [entries, spare];
+}
+
+/** home_of of bpf/flow.h: a parked template is where its former key has its home. */
+function homeOfPlace(maps: Maps, { slot, offset }: Entry): number {
+  const { flow_slots: slots } = maps.instance;
+  return (slot - (offset * (offset + 1)) / 2 + slots) % slots;
 }
 
 /** flow_home of bpf/flow.h. */
@@ -127,6 +139,7 @@ function* places(maps: Maps, entries: ReadonlyMap<number, Held>): Generator<stri
 function* keys(entries: ReadonlyMap<number, Held>): Generator<string> {
   const seen = new Map<string, number>();
   for (const { slot, entry } of entries.values()) {
+    if (entry.lease?.isParked) continue;
     const key = textOf(entry.key);
     const other = seen.get(key);
     if (other !== undefined) yield `slots ${other} and ${slot} have the same key ${key}`;
@@ -143,7 +156,7 @@ function textOf({ family, words, ports }: Tuple): string {
 function* partners(maps: Maps, entries: ReadonlyMap<number, Held>): Generator<string> {
   for (const { slot, kind, method, entry } of entries.values()) {
     const { partner } = entry;
-    const isTranslated = method === 'masq' || method === 'fullnat';
+    const isTranslated = entry.lease === undefined && (method === 'masq' || method === 'fullnat');
     if (!isTranslated) {
       if (kind !== 'FLOW_LIVE' || partner !== maps.vocabulary.numbers.NO_PARTNER)
         yield `slot ${slot}: ${kind} by ${method} with partner ${partner}`;
@@ -171,9 +184,14 @@ function* loads(maps: Maps, entries: ReadonlyMap<number, Held>): Generator<strin
   const destinations = maps.rows('destinations');
   const active = new Map<number, number>();
   const inactive = new Map<number, number>();
+  const persistent = new Map<number, number>();
   for (const { slot, kind, state, entry } of entries.values()) {
-    const { isInactive, destination } = entry;
+    const { isInactive, destination, lease } = entry;
     if (kind !== 'FLOW_LIVE') continue;
+    if (lease !== undefined) {
+      persistent.set(destination, (persistent.get(destination) ?? 0) + 1);
+      continue;
+    }
     if (isInactive === activeStates.includes(state ?? '')) {
       yield `slot ${slot}: ${state} counts as ${isInactive ? 'inactive' : 'active'}`;
     }
@@ -183,6 +201,7 @@ function* loads(maps: Maps, entries: ReadonlyMap<number, Held>): Generator<strin
   for (const [name, counts] of [
     ['active', active],
     ['inactive', inactive],
+    ['persistent', persistent],
   ] as const) {
     const column = destinations.number(name);
     for (let index = 0; index < destinations.length; index++) {
@@ -191,6 +210,22 @@ function* loads(maps: Maps, entries: ReadonlyMap<number, Held>): Generator<strin
         yield `destination ${index} counts ${column.get(index) | 0} ${name} connections, there are ${expected}`;
       }
     }
+  }
+}
+
+/** Each template counts the connections that hold it, and nothing else is held. */
+function* templates(maps: Maps, entries: ReadonlyMap<number, Held>): Generator<string> {
+  const { NO_SLOT } = maps.vocabulary.numbers;
+  const holders = new Map<number, number>();
+  for (const { slot, kind, entry } of entries.values()) {
+    if (kind !== 'FLOW_LIVE' || entry.controller === NO_SLOT) continue;
+    if (entries.get(entry.controller)?.entry.lease === undefined)
+      yield `slot ${slot} came by ${entry.controller}, which is no template`;
+    holders.set(entry.controller, (holders.get(entry.controller) ?? 0) + 1);
+  }
+  for (const { slot, entry } of entries.values()) {
+    if (entry.lease !== undefined && entry.lease.controlled !== (holders.get(slot) ?? 0))
+      yield `template ${slot} counts ${entry.lease.controlled | 0} connections, there are ${holders.get(slot) ?? 0}`;
   }
 }
 

@@ -26,12 +26,15 @@ export function* readConnections(maps: Maps): Generator<Connection> {
     // The slot may have gone to another connection while it was read.
     if (!control.isSameEntry(before, word.get(slot))) continue;
     const last = entry.partner === NO_PARTNER ? entry.seen : later(entry.seen, seen.get(entry.partner));
-    const connection = toConnection(maps, entry, clock.secondsLeft(entry.state, last));
+    const connection =
+      entry.lease === undefined
+        ? toConnection(maps, entry, clock.secondsLeft(clock.timeouts[entry.state] ?? 0, last))
+        : toTemplate(maps, entry, clock.secondsLeft(entry.lease.timeoutS, last));
     if (connection !== undefined) yield connection;
   }
 }
 
-/** Live connections, counted without decoding any. */
+/** Live connections and templates, counted without decoding any. */
 export function countConnections(maps: Maps): number {
   let count = 0;
   for (const _ of liveSlots(maps)) count++;
@@ -78,10 +81,35 @@ function toConnection(maps: Maps, entry: Entry, expiresInS: number): Connection 
   const common = { protocol, state, method, expiresInS, client, virtual };
   if (method === 'gate' || method === 'tunnel') {
     const { rip: address, port } = readEndpoint(maps, entry.destination);
-    return { ...common, destination: { address, port: port === 0 ? virtual.port : port } };
+    // An IPv6 entry has no room for the port; one that came by a template, where it may be another, has an extension.
+    const isTold = !entry.isSix || entry.isExtended;
+    return {
+      ...common,
+      destination: { address, port: isTold ? toEnds(entry.becomes).target.port : port || virtual.port },
+    };
   }
   const { source: local, target: destination } = toEnds(entry.becomes);
   return method === 'fullnat' ? { ...common, destination, local } : { ...common, destination };
+}
+
+/** As IPVS shows it: a client under its mask, and no ports but those of a service that has one. */
+function toTemplate(maps: Maps, entry: Entry, expiresInS: number): Connection | undefined {
+  const { methods, states } = maps.vocabulary;
+  const { source: client, target: virtual, protocol: number } = toEnds(entry.key);
+  const protocol = number === 0 ? 'ip' : protocolName(number);
+  const method = methods.name(entry.method);
+  if (protocol === undefined || method === undefined) return undefined;
+  const { rip: address, port } = readEndpoint(maps, entry.destination);
+  return {
+    protocol,
+    state: states.name(entry.state) ?? 'NONE',
+    isTemplate: true,
+    method,
+    expiresInS,
+    client,
+    virtual,
+    destination: { address, port: entry.lease?.isParked || virtual.port === 0 ? virtual.port : port },
+  };
 }
 
 /** Of two jiffies, 32 bits wide and less than 2^31 apart. */
@@ -90,16 +118,17 @@ function later(a: number, b: number): number {
 }
 
 interface Clock {
-  /** Until a connection in this state, last seen then, expires. */
-  secondsLeft(state: number, seen: number): number;
+  /** By state. */
+  readonly timeouts: readonly number[];
+  /** Until an entry with this timeout, last seen then, expires. */
+  secondsLeft(timeoutS: number, seen: number): number;
 }
 
 function readClock(maps: Maps): Clock {
   const now = readJiffies(maps);
   const timeouts = readTimeoutRow(maps);
-  const left = (state: number, seen: number): number =>
-    (timeouts[state] ?? 0) - ((now - seen) | 0) / jiffiesPerSecond();
-  return { secondsLeft: (state, seen) => Math.max(0, Math.floor(left(state, seen))) };
+  const left = (timeoutS: number, seen: number): number => timeoutS - ((now - seen) | 0) / jiffiesPerSecond();
+  return { timeouts, secondsLeft: (timeoutS, seen) => Math.max(0, Math.floor(left(timeoutS, seen))) };
 }
 
 /** The low 32 bits, as entries have them. */

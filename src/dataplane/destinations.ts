@@ -2,7 +2,7 @@
 import { be16 } from '../kernel/codec.ts';
 import type { Destination, ServiceIdentity } from '../model/service.ts';
 import { type Ledger, minus, nothing, rawCounters, slotEntry } from './ledger.ts';
-import type { LiveTable } from './live.ts';
+import type { LiveDestination, LiveTable } from './live.ts';
 import type { Maps } from './maps.ts';
 import type { PlannedDestination, PlannedService } from './plan.ts';
 import type { Slots } from './slots.ts';
@@ -46,19 +46,41 @@ function ownerName(parts: readonly Uint8Array[]): string {
 /** Makes the slots agree with the table in force, whatever a process that died in the middle of a change left of it. */
 export function repairSlots(maps: Maps, { services }: LiveTable, nowS: number): void {
   const rows = maps.rows('destinations');
-  const [service, weight] = [rows.number('service'), rows.number('weight')];
+  const service = rows.number('service');
   const isInForce = new Uint8Array(everUsed(maps));
   for (const { record, destinations } of services) {
-    for (const { slot, weight: right } of destinations) {
+    for (const destination of destinations) {
+      const { slot } = destination;
       isInForce[slot] = 1;
-      if (!isAvailable(maps, slot) || service.get(slot) !== record.id || weight.get(slot) !== right) {
-        rows.patch(slot, { service: record.id, weight: right, flags: maps.vocabulary.numbers.DESTINATION_AVAILABLE });
+      copyMember(maps, destination);
+      if (!isAvailable(maps, slot) || service.get(slot) !== record.id) {
+        rows.patch(slot, { service: record.id, flags: maps.vocabulary.numbers.DESTINATION_AVAILABLE });
       }
     }
   }
   for (let slot = 0; slot < isInForce.length; slot++) {
     if (!isInForce[slot] && isAvailable(maps, slot)) retireSlot(maps, slot, nowS);
   }
+}
+
+/** What its member says, for packets that don't come by the members. */
+export function copyMember(maps: Maps, destination: LiveDestination): void {
+  const { slot, weight, method, upperThreshold = 0, lowerThreshold = 0 } = destination;
+  const rows = maps.rows('destinations');
+  const before = rows.number('upper_threshold').get(slot);
+  const wanted = {
+    weight,
+    method: maps.vocabulary.methods.number(method),
+    upper_threshold: upperThreshold,
+    lower_threshold: lowerThreshold,
+  };
+  for (const [member, value] of Object.entries(wanted)) {
+    const column = rows.number(member);
+    if (column.get(slot) !== value) column.set(slot, value);
+  }
+  // __ip_vs_update_dest: who may now have more is not full; who may have less is, from the next connection on.
+  const hasMoreRoom = upperThreshold > before || upperThreshold === 0;
+  if (hasMoreRoom && upperThreshold !== before) rows.number('overloaded').set(slot, 0);
 }
 
 /** Packets of its connections are dropped from here on. */
@@ -73,11 +95,11 @@ export function prepareDestinations(maps: Maps, ledger: Ledger, service: Planned
   const key = encodeKey(maps.layouts.struct('service_key'), service.identity);
   const rows = maps.rows('destinations');
   for (const destination of service.destinations) {
-    const { slot, origin, weight } = destination;
+    const { slot, origin } = destination;
     if (origin === 'new') initialise(maps, ledger, destination, key);
     if (origin === 'kept') continue;
     rows.number('service').set(slot, service.record.id);
-    rows.number('weight').set(slot, weight);
+    copyMember(maps, destination);
     rows.number('flags').set(slot, maps.vocabulary.numbers.DESTINATION_AVAILABLE);
   }
 }

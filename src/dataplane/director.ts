@@ -225,13 +225,11 @@ class PinnedDirector implements DataplaneDirector {
 }
 
 function toInstalled(maps: Maps, ledger: Ledger, service: LiveService): InstalledService {
-  const { identity, scheduler, localAddresses, destinations } = service;
+  const { record: _, destinations, ...rest } = service;
   const counted = destinations.map(({ slot }) => rawCounters(maps, slot));
   const slots = destinations.map(({ slot }) => slot);
   return {
-    identity,
-    scheduler,
-    localAddresses,
+    ...rest,
     destinations: destinations.map((destination, index) => ({
       ...toInstalledDestination(maps, destination),
       counters: plus(counted[index] ?? nothing, ledger.offset(slotEntry(destination.slot))),
@@ -242,13 +240,10 @@ function toInstalled(maps: Maps, ledger: Ledger, service: LiveService): Installe
 }
 
 function toInstalledDestination(maps: Maps, destination: LiveDestination): Omit<InstalledDestination, 'counters'> {
-  const { rip, port, method, weight, slot } = destination;
+  const { slot, ...rest } = destination;
   const rows = maps.rows('destinations');
   return {
-    rip,
-    port,
-    method,
-    weight,
+    ...rest,
     activeConnections: rows.number('active').get(slot),
     inactiveConnections: rows.number('inactive').get(slot),
     persistentConnections: rows.number('persistent').get(slot),

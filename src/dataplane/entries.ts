@@ -3,6 +3,16 @@ import type { Control, ControlWord } from './control.ts';
 import type { Maps } from './maps.ts';
 import type { Tuple } from './wire.ts';
 
+/** What is only in a template. */
+export interface Lease {
+  /** It lives so long after its last new connection. */
+  readonly timeoutS: number;
+  /** Connections that came by it. */
+  readonly controlled: number;
+  /** Nobody finds it any more. */
+  readonly isParked: boolean;
+}
+
 export interface Entry extends ControlWord {
   readonly slot: number;
   /** Jiffies, the low 32 bits. */
@@ -17,6 +27,13 @@ export interface Entry extends ControlWord {
   readonly key: Tuple;
   /** What its packets become, if its method translates them. */
   readonly becomes: Tuple;
+  /** undefined: it is no template. */
+  readonly lease: Lease | undefined;
+}
+
+interface LeaseRow {
+  readonly timeout_s: number;
+  readonly controlled: number;
 }
 
 interface Words {
@@ -34,6 +51,8 @@ interface FlowRow {
   readonly new_addresses: bigint;
   readonly new_ports: number;
   readonly controller: number;
+  readonly lease: LeaseRow;
+  readonly lease_six: LeaseRow;
   readonly six: { readonly addresses: Words; readonly ports: bigint };
   readonly new: { readonly addresses: Words; readonly ports: number };
 }
@@ -48,7 +67,8 @@ export function readEntry(maps: Maps, control: Control, slot: number): Entry {
     const { partner, controller } = row;
     const becomes: Tuple = { family: 4, words: [row.new_addresses], ports: portsOf(row.new_ports, key) };
     const { NO_SLOT } = maps.vocabulary.numbers;
-    return { ...common, extension: undefined, partner, controller: word.isSix ? NO_SLOT : controller, becomes };
+    const lease = word.isSix ? undefined : leaseOf(maps, key, row.lease);
+    return { ...common, extension: undefined, partner, controller: word.isSix ? NO_SLOT : controller, becomes, lease };
   }
   const extension = maps.rows('flows').read<FlowRow>(row.partner);
   return {
@@ -61,7 +81,15 @@ export function readEntry(maps: Maps, control: Control, slot: number): Entry {
       words: extension.new.addresses.word,
       ports: portsOf(extension.new.ports, key),
     },
+    lease: leaseOf(maps, key, extension.lease_six),
   };
+}
+
+function leaseOf({ vocabulary }: Maps, { ports }: Tuple, row: LeaseRow): Lease | undefined {
+  const { TEMPLATE_BIT, TEMPLATE_PARKED_BIT } = vocabulary.numbers;
+  if (((ports >> BigInt(TEMPLATE_BIT)) & 1n) === 0n) return undefined;
+  const isParked = ((ports >> BigInt(TEMPLATE_PARKED_BIT)) & 1n) !== 0n;
+  return { timeoutS: row.timeout_s, controlled: row.controlled, isParked };
 }
 
 function keyOf({ addresses, ports, six }: FlowRow, { isSix }: ControlWord): Tuple {

@@ -127,7 +127,9 @@ function build(directory: string, layouts: Layouts, row: object, sizes: Readonly
   loadNew(directory, layouts, row, sizes);
   using maps = new Maps(directory, layouts);
   maps.rows('instances').patch(0, row);
-  maps.rows('settings').patch(0, { timeout_s: timeoutRow(maps.vocabulary, defaultTimeouts), hz: jiffiesPerSecond() });
+  maps
+    .rows('settings')
+    .patch(0, { timeout_s: timeoutRow(maps.vocabulary, defaultTimeouts), hz: jiffiesPerSecond(), conn_reuse_mode: 1 });
   using table = createTable(maps, 0);
   putInForce(maps, table);
   startTimer(directory);

@@ -1,6 +1,7 @@
 // The table in force as user space sees it: services with the regions, slots and ids that they refer to.
 import type { Destination, Scheduler, Service, Table } from '../model/service.ts';
 import type { Region } from './regions.ts';
+import type { ServiceSettings } from './service-flags.ts';
 
 export interface LiveDestination extends Destination {
   /** Index into the destinations map. */
@@ -19,6 +20,7 @@ export interface ServiceRecord {
   readonly maxWeight: number;
   readonly weightStep: number;
   readonly order: number;
+  readonly settings: ServiceSettings;
 }
 
 export interface LiveService extends Service {
@@ -34,11 +36,9 @@ export interface LiveTable {
 /** The same as a person configures it. */
 export function toTable({ services }: LiveTable): Table {
   return {
-    services: services.map(({ identity, scheduler, localAddresses, destinations }) => ({
-      identity,
-      scheduler,
-      localAddresses,
-      destinations: destinations.map(({ rip, port, method, weight }) => ({ rip, port, method, weight })),
+    services: services.map(({ record: _, ...service }) => ({
+      ...service,
+      destinations: service.destinations.map(({ slot: _slot, ...destination }) => destination),
     })),
   };
 }

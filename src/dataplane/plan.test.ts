@@ -7,30 +7,44 @@ import { destinationKey, serviceKey } from '../model/table.ts';
 import { type LiveDestination, type LiveTable, type ServiceRecord, toTable } from './live.ts';
 import { isEmptyPlan, type Plan, type PlannedService, planChange, type Room } from './plan.ts';
 import { regionAllocator } from './regions.ts';
+import { serviceOf } from './service-flags.ts';
 import { slotPool } from './slots.ts';
+
+const numbers = { SERVICE_PERSISTENT: 1, SERVICE_ONE_PACKET: 2, SERVICE_THRESHOLDS: 4, SERVICE_FLAG_1: 8, BUCKETS: 16 };
 
 const address = (last: number): Address => ({ family: 4, bytes: [10, 0, 0, last] });
 
-const destination = fc.record({
-  rip: fc.integer({ min: 1, max: 6 }).map(address),
-  port: fc.constantFrom(80, 8080),
-  method: fc.constantFrom('masq', 'gate', 'tunnel', 'fullnat') satisfies fc.Arbitrary<Destination['method']>,
-  weight: fc.integer({ min: 0, max: 5 }),
-});
-const service = fc.record({
-  identity: fc.record({
-    kind: fc.constant('address' as const),
-    protocol: fc.constantFrom('tcp', 'udp'),
-    vip: fc.integer({ min: 100, max: 104 }).map(address),
-    port: fc.constant(80),
-  }),
-  scheduler: fc.constantFrom<Scheduler>('rr', 'wrr', 'wlc', 'sh', 'dh'),
-  localAddresses: fc.uniqueArray(fc.integer({ min: 1, max: 3 }).map(address), {
-    selector: ({ bytes }) => bytes[3],
-    maxLength: 2,
-  }),
-  destinations: fc.uniqueArray(destination, { selector: destinationKey, maxLength: 6 }),
-});
+const destination = fc.record(
+  {
+    rip: fc.integer({ min: 1, max: 6 }).map(address),
+    port: fc.constantFrom(80, 8080),
+    method: fc.constantFrom('masq', 'gate', 'tunnel', 'fullnat') satisfies fc.Arbitrary<Destination['method']>,
+    weight: fc.integer({ min: 0, max: 5 }),
+    upperThreshold: fc.integer({ min: 1, max: 3 }),
+    lowerThreshold: fc.constant(1),
+  },
+  { requiredKeys: ['rip', 'port', 'method', 'weight'] },
+);
+const service = fc.record(
+  {
+    identity: fc.record({
+      kind: fc.constant('address' as const),
+      protocol: fc.constantFrom('tcp', 'udp'),
+      vip: fc.integer({ min: 100, max: 104 }).map(address),
+      port: fc.constant(80),
+    }),
+    scheduler: fc.constantFrom<Scheduler>('rr', 'wrr', 'wlc', 'sh', 'dh'),
+    onePacket: fc.constant(true as const),
+    schedulerFlags: fc.constant(['flag-3']),
+    persistence: fc.record({ timeoutS: fc.integer({ min: 1, max: 3 }), mask: fc.constant(address(0)) }),
+    localAddresses: fc.uniqueArray(fc.integer({ min: 1, max: 3 }).map(address), {
+      selector: ({ bytes }) => bytes[3],
+      maxLength: 2,
+    }),
+    destinations: fc.uniqueArray(destination, { selector: destinationKey, maxLength: 6 }),
+  },
+  { requiredKeys: ['identity', 'scheduler', 'localAddresses', 'destinations'] },
+);
 const table = fc
   .uniqueArray(service, { selector: ({ identity }) => serviceKey(identity), maxLength: 6 })
   .map((services) => ({ services }));
@@ -49,6 +63,7 @@ class Simulation {
     const services = [...this.records.values()].map(({ identity, record }) => ({
       identity,
       scheduler: record.scheduler,
+      ...serviceOf(record.scheduler, record.settings, numbers),
       record,
       destinations: defined(this.members.slice(record.members.start, record.members.start + record.memberCount)),
       localAddresses: defined(
@@ -91,7 +106,7 @@ class Simulation {
         nowS,
       ),
       ownerOf,
-      bucketCount: 16,
+      numbers,
       serviceIds: 20,
       nextServiceId: this.nextServiceId,
       cursorOf: (id) => this.cursors.get(id) ?? 0n,
@@ -113,16 +128,11 @@ class Simulation {
   #write(written: PlannedService): void {
     const { record, destinations, localAddresses, buckets } = written;
     destinations.forEach((one, index) => {
-      this.members[record.members.start + index] = {
-        rip: one.rip,
-        port: one.port,
-        method: one.method,
-        weight: one.weight,
-        slot: one.slot,
-      };
+      const { origin, ...member } = one;
+      this.members[record.members.start + index] = member;
       const owner = ownerOf(written.identity, one);
       const known = this.slots[one.slot];
-      if (one.origin === 'new') expect(known?.isDeleted ?? true).toBe(true);
+      if (origin === 'new') expect(known?.isDeleted ?? true).toBe(true);
       else expect(known?.owner).toBe(owner);
       this.slots[one.slot] = { owner, isDeleted: false, deletedAtS: 0 };
     });

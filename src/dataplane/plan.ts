@@ -4,12 +4,14 @@ import { equalAddresses } from '../model/address.ts';
 import { about, FairleadError } from '../model/error.ts';
 import type { Destination, Service, ServiceIdentity, Table } from '../model/service.ts';
 import { destinationKey, destinationSubject, serviceKey } from '../model/table.ts';
-import { bucketsOf, usesBuckets } from '../schedule/buckets.ts';
+import { bucketsOf } from '../schedule/buckets.ts';
 import { freshCursor, movedCursor } from '../schedule/cursor.ts';
 import { descentOf } from '../schedule/descent.ts';
 import type { Listed } from '../schedule/edits.ts';
+import { type BucketNumbers, bucketCountOf } from './bucket-count.ts';
 import type { LiveDestination, LiveService, LiveTable, ServiceRecord } from './live.ts';
 import type { Allocate } from './regions.ts';
+import { type FlagNumbers, hasSameSettings, settingsOf } from './service-flags.ts';
 import type { SlotPool } from './slots.ts';
 
 /** What the plan may take from. */
@@ -20,7 +22,7 @@ export interface Room {
   readonly slots: SlotPool;
   /** The name by which a slot knows whose it is, or was. */
   readonly ownerOf: (service: ServiceIdentity, destination: Destination) => string;
-  readonly bucketCount: number;
+  readonly numbers: FlagNumbers & BucketNumbers;
   /** Ids are below this. */
   readonly serviceIds: number;
   readonly nextServiceId: number;
@@ -98,17 +100,18 @@ function planService(
     scheduler: service.scheduler,
     members: room.members(Math.max(destinations.length, 1)),
     memberCount: destinations.length,
-    buckets: room.buckets(usesBuckets(service.scheduler) ? room.bucketCount : 0),
+    buckets: room.buckets(bucketCountOf(service.scheduler, room.numbers)),
     localAddresses: room.localAddresses(service.localAddresses.length),
     ...descentOf(weights),
     order,
+    settings: settingsOf(service, room.numbers),
   };
   const remaining = new Set(destinations.map(({ slot }) => slot));
   return {
     ...service,
     record,
     destinations,
-    buckets: bucketsOf(service.scheduler, weights, room.bucketCount),
+    buckets: bucketsOf(service.scheduler, weights, record.buckets.length),
     cursor: cursorOf(service, previous, room),
     previous,
     abandoned: previous?.destinations.filter(({ slot }) => !remaining.has(slot)) ?? [],
@@ -154,14 +157,21 @@ function listed({ destinations }: Service): readonly Listed[] {
 
 function isSame(a: Service, b: Service): boolean {
   return (
-    a.scheduler === b.scheduler &&
+    hasSameSettings(a, b) &&
     areEqual(a.localAddresses, b.localAddresses, equalAddresses) &&
     areEqual(a.destinations, b.destinations, isSameDestination)
   );
 }
 
 function isSameDestination(a: Destination, b: Destination): boolean {
-  return a.weight === b.weight && a.method === b.method && a.port === b.port && equalAddresses(a.rip, b.rip);
+  return (
+    a.weight === b.weight &&
+    a.method === b.method &&
+    a.port === b.port &&
+    equalAddresses(a.rip, b.rip) &&
+    (a.upperThreshold ?? 0) === (b.upperThreshold ?? 0) &&
+    (a.lowerThreshold ?? 0) === (b.lowerThreshold ?? 0)
+  );
 }
 
 function areEqual<T>(some: readonly T[], others: readonly T[], equal: (a: T, b: T) => boolean): boolean {

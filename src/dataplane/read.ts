@@ -6,6 +6,7 @@ import type { LiveDestination, LiveService, LiveTable } from './live.ts';
 import type { Maps } from './maps.ts';
 import type { Region } from './regions.ts';
 import { decodeEntries, type Entry, equalsRaw, type RawTable, readRaw } from './service_table.ts';
+import { serviceOf } from './service-flags.ts';
 import { toAddress } from './wire.ts';
 
 const attempts = 100;
@@ -41,6 +42,7 @@ function toService(maps: Maps, { identity, record }: Entry): LiveService {
   return {
     identity,
     scheduler: record.scheduler,
+    ...serviceOf(record.scheduler, record.settings, maps.vocabulary.numbers),
     record,
     localAddresses: readRegion(record.localAddresses, (at) =>
       toAddress(maps.rows('local_addresses').bytes('word').get(at), family),
@@ -55,7 +57,18 @@ function toDestination(maps: Maps, member: number): LiveDestination {
   const method = maps.vocabulary.methods.name(members.number('method').get(member));
   if (method === undefined) throw new RangeError('a destination of a method that has no name');
   const { rip, port } = readEndpoint(maps, slot);
-  return { rip, port, method, weight: members.number('weight').get(member), slot };
+  const weight = members.number('weight').get(member);
+  return { rip, port, method, weight, ...readThresholds(maps, member), slot };
+}
+
+function readThresholds(maps: Maps, member: number): Pick<LiveDestination, 'upperThreshold' | 'lowerThreshold'> {
+  const members = maps.rows('members');
+  const upperThreshold = members.number('upper_threshold').get(member);
+  const lowerThreshold = members.number('lower_threshold').get(member);
+  return {
+    ...(upperThreshold === 0 ? {} : { upperThreshold }),
+    ...(lowerThreshold === 0 ? {} : { lowerThreshold }),
+  };
 }
 
 /** The real server of a slot. */

@@ -3,10 +3,10 @@ import { decode, encode } from '../kernel/codec.ts';
 import { BpfMap, mapFlag, mapType } from '../kernel/map.ts';
 import { FairleadError } from '../model/error.ts';
 import type { ServiceIdentity } from '../model/service.ts';
-import { usesBuckets } from '../schedule/buckets.ts';
+import { bucketCountOf } from './bucket-count.ts';
 import type { ServiceRecord } from './live.ts';
 import type { Maps } from './maps.ts';
-import { decodeKey, encodeKey } from './wire.ts';
+import { decodeKey, encodeAddress, encodeKey, toAddress } from './wire.ts';
 
 export interface Entry {
   readonly identity: ServiceIdentity;
@@ -36,7 +36,12 @@ export function decodeEntries(maps: Maps, raw: RawTable): readonly Entry[] {
   const [key, value] = [maps.layouts.struct('service_key'), maps.layouts.struct('service')];
   return Array.from({ length: raw.keys.length / key.size }, (_, index) => ({
     identity: decodeKey(key, raw.keys.subarray(index * key.size)),
-    record: toRecord(maps, decode(value, raw.values, index * value.size)),
+    record: toRecord(
+      maps,
+      decode(value, raw.values, index * value.size),
+      raw.values.subarray(index * value.size + value.field('mask').offset),
+      raw.keys.readUInt8(index * key.size + key.field('family').offset),
+    ),
   }));
 }
 
@@ -108,9 +113,13 @@ interface ServiceRow {
   readonly max_weight: number;
   readonly weight_step: number;
   readonly order: number;
+  readonly flags: number;
+  readonly persistence_s: number;
 }
 
-function toRecord({ vocabulary }: Maps, row: ServiceRow): ServiceRecord {
+function toRecord({ vocabulary }: Maps, row: ServiceRow, mask: Buffer, family: number): ServiceRecord {
+  const { numbers } = vocabulary;
+  const isPersistent = (row.flags & numbers.SERVICE_PERSISTENT) !== 0;
   const scheduler = vocabulary.schedulers.name(row.scheduler);
   if (scheduler === undefined) throw new RangeError('a service of a scheduler that has no name');
   return {
@@ -118,11 +127,15 @@ function toRecord({ vocabulary }: Maps, row: ServiceRow): ServiceRecord {
     scheduler,
     members: { start: row.members, length: Math.max(row.member_count, 1) },
     memberCount: row.member_count,
-    buckets: { start: row.buckets, length: usesBuckets(scheduler) ? vocabulary.numbers.BUCKETS : 0 },
+    buckets: { start: row.buckets, length: bucketCountOf(scheduler, numbers) },
     localAddresses: { start: row.local_addresses, length: row.local_address_count },
     maxWeight: row.max_weight,
     weightStep: row.weight_step,
     order: row.order,
+    settings: {
+      flags: row.flags,
+      persistence: isPersistent ? { timeoutS: row.persistence_s, mask: toAddress(mask, family) } : undefined,
+    },
   };
 }
 
@@ -138,6 +151,12 @@ function encodeRecord({ layouts, vocabulary }: Maps, record: ServiceRecord): Buf
     max_weight: record.maxWeight,
     weight_step: record.weightStep,
     order: record.order,
+    flags: record.settings.flags,
+    persistence_s: record.settings.persistence?.timeoutS ?? 0,
   };
-  return encode(layouts.struct('service'), row);
+  const layout = layouts.struct('service');
+  const encoded = encode(layout, row);
+  const { persistence } = record.settings;
+  if (persistence !== undefined) encoded.set(encodeAddress(persistence.mask), layout.field('mask').offset);
+  return encoded;
 }

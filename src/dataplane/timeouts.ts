@@ -5,7 +5,7 @@ import type { Maps } from './maps.ts';
 import type { Vocabulary } from './vocabulary.ts';
 
 /** Source: tcp_timeouts, udp_timeouts and sctp_timeouts of ip_vs_proto_tcp.c, ip_vs_proto_udp.c and ip_vs_proto_sctp.c. */
-const fixed: Readonly<Record<Exclude<FlowState, 'ESTABLISHED' | 'FIN_WAIT' | 'UDP'>, number>> = {
+const fixed: Readonly<Record<Exclude<FlowState, 'ESTABLISHED' | 'FIN_WAIT' | 'UDP' | 'ASSURED'>, number>> = {
   NONE: 2,
   SYN_SENT: 120,
   SYN_RECV: 60,

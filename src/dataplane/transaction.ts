@@ -1,11 +1,12 @@
 // A change of the table, carried out in steps: until 'swapped' packets see the old table, from then on the new one, whole.
 import type { Counters } from '../model/director.ts';
 import type { Table } from '../model/service.ts';
-import { ownerOf, prepareDestinations, readSlots, repairSlots, retireSlot } from './destinations.ts';
+import { copyMember, ownerOf, prepareDestinations, readSlots, repairSlots, retireSlot } from './destinations.ts';
 import { writeEnds } from './ends.ts';
 import { type Ledger, minus, nothing, openLedger, plus, rawCounters, serviceEntry, sumOf } from './ledger.ts';
 import { type LiveTable, toTable } from './live.ts';
 import { forgetLocalities } from './localities.ts';
+import { setLookups } from './lookups.ts';
 import type { Maps } from './maps.ts';
 import { isEmptyPlan, type Plan, type PlannedService, planChange, type Room } from './plan.ts';
 import { readLive } from './read.ts';
@@ -22,6 +23,7 @@ export type Step = 'repaired' | 'planned' | 'settled' | 'prepared' | 'swapped' |
 export function* changeTable(maps: Maps, edit: (installed: Table) => Table, nowS: number): Generator<Step, void> {
   const live = readLive(maps);
   repairSlots(maps, live, nowS);
+  setLookups(maps, live.services);
   yield 'repaired';
   const wanted = edit(toTable(live));
   validate(wanted);
@@ -34,15 +36,18 @@ export function* changeTable(maps: Maps, edit: (installed: Table) => Table, nowS
     waitForPackets(maps);
     yield 'settled';
     prepare(maps, ledger, plan);
+    setLookups(maps, [...live.services, ...wanted.services]);
     yield 'prepared';
     swap(maps, plan);
   } catch (error) {
     repairSlots(maps, live, nowS);
+    setLookups(maps, live.services);
     throw error;
   }
   yield 'swapped';
   writeEnds(maps, [...plan.kept, ...plan.written]);
   finish(maps, ledger, plan, nowS);
+  setLookups(maps, wanted.services);
   yield 'finished';
 }
 
@@ -67,7 +72,7 @@ function roomOf(maps: Maps, { services }: LiveTable, nowS: number): Room {
     ),
     slots: slotPool(readSlots(maps), nowS),
     ownerOf: (service, destination) => ownerOf(maps, service, destination),
-    bucketCount: maps.vocabulary.numbers.BUCKETS,
+    numbers: maps.vocabulary.numbers,
     serviceIds: capacity('cursors'),
     nextServiceId: maps.rows('instances').number('next_service_id').get(0),
     cursorOf: (id) => maps.words('cursors').get(id),
@@ -87,11 +92,13 @@ function prepare(maps: Maps, ledger: Ledger, plan: Plan): void {
 
 function prepareRegions(maps: Maps, { record, destinations, buckets, localAddresses }: PlannedService): void {
   const members = maps.rows('members');
-  for (const [index, { slot, weight, method }] of destinations.entries()) {
+  for (const [index, { slot, weight, method, upperThreshold, lowerThreshold }] of destinations.entries()) {
     const at = record.members.start + index;
     members.number('destination').set(at, slot);
     members.number('weight').set(at, weight);
     members.number('method').set(at, maps.vocabulary.methods.number(method));
+    members.number('upper_threshold').set(at, upperThreshold ?? 0);
+    members.number('lower_threshold').set(at, lowerThreshold ?? 0);
   }
   if (buckets.length > 0) {
     const column = maps.buckets;
@@ -128,12 +135,11 @@ function swap(maps: Maps, { written, removed, kept }: Plan): void {
 }
 
 function finish(maps: Maps, ledger: Ledger, plan: Plan, nowS: number): void {
-  const weights = maps.rows('destinations').number('weight');
   for (const service of plan.written) {
     const { previous, record, cursor, destinations, abandoned } = service;
     if (previous === undefined) continue;
     maps.words('cursors').set(record.id, cursor);
-    for (const { slot, weight } of destinations) weights.set(slot, weight);
+    for (const destination of destinations) copyMember(maps, destination);
     for (const { slot } of abandoned) retireSlot(maps, slot, nowS);
     if (previous.scheduler !== service.scheduler) forgetLocalities(maps, previous);
     ledger.setOffset(serviceEntry(previous), nothing);

@@ -28,14 +28,23 @@ describe('a table', () => {
       [{ ...service, destinations: [destination, { ...destination, weight: 2 }] }],
       'is there twice',
     ],
-    ['a firewall mark', [{ ...service, identity: { kind: 'mark', mark: 1, family: 4 } }], 'firewall mark'],
+    ['mark 0', [{ ...service, identity: { kind: 'mark', mark: 0, family: 4 } }], 'mark: 0'],
     ['two families', [{ ...service, identity: { ...identity, vip: parseAddress('fd00::1') } }], 'of one family'],
     [
       'two families',
       [{ ...service, destinations: [{ ...destination, rip: parseAddress('fd00::1') }] }],
       'of one family',
     ],
-    ['port 0 of a service', [{ ...service, identity: { ...identity, port: 0 } }], 'port: 0'],
+    [
+      'a lower threshold above the upper one',
+      [{ ...service, destinations: [{ ...destination, upperThreshold: 2, lowerThreshold: 3 }] }],
+      'lower threshold: 3',
+    ],
+    [
+      'persistence without a time',
+      [{ ...service, persistence: { timeoutS: 0, mask: parseAddress('255.255.255.255') } }],
+      'persistence: 0',
+    ],
     ['a weight below 0', [{ ...service, destinations: [{ ...destination, weight: -1 }] }], 'weight: -1'],
     ['a weight beyond 31 bits', [{ ...service, destinations: [{ ...destination, weight: 2 ** 31 }] }], 'weight'],
   ])('may not have %s', (_, services, message) => {

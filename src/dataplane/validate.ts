@@ -5,6 +5,10 @@ import { destinationKey, serviceKey } from '../model/table.ts';
 
 const largestPort = 65535;
 const largestWeight = 2 ** 31 - 1;
+const largestThreshold = 2 ** 32 - 1;
+const largestMark = 2 ** 32 - 1;
+/** 31 days: ipvsadm's. */
+const longestPersistenceS = 31 * 86_400;
 
 export function validate({ services }: Table): void {
   const known = new Set<string>();
@@ -16,8 +20,13 @@ export function validate({ services }: Table): void {
   }
 }
 
-function validateService({ identity, localAddresses, destinations }: Service): void {
+function validateService({ identity, localAddresses, destinations, persistence, ...service }: Service): void {
   const family = validateIdentity(identity);
+  if (persistence !== undefined) {
+    expectFamily(family, persistence.mask.family);
+    expectRange('persistence', persistence.timeoutS, 1, longestPersistenceS);
+  }
+  if (service.onePacket) throw new FairleadError('not-supported', 'one-packet scheduling is not supported');
   const known = new Set<string>();
   for (const address of localAddresses) expectFamily(family, address.family);
   for (const destination of destinations) {
@@ -30,14 +39,19 @@ function validateService({ identity, localAddresses, destinations }: Service): v
 }
 
 function validateIdentity(identity: ServiceIdentity): 4 | 6 {
-  if (identity.kind === 'mark') throw new FairleadError('not-supported', 'services by firewall mark are not supported');
-  expectRange('port', identity.port, 1, largestPort);
+  if (identity.kind === 'mark') {
+    expectRange('mark', identity.mark, 1, largestMark);
+    return identity.family;
+  }
+  expectRange('port', identity.port, 0, largestPort);
   return identity.vip.family;
 }
 
-function validateDestination({ port, weight }: Destination): void {
+function validateDestination({ port, weight, upperThreshold = 0, lowerThreshold = 0 }: Destination): void {
   expectRange('port', port, 0, largestPort);
   expectRange('weight', weight, 0, largestWeight);
+  expectRange('upper threshold', upperThreshold, 0, largestThreshold);
+  expectRange('lower threshold', lowerThreshold, 0, upperThreshold);
 }
 
 function expectFamily(wanted: 4 | 6, got: 4 | 6): void {

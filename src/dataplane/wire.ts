@@ -44,9 +44,13 @@ export function toEnds({ family, words, ports }: Tuple): Ends {
   return { source: end(0), target: end(1), protocol: Number((ports >> 32n) & 0xffn) };
 }
 
-/** The layout is that of struct service_key. */
+/** The layout is that of struct service_key. A mark stands where addresses have their first word, and has no protocol. */
 export function decodeKey(layout: StructLayout, bytes: Buffer): ServiceIdentity {
   const { port, family, protocol: number } = decode<{ port: number; family: number; protocol: number }>(layout, bytes);
+  if (number === 0) {
+    const mark = bytes.readUInt32BE(layout.field('vip').offset);
+    return { kind: 'mark', mark, family: family === 6 ? 6 : 4 };
+  }
   const protocol = protocolName(number);
   if (protocol === undefined) throw new RangeError('a service of a protocol that has no name');
   return {
@@ -58,7 +62,11 @@ export function decodeKey(layout: StructLayout, bytes: Buffer): ServiceIdentity 
 }
 
 export function encodeKey(layout: StructLayout, identity: ServiceIdentity): Buffer {
-  if (identity.kind === 'mark') throw new TypeError('a firewall mark has no key among the addresses');
+  if (identity.kind === 'mark') {
+    const key = encode(layout, { port: 0, protocol: 0, family: identity.family });
+    key.writeUInt32BE(identity.mark, layout.field('vip').offset);
+    return key;
+  }
   const key = encode(layout, {
     port: be16(identity.port),
     protocol: protocolNumbers[identity.protocol],

@@ -62,6 +62,7 @@ export const flowStates = [
   'SCTP_SHUTDOWN_ACK_SENT',
   'SCTP_REJECTED',
   'SCTP_CLOSED',
+  'ASSURED',
 ] as const;
 export type FlowState = (typeof flowStates)[number];
 

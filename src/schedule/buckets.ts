@@ -19,10 +19,6 @@ export function bucketsOf(scheduler: Scheduler, weights: readonly number[], size
   return [];
 }
 
-export function usesBuckets(scheduler: Scheduler): boolean {
-  return scheduler === 'sh' || scheduler === 'dh';
-}
-
 function fill(turns: readonly number[], size: number): readonly number[] {
   const buckets: number[] = [];
   while (turns.length > 0 && buckets.length < size) {

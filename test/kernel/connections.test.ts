@@ -40,8 +40,8 @@ afterEach(() => {
 });
 
 test.each<[Method, string, string, string | undefined]>([
-  ['gate', 'ESTABLISHED', '10.1.0.7:8080', undefined],
-  ['tunnel', 'FIN_WAIT', '10.1.0.7:8080', undefined],
+  ['gate', 'ESTABLISHED', '10.1.0.7:8081', undefined],
+  ['tunnel', 'FIN_WAIT', '10.1.0.7:8081', undefined],
   ['masq', 'SYN_RECV', '10.1.0.9:8081', undefined],
   ['fullnat', 'TIME_WAIT', '10.1.0.9:8081', '10.1.0.254:5000'],
 ])('a connection by %s has its addresses, state and destination', (method, state, destination, local) => {

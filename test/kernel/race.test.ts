@@ -2,10 +2,11 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { join } from 'node:path';
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
+import { controlOf } from '../../src/dataplane/control.ts';
 import type { Method, Service } from '../../src/model/service.ts';
 import { takeCensus } from '../invariants.ts';
 import { type Feeder, openFeeder } from './feeder.ts';
-import { destination, openStage, rip, type Stage, service, vip } from './stage.ts';
+import { destination, openStage, persistence, rip, type Stage, service, vip } from './stage.ts';
 import { until } from './until.ts';
 
 const methods: readonly Method[] = ['masq', 'gate', 'tunnel', 'fullnat'];
@@ -75,6 +76,29 @@ describe.each([
     },
   );
 
+  test('templates are entered once, held and ended, while real servers come and go', async () => {
+    feeder.prepare({ ...base, inStep: false, flows: 400, seed: 5 });
+    let round = 0;
+    await race(stage, 100_000, 12, () => {
+      stage.install(...persistent(numbers.filter((number) => number !== (round++ % 8) + 1)));
+      stage.setTimeouts(round % 2 ? 900 : 0);
+      endTemplates(stage);
+      stage.run(() => stage.program('start').testRun({}));
+    });
+    stage.setTimeouts(900);
+    await expectSound(stage);
+    const census = takeCensus(stage.maps);
+    expect(stage.news()).toMatchObject({ expired: expect.any(Number) });
+    stage.setTimeouts(0);
+    await until(() => takeCensus(stage.maps).connections === 0);
+    await until(() => {
+      endTemplates(stage);
+      return takeCensus(stage.maps).templates === undefined;
+    });
+    await expectEmptied(stage);
+    expect(census.templates).toBeGreaterThan(0);
+  });
+
   test('any packets leave the table sound while real servers come and go', async () => {
     feeder.prepare({ ...base, inStep: false, flows: 2000, seed: 4 });
     let round = 0;
@@ -94,6 +118,23 @@ function services(present: readonly number[], localAddresses: readonly string[] 
     const destinations = present.map((number) => destination(number, method, { port }));
     return service({ port, scheduler: 'rr', destinations, localAddresses: method === 'fullnat' ? localAddresses : [] });
   });
+}
+
+/** Few clients' networks, so that many want one template. */
+function persistent(present: readonly number[]): readonly Service[] {
+  return services(present).map((one) => ({ ...one, persistence: persistence(1, '255.255.255.248') }));
+}
+
+/** Their time is over, unless a connection comes just now. What is entered or dead keeps its word for when it was seen. */
+function endTemplates({ maps }: Stage): void {
+  const flows = maps.rows('flows');
+  const [ports, timeout, words] = [flows.bigint('ports'), flows.number('lease.timeout_s'), flows.number('control')];
+  const bit = 1n << BigInt(maps.vocabulary.numbers.TEMPLATE_BIT);
+  const { kind } = controlOf(maps.vocabulary.numbers);
+  const live = maps.vocabulary.flowKinds.get('FLOW_LIVE');
+  for (let slot = 0; slot < flows.length; slot++) {
+    if (kind(words.get(slot)) === live && (ports.get(slot) & bit) !== 0n) timeout.set(slot, 0);
+  }
 }
 
 /** Beside the director's own pins, with which it goes. */
@@ -140,8 +181,13 @@ function ended(child: ChildProcess): Promise<void> {
 
 /** A sweep may still be in the middle of ending a connection. */
 async function expectSound({ maps }: Stage): Promise<void> {
-  await until(() => takeCensus(maps).violations.length === 0, 2000).catch(() => {});
-  expect(takeCensus(maps).violations).toEqual([]);
+  let violations: readonly string[] = [];
+  const isSound = (): boolean => {
+    ({ violations } = takeCensus(maps));
+    return violations.length === 0;
+  };
+  await until(isSound, 3000).catch(() => {});
+  expect(violations).toEqual([]);
 }
 
 async function expectEmptied(stage: Stage): Promise<void> {

@@ -9,10 +9,11 @@ import type { Maps } from '../../src/dataplane/maps.ts';
 import { findPlace } from '../../src/dataplane/place.ts';
 import { type Rows, rows } from '../../src/dataplane/rows.ts';
 import { readStatus } from '../../src/dataplane/status.ts';
+import type { TraceAnswer, TraceQuestion } from '../../src/dataplane/trace.ts';
 import { BpfProgram } from '../../src/kernel/program.ts';
 import { parseAddress } from '../../src/model/address.ts';
 import { type Connection, flowStates, type InstalledService } from '../../src/model/director.ts';
-import type { Destination, Method, Protocol, Scheduler, Service } from '../../src/model/service.ts';
+import type { Destination, Method, Persistence, Protocol, Service, ServiceIdentity } from '../../src/model/service.ts';
 import { type TestNamespace, testNamespace } from './namespace.ts';
 
 export const vip = '198.51.100.10';
@@ -33,6 +34,10 @@ export const six = {
   rip: (number: number): string => (number === 9 ? '2001:db8:d::9' : `2001:db8:b::1${number}`),
   router: '2001:db8:b::fe',
 } as const;
+
+/** struct __sk_buff of linux/bpf.h. */
+const skBuffBytes = 192;
+const skBuffMark = 8;
 
 export type Verdict = 'pass' | 'drop' | 'redirect' | 'aborted';
 const xdpVerdicts: readonly Verdict[] = ['aborted', 'drop', 'pass', 'pass', 'redirect'];
@@ -60,6 +65,11 @@ export interface Stage extends Disposable {
   /** Empties the connection table, and has ways that are known stay so: from then on XDP does all it can. */
   settle(): void;
   setTimeouts(seconds: number): void;
+  /** Words of struct settings. */
+  set(words: Readonly<Record<string, number>>): void;
+  trace(question: TraceQuestion): TraceAnswer | undefined;
+  /** At TC, with a mark that it was given before. */
+  marked(mark: number, frame: Buffer): Answer;
   /** No entry that ended is still kept for those that may be reading it. */
   graceIsOver(): boolean;
   program(name: string): BpfProgram;
@@ -91,25 +101,36 @@ export function openStage({ connections = 1024, hostPorts }: StageOptions = {}):
 }
 
 /** A service at the VIP, and what it is unless told otherwise. Destinations: the newest first. */
-export function service(facts: {
+export function service({
+  protocol = 'tcp',
+  vip: address = vip,
+  port = 80,
+  mark,
+  family = 4,
+  localAddresses = [],
+  ...facts
+}: ServiceFacts): Service {
+  const identity: ServiceIdentity =
+    mark === undefined
+      ? { kind: 'address', protocol, vip: parseAddress(address), port }
+      : { kind: 'mark', mark, family };
+  return { scheduler: 'rr', destinations: [], ...facts, identity, localAddresses: localAddresses.map(parseAddress) };
+}
+
+export interface ServiceFacts extends Partial<Omit<Service, 'identity' | 'localAddresses'>> {
   readonly protocol?: Protocol;
   readonly vip?: string;
   readonly port?: number;
-  readonly scheduler?: Scheduler;
+  /** Instead of the above. */
+  readonly mark?: number;
+  /** Of a mark. */
+  readonly family?: 4 | 6;
   readonly localAddresses?: readonly string[];
-  readonly destinations?: readonly Destination[];
-}): Service {
-  return {
-    identity: {
-      kind: 'address',
-      protocol: facts.protocol ?? 'tcp',
-      vip: parseAddress(facts.vip ?? vip),
-      port: facts.port ?? 80,
-    },
-    scheduler: facts.scheduler ?? 'rr',
-    localAddresses: (facts.localAddresses ?? []).map(parseAddress),
-    destinations: facts.destinations ?? [],
-  };
+}
+
+/** Of one client each, unless a mask says otherwise. */
+export function persistence(timeoutS: number, mask = '255.255.255.255'): Persistence {
+  return { timeoutS, mask: parseAddress(mask) };
 }
 
 export function destination(number: number, method: Method, facts: Partial<Destination> = {}): Destination {
@@ -181,13 +202,17 @@ function stageOf(namespace: TestNamespace, director: DataplaneDirector, maps: Ma
     },
     settle() {
       empty(maps);
-      const later = readJiffies(maps) + 1_000_000;
-      keepWays(maps.rows('destinations'), everUsed(maps), 'next_hop.', later);
-      const routes = rows(maps.layouts.struct('next_hop'), maps.map('routes').mmap());
-      keepWays(routes, routes.length, '', later);
+      keepAllWays(maps);
     },
     graceIsOver: () => graceIsOver(maps),
     setTimeouts: (seconds) => maps.rows('settings').patch(0, { timeout_s: flowStates.map(() => seconds) }),
+    set: (words) => maps.rows('settings').patch(0, words),
+    trace: (question) => run(() => director.trace(question)),
+    marked(mark, frame) {
+      const context = Buffer.alloc(skBuffBytes);
+      context.writeUInt32LE(mark, skBuffMark);
+      return tc(frame, { context });
+    },
     [Symbol.dispose]() {
       for (const one of [...programs.values(), maps, director]) one[Symbol.dispose]();
       try {
@@ -211,6 +236,8 @@ function empty(maps: Maps): void {
   for (let slot = 0, used = everUsed(maps); slot < used; slot++) {
     destinations.number('active').set(slot, 0);
     destinations.number('inactive').set(slot, 0);
+    destinations.number('persistent').set(slot, 0);
+    destinations.number('overloaded').set(slot, 0);
   }
 }
 
@@ -225,6 +252,13 @@ function graceIsOver(maps: Maps): boolean {
     if (kind(control.get(slot)) === dead && ((now - seen.get(slot)) | 0) <= FLOW_GRACE) return false;
   }
   return true;
+}
+
+function keepAllWays(maps: Maps): void {
+  const later = readJiffies(maps) + 1_000_000;
+  keepWays(maps.rows('destinations'), everUsed(maps), 'next_hop.', later);
+  const routes = rows(maps.layouts.struct('next_hop'), maps.map('routes').mmap());
+  keepWays(routes, routes.length, '', later);
 }
 
 function keepWays(hops: Rows, count: number, prefix: '' | 'next_hop.', until: number): void {

@@ -93,6 +93,5 @@ export function withoutUnsupported(stdout: string): string {
   if (!/^(IP Virtual|Prot|TCP|UDP|-A)/m.test(stdout) || stdout.startsWith('ipvsadm v')) return stdout;
   return stdout
     .replace(/^((TCP|UDP) .*|-A .* -s) (fo|ovf|mh)( .*)?\n/gm, '')
-    .replace(/^(TCP|UDP) .*:(93|99) +( +0){5}\n/gm, '')
-    .replace(/^(TCP|UDP|IP ) .* ASSURED .*\n/gm, '');
+    .replace(/^(TCP|UDP) .*:(93|99) +( +0){5}\n/gm, '');
 }

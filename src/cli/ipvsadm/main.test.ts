@@ -189,8 +189,8 @@ describe('-R', () => {
     ],
     [
       'a line with what is not supported yet',
-      `${good}-A -f 7\n`,
-      "line 2: -A -f 7: The '-f/--fwmark-service' option is not supported by this version yet",
+      `${good}-A -u 10.0.0.100:5060 -p 60 --pe sip\n`,
+      "line 2: -A -u 10.0.0.100:5060 -p 60 --pe sip: The '--pe' option is not supported by this version yet",
     ],
     [
       'a real server that is no unicast address',
@@ -364,13 +364,10 @@ describe('the daemons of connection synchronisation', () => {
 
 describe('what is not supported yet', () => {
   test.each([
-    ['-A -f 7', "The '-f/--fwmark-service' option"],
-    ['-A -t 10.0.0.100:81 -p', "The '-p/--persistent' option"],
     ['-E -t 10.0.0.100:80 -s mh -b mh-port', "The 'mh' scheduler"],
     ['-E -t 10.0.0.100:80 -s sh -b sh-port', "The '-b/--sched-flags' option"],
     ['-A -u 10.0.0.100:53 -o', "The '-o/--ops' option"],
     ['-A -u 10.0.0.100:5060 --pe sip', "The '--pe' option"],
-    ['-a -t 10.0.0.100:80 -r 10.1.0.1 -x 5', "The '-x/--u-threshold' option"],
     ['-a -t 10.0.0.100:80 -r 10.1.0.1 -i --tun-type gre', "The 'gre' tunnel type of --tun-type"],
     ['-a -t 10.0.0.100:80 -r fd00::1 -i', "A real server of another address family than its service's"],
     ['--add-laddr -t 10.0.0.100:80 -z fd00::1', "A local address of another address family than its service's"],

@@ -10,27 +10,18 @@ interface Feature {
   isAsked(invocation: Invocation): boolean;
 }
 
-const addService: readonly CommandName[] = ['add-service'];
 const services: readonly CommandName[] = ['add-service', 'edit-service'];
 const servers: readonly CommandName[] = ['add-server', 'edit-server'];
 
 /** Of several the first is told. A line goes when the data plane carries what it names. */
 const features: readonly Feature[] = [
-  { of: addService, what: "The '-f/--fwmark-service' option", isAsked: ({ mark }) => mark !== 0 },
   { of: services, what: "The 'fo' scheduler", isAsked: ({ scheduler }) => scheduler === 'fo' },
   { of: services, what: "The 'ovf' scheduler", isAsked: ({ scheduler }) => scheduler === 'ovf' },
   { of: services, what: "The 'mh' scheduler", isAsked: ({ scheduler }) => scheduler === 'mh' },
   { of: services, what: "The 'none' scheduler", isAsked: ({ scheduler }) => scheduler === 'none' },
-  { of: services, what: "The '-p/--persistent' option", isAsked: ({ given }) => given.has('persistent') },
   { of: services, what: "The '--pe' option", isAsked: ({ persistenceEngine }) => persistenceEngine === 'sip' },
   { of: services, what: "The '-o/--ops' option", isAsked: ({ given }) => given.has('ops') },
   { of: services, what: "The '-b/--sched-flags' option", isAsked: ({ schedulerFlags }) => schedulerFlags !== '' },
-  {
-    of: servers,
-    what: "The '-x/--u-threshold' option",
-    // A lower one above it is out of range.
-    isAsked: ({ upperThreshold, lowerThreshold }) => upperThreshold > 0 && lowerThreshold <= upperThreshold,
-  },
   { of: servers, what: "The 'gue' tunnel type of --tun-type", isAsked: ({ tunnel }) => tunnel.type === 'gue' },
   { of: servers, what: "The 'gre' tunnel type of --tun-type", isAsked: ({ tunnel }) => tunnel.type === 'gre' },
   {

@@ -1,0 +1,9 @@
+// How many buckets a service's scheduler looks destinations up in.
+import type { Scheduler } from '../model/service.ts';
+import type { Numbers } from './vocabulary.ts';
+
+export type BucketNumbers = Pick<Numbers, 'BUCKETS'>;
+
+export function bucketCountOf(scheduler: Scheduler, { BUCKETS }: BucketNumbers): number {
+  return scheduler === 'sh' || scheduler === 'dh' ? BUCKETS : 0;
+}

@@ -1,0 +1,58 @@
+// struct service's flags, and what of a service's settings they and its other words hold.
+import { equalAddresses } from '../model/address.ts';
+import { schedulerFlagBits, schedulerFlagNames } from '../model/scheduler-flags.ts';
+import type { Destination, Persistence, Scheduler, Service } from '../model/service.ts';
+import type { Numbers } from './vocabulary.ts';
+
+export type FlagNumbers = Pick<
+  Numbers,
+  'SERVICE_PERSISTENT' | 'SERVICE_ONE_PACKET' | 'SERVICE_THRESHOLDS' | 'SERVICE_FLAG_1'
+>;
+
+/** The settings of a service that the packet path reads beside its scheduler. */
+export interface ServiceSettings {
+  readonly flags: number;
+  readonly persistence: Persistence | undefined;
+}
+
+export function settingsOf(service: Service, numbers: FlagNumbers): ServiceSettings {
+  const { persistence, onePacket, schedulerFlags, destinations } = service;
+  const flags =
+    (persistence === undefined ? 0 : numbers.SERVICE_PERSISTENT) |
+    (onePacket ? numbers.SERVICE_ONE_PACKET : 0) |
+    (destinations.some(hasThreshold) ? numbers.SERVICE_THRESHOLDS : 0) |
+    (schedulerFlagBits(schedulerFlags) * numbers.SERVICE_FLAG_1);
+  return { flags, persistence };
+}
+
+/** What is not set is left out. */
+export function serviceOf(
+  scheduler: Scheduler,
+  { flags, persistence }: ServiceSettings,
+  numbers: FlagNumbers,
+): Pick<Service, 'persistence' | 'onePacket' | 'schedulerFlags'> {
+  const schedulerFlags = schedulerFlagNames(scheduler, Math.floor(flags / numbers.SERVICE_FLAG_1) & 7);
+  return {
+    ...(schedulerFlags.length === 0 ? {} : { schedulerFlags }),
+    ...(persistence === undefined ? {} : { persistence }),
+    ...(flags & numbers.SERVICE_ONE_PACKET ? { onePacket: true } : {}),
+  };
+}
+
+export function hasSameSettings(a: Service, b: Service): boolean {
+  return (
+    a.scheduler === b.scheduler &&
+    schedulerFlagBits(a.schedulerFlags) === schedulerFlagBits(b.schedulerFlags) &&
+    (a.onePacket ?? false) === (b.onePacket ?? false) &&
+    isSamePersistence(a.persistence, b.persistence)
+  );
+}
+
+function hasThreshold({ upperThreshold = 0 }: Destination): boolean {
+  return upperThreshold > 0;
+}
+
+function isSamePersistence(a: Persistence | undefined, b: Persistence | undefined): boolean {
+  if (a === undefined || b === undefined) return a === b;
+  return a.timeoutS === b.timeoutS && equalAddresses(a.mask, b.mask);
+}
