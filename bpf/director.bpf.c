@@ -64,14 +64,6 @@ static __always_inline void take_from(enum family family, struct walk *walk, con
 	}
 }
 
-/* Who a packet's own sender hears about its fate from: the VIP; for replies the director's address on the real server's side. */
-static __always_inline struct address answer_source(enum family family, const struct walk *walk,
-						    const struct destination *destination)
-{
-	return walk->is_reply ? read_address(family, &destination->next_hop.source)
-			      : target_of(family, &walk->packet.addresses);
-}
-
 /* Why a packet can't take its way. XDP, which leaves all of these to TC, knows a way by its MAC. */
 static __always_inline enum reason obstacle(enum hook hook, enum family family, struct walk *walk)
 {
@@ -88,23 +80,14 @@ static __always_inline enum reason obstacle(enum hook hook, enum family family, 
 	return REASON_NONE;
 }
 
-static __always_inline enum verdict refuse(void *ctx, enum hook hook, enum family family, struct walk *walk,
-					   const struct address *source, enum reason reason)
+static __always_inline enum verdict refuse(enum hook hook, enum family family, const struct walk *walk,
+					   const struct destination *destination, enum reason reason)
 {
-	struct answer answer = {.source = *source};
-
+	drop(hook, reason);
 	/* Nobody is told about a later fragment (RFC 1122, 3.2.2). */
-	if (hook != HOOK_TC || family != FAMILY_4 || is_none(source) || walk->packet.rare & RARE_LATER_FRAGMENT)
-		return drop(hook, reason);
-	if (reason == REASON_TTL_EXCEEDED) {
-		answer.type = ICMP_TIME_EXCEEDED;
-		answer.code = ICMP_EXC_TTL;
-	} else {
-		answer.type = ICMP_DEST_UNREACH;
-		answer.code = reason == REASON_TOO_BIG ? ICMP_FRAG_NEEDED : ICMP_PORT_UNREACH;
-		answer.mtu = reason == REASON_TOO_BIG ? walk->way->mtu : 0;
-	}
-	return answer_by_icmp(ctx, hook, walk, reason, &answer);
+	if (hook != HOOK_TC || walk->packet.rare & RARE_LATER_FRAGMENT)
+		return VERDICT_DROP;
+	return answer_by_icmp(family, walk, destination, reason);
 }
 
 static __always_inline enum verdict forward(void *ctx, enum hook hook, enum family family, struct walk *walk,
@@ -136,7 +119,7 @@ static __always_inline enum verdict walk_packet(void *ctx, enum hook hook, enum 
 	struct packet *packet = &walk.packet;
 	struct destination *destination = NULL;
 	enum reason reason = REASON_NONE;
-	struct address client, teller;
+	struct address client;
 	enum verdict verdict;
 	bool is_known;
 
@@ -172,10 +155,8 @@ static __always_inline enum verdict walk_packet(void *ctx, enum hook hook, enum 
 		if (packet->rare & RARE_PORTLESS)
 			return VERDICT_PASS;
 		verdict = open_flow(ctx, hook, family, &walk, &reason);
-		if (reason == REASON_NO_DESTINATION) {
-			teller = target_of(family, &packet->addresses);
-			return hook == HOOK_XDP ? VERDICT_TC : refuse(ctx, hook, family, &walk, &teller, reason);
-		}
+		if (reason == REASON_NO_DESTINATION)
+			return hook == HOOK_XDP ? VERDICT_TC : refuse(hook, family, &walk, NULL, reason);
 		if (verdict != VERDICT_NEXT)
 			return verdict;
 		if (packet->protocol == IPPROTO_SCTP)
@@ -219,8 +200,7 @@ static __always_inline enum verdict walk_packet(void *ctx, enum hook hook, enum 
 		return forward(ctx, hook, family, &walk, &destination->rip);
 	if (reason != REASON_TOO_BIG && reason != REASON_TTL_EXCEEDED)
 		return drop(hook, reason);
-	teller = answer_source(family, &walk, destination);
-	return refuse(ctx, hook, family, &walk, &teller, reason);
+	return refuse(hook, family, &walk, destination, reason);
 }
 
 static __always_inline int xdp_action(enum verdict verdict)
@@ -312,6 +292,7 @@ static __always_inline int tc_action(enum verdict verdict)
 	case VERDICT_SENT:
 		return TC_ACT_REDIRECT;
 	case VERDICT_DROP:
+	case VERDICT_ANSWER: /* which could not be called */
 		return TC_ACT_SHOT;
 	default:
 		return TC_ACT_UNSPEC; /* other filters may have their say */
@@ -320,24 +301,21 @@ static __always_inline int tc_action(enum verdict verdict)
 
 SEC("tc")
 int director_tc_six(struct __sk_buff *skb);
-
-/* ICMP that may be an error about a packet of a connection. */
 SEC("tc")
-int director_related(struct __sk_buff *skb)
-{
-	return tc_action(walk_related(skb, FAMILY_4));
-}
-
+int director_related(struct __sk_buff *skb);
 SEC("tc")
-int director_related_six(struct __sk_buff *skb)
-{
-	return tc_action(walk_related(skb, FAMILY_6));
-}
+int director_related_six(struct __sk_buff *skb);
+SEC("tc")
+int director_answer(struct __sk_buff *skb);
+SEC("tc")
+int director_answer_six(struct __sk_buff *skb);
 
 enum tc_stage {
 	TC_STAGE_SIX,
 	TC_STAGE_RELATED,
 	TC_STAGE_RELATED_SIX,
+	TC_STAGE_ANSWER,
+	TC_STAGE_ANSWER_SIX,
 	TC_STAGES,
 };
 
@@ -352,8 +330,19 @@ struct {
 			[TC_STAGE_SIX] = (void *)&director_tc_six,
 			[TC_STAGE_RELATED] = (void *)&director_related,
 			[TC_STAGE_RELATED_SIX] = (void *)&director_related_six,
+			[TC_STAGE_ANSWER] = (void *)&director_answer,
+			[TC_STAGE_ANSWER_SIX] = (void *)&director_answer_six,
 		},
 };
+
+static __always_inline int finish_tc(struct __sk_buff *skb, enum family family, enum verdict verdict)
+{
+	if (verdict == VERDICT_RELATED)
+		bpf_tail_call_static(skb, &tc_stages, family == FAMILY_4 ? TC_STAGE_RELATED : TC_STAGE_RELATED_SIX);
+	if (verdict == VERDICT_ANSWER)
+		bpf_tail_call_static(skb, &tc_stages, family == FAMILY_4 ? TC_STAGE_ANSWER : TC_STAGE_ANSWER_SIX);
+	return tc_action(verdict);
+}
 
 SEC("tc")
 int director_tc(struct __sk_buff *skb)
@@ -362,19 +351,38 @@ int director_tc(struct __sk_buff *skb)
 
 	if (verdict == VERDICT_SIX)
 		bpf_tail_call_static(skb, &tc_stages, TC_STAGE_SIX);
-	if (verdict == VERDICT_RELATED)
-		bpf_tail_call_static(skb, &tc_stages, TC_STAGE_RELATED);
-	return tc_action(verdict);
+	return finish_tc(skb, FAMILY_4, verdict);
 }
 
 SEC("tc")
 int director_tc_six(struct __sk_buff *skb)
 {
-	enum verdict verdict = walk_packet(skb, HOOK_TC, FAMILY_6);
+	return finish_tc(skb, FAMILY_6, walk_packet(skb, HOOK_TC, FAMILY_6));
+}
 
-	if (verdict == VERDICT_RELATED)
-		bpf_tail_call_static(skb, &tc_stages, TC_STAGE_RELATED_SIX);
-	return tc_action(verdict);
+/* ICMP that may be an error about a packet of a connection. */
+SEC("tc")
+int director_related(struct __sk_buff *skb)
+{
+	return finish_tc(skb, FAMILY_4, walk_related(skb, FAMILY_4));
+}
+
+SEC("tc")
+int director_related_six(struct __sk_buff *skb)
+{
+	return finish_tc(skb, FAMILY_6, walk_related(skb, FAMILY_6));
+}
+
+SEC("tc")
+int director_answer(struct __sk_buff *skb)
+{
+	return tc_action(send_answer(skb, FAMILY_4));
+}
+
+SEC("tc")
+int director_answer_six(struct __sk_buff *skb)
+{
+	return tc_action(send_answer(skb, FAMILY_6));
 }
 
 static __always_inline int trace_packet(struct xdp_md *ctx, enum family family)

@@ -468,6 +468,7 @@ enum verdict {
 	VERDICT_SENT_BACK, /* XDP: by the interface that it came in by */
 	VERDICT_RARE, /* parse(): a packet that rare.h parses */
 	VERDICT_RELATED, /* TC: an ICMP error, which related.h takes */
+	VERDICT_ANSWER, /* TC: dropped, and another program tells its sender */
 };
 
 /* Names that no layout above mentions, so that they reach the BTF: user space has no number of its own. */

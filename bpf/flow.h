@@ -197,10 +197,16 @@ static __always_inline __u32 controller_of(const struct flow *flow, __u32 contro
 	return extension ? extension->destination : NO_SLOT;
 }
 
-static __always_inline __u32 tuple_home(const struct tuple *tuple)
+static __always_inline __u32 tuple_home(enum family family, const struct tuple *tuple)
 {
-	return tuple->family == FAMILY_6 ? flow_home(FAMILY_6, &tuple->addresses, tuple->ports)
-					 : flow_home(FAMILY_4, &tuple->addresses, tuple->ports);
+	return family == FAMILY_6 ? flow_home(FAMILY_6, &tuple->addresses, tuple->ports)
+				  : flow_home(FAMILY_4, &tuple->addresses, tuple->ports);
+}
+
+static __always_inline __u32 search_tuple(enum family family, __u32 home, __u32 window, const struct tuple *tuple)
+{
+	return family == FAMILY_6 ? search_window_six(home, window, tuple)
+				  : search_window(home, window, tuple->addresses.word[0], tuple->ports);
 }
 
 /* As find_flow, for a family that is known only when it runs: where connections begin. The slot, or NO_SLOT. */
@@ -211,13 +217,12 @@ __noinline __u32 find_tuple(const struct tuple *tuple)
 
 	if (!tuple)
 		return NO_SLOT;
-	home = tuple_home(tuple);
+	home = tuple_home(tuple->family, tuple);
 	flow = flow_at(home);
 	window = flow ? READ_ONCE(flow->home) : 0;
 	if (!window)
 		return NO_SLOT;
-	return tuple->family == FAMILY_6 ? search_window_six(home, window, tuple)
-					 : search_window(home, window, tuple->addresses.word[0], tuple->ports);
+	return search_tuple(tuple->family, home, window, tuple);
 }
 
 static __always_inline struct addresses swapped(enum family family, const struct addresses *addresses)
@@ -240,11 +245,23 @@ static __always_inline __u64 swap_ports(__u64 ports)
 	return (ports & ~0xffffffffULL) | (ports >> 16 & 0xffff) | (ports & 0xffff) << 16;
 }
 
-/* The same connection seen from the other end. */
-static __always_inline void turn(struct tuple *to, const struct tuple *from)
+/* IPv4's other words are left as they are: nobody reads them. */
+static __always_inline void copy_addresses(enum family family, struct addresses *to, const struct addresses *from)
 {
-	to->addresses = swapped(from->family, &from->addresses);
+	to->word[0] = from->word[0];
+	if (family == FAMILY_4)
+		return;
+	to->word[1] = from->word[1];
+	to->word[2] = from->word[2];
+	to->word[3] = from->word[3];
+}
+
+/* The same connection seen from the other end. */
+static __always_inline void turn(enum family family, struct tuple *to, const struct tuple *from)
+{
+	struct addresses other = swapped(family, &from->addresses);
+
+	copy_addresses(family, &to->addresses, &other);
 	to->ports = swap_ports(from->ports);
-	to->family = from->family;
-	to->unused = 0;
+	to->family = family;
 }

@@ -100,19 +100,18 @@ __noinline __u64 claim_slot(__u32 home, __u32 now)
 #define LINKED 0xffffffff
 #define NOT_LINKED 0xfffffffe
 
-__noinline __u32 link_entry(__u32 home, __u32 j, const struct tuple *key)
+static __always_inline __u32 link_entry(enum family family, __u32 home, __u32 j, const struct tuple *key)
 {
 	struct flow *flow = flow_at(home);
 
-	if (!flow || !key)
+	if (!flow)
 		return NOT_LINKED;
 	for (int i = 0; i < LINK_TRIES; i++) {
 		__u64 word = READ_ONCE(flow->home), linked;
 		__u32 found = NO_SLOT;
 
 		if ((__u32)word)
-			found = key->family == FAMILY_6 ? search_window_six(home, word, key)
-							: search_window(home, word, key->addresses.word[0], key->ports);
+			found = search_tuple(family, home, word, key);
 		if (found != NO_SLOT)
 			return found;
 		linked = (word + (1ULL << 32)) | 1ULL << (j & (FLOW_WINDOW - 1));
@@ -254,17 +253,17 @@ __noinline int end_connection(__u32 slot, __u64 life)
 }
 
 /* Does an entry with this key, whose packets become that, need an extension? */
-static __always_inline bool is_extended(const struct tuple *key, const struct tuple *becomes, bool is_translated,
+static __always_inline bool is_extended(enum family family, enum family new_family, bool is_translated,
 					__u32 controller)
 {
-	if (key->family == FAMILY_4)
-		return is_translated && becomes->family == FAMILY_6;
+	if (family == FAMILY_4)
+		return is_translated && new_family == FAMILY_6;
 	return is_translated || controller != NO_SLOT;
 }
 
-static __always_inline __u32 family_bit(const struct tuple *tuple)
+static __always_inline __u32 family_bit(enum family family)
 {
-	return tuple->family == FAMILY_6 ? FLOW_SIX : 0;
+	return family == FAMILY_6 ? FLOW_SIX : 0;
 }
 
 /* A full barrier: whoever sees this kind sees the fields written before. */
@@ -286,7 +285,7 @@ static __always_inline void fill_extension(__u32 slot, const struct tuple *key, 
 	extension->new.ports = becomes->ports;
 	extension->new.address_difference = fold(address_difference(&key->addresses, &becomes->addresses));
 	extension->new.port_difference = fold(difference(key->ports, becomes->ports));
-	set_life(extension, now, FLOW_EXTENSION | family_bit(becomes));
+	set_life(extension, now, FLOW_EXTENSION | family_bit(becomes->family));
 }
 
 static __always_inline void fill_four(struct flow *flow, const struct tuple *key, const struct tuple *becomes,
@@ -328,7 +327,7 @@ __noinline int fill(struct new_flow *new, __u32 slot, __u32 extension, __u32 kin
 	if (is_reply && state == STATE_UDP && new->controller != NO_SLOT)
 		state = STATE_NONE;
 	control = (flow->control & FLOW_OFFSET_MASK << FLOW_OFFSET_SHIFT) | kind | state << FLOW_STATE_SHIFT |
-		  new->method << FLOW_METHOD_SHIFT | family_bit(key);
+		  new->method << FLOW_METHOD_SHIFT | family_bit(key->family);
 	flow->destination = new->destination;
 	flow->partner = partner;
 	if (extension != NO_SLOT) {
@@ -427,28 +426,26 @@ static __always_inline enum insertion no_room(struct new_flow *new)
 	return new->slot != NO_SLOT ? EXISTS : NO_ROOM;
 }
 
-/* Enters a connection, with its reply entry if it has one, whole or not at all. */
-__noinline int insert_connection(struct new_flow *new)
+/* `family`: of the client's packets; `new_family`: of what they become. */
+static __always_inline int insert(struct new_flow *new, enum family family, enum family new_family)
 {
 	struct place place, reply;
 	__u32 linked;
 
-	if (!new)
-		return NO_ROOM;
 	new->is_entered = 0;
-	if (!claim(&place, tuple_home(&new->key),
-		   is_extended(&new->key, &new->new, new->has_reply || new->template_s, new->controller), new->now))
+	if (!claim(&place, tuple_home(family, &new->key),
+		   is_extended(family, new_family, new->has_reply || new->template_s, new->controller), new->now))
 		return no_room(new);
 	reply.slot = NO_PARTNER;
 	if (new->has_reply) {
-		turn(&new->back, &new->key);
-		if (!claim(&reply, tuple_home(&new->reply), is_extended(&new->reply, &new->back, true, NO_SLOT),
+		turn(family, &new->back, &new->key);
+		if (!claim(&reply, tuple_home(new_family, &new->reply), is_extended(new_family, family, true, NO_SLOT),
 			   new->now)) {
 			give_back(&place);
 			return no_room(new);
 		}
 		fill(new, reply.slot, reply.extension, FLOW_REPLY, place.slot);
-		linked = link_entry(reply.home, reply.j, &new->reply);
+		linked = link_entry(new_family, reply.home, reply.j, &new->reply);
 		if (linked != LINKED) {
 			give_back(&reply);
 			give_back(&place);
@@ -460,7 +457,7 @@ __noinline int insert_connection(struct new_flow *new)
 	/* Counted before it is linked: once linked, it may end, and be uncounted, on another CPU. */
 	count_entry(new);
 	fill(new, place.slot, place.extension, FLOW_LIVE, reply.slot);
-	linked = link_entry(place.home, place.j, &new->key);
+	linked = link_entry(family, place.home, place.j, &new->key);
 	if (linked == LINKED) {
 		mark_page(place.slot);
 		new->slot = place.slot;
@@ -475,4 +472,20 @@ __noinline int insert_connection(struct new_flow *new)
 		unlink_reply(reply.slot, new->now);
 	new->slot = linked;
 	return linked == NOT_LINKED ? NO_ROOM : EXISTS;
+}
+
+__noinline int insert_four(struct new_flow *new)
+{
+	return new ? insert(new, FAMILY_4, FAMILY_4) : NO_ROOM;
+}
+
+__noinline int insert_six(struct new_flow *new)
+{
+	return new ? insert(new, FAMILY_6, FAMILY_6) : NO_ROOM;
+}
+
+/* Enters a connection, with its reply entry if it has one, whole or not at all. */
+static __always_inline int insert_connection(enum family family, struct new_flow *new)
+{
+	return family == FAMILY_4 ? insert_four(new) : insert_six(new);
 }

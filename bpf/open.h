@@ -112,7 +112,10 @@ __noinline int choose_port(struct new_flow *new)
 
 	if (!new)
 		return 0;
-	turn(&search.reply, &new->new);
+	if (new->new.family == FAMILY_4)
+		turn(FAMILY_4, &search.reply, &new->new);
+	else
+		turn(FAMILY_6, &search.reply, &new->new);
 	search.count = local_port_count();
 	if (!search.count)
 		return 0;
@@ -161,7 +164,7 @@ static __always_inline bool end_closing_owner(const struct new_flow *new)
 	return is_closing(flow_state(life)) && end_connection(slot, life);
 }
 
-static __always_inline enum verdict enter(enum hook hook, struct walk *walk, struct new_flow *new,
+static __always_inline enum verdict enter(enum hook hook, enum family family, struct walk *walk, struct new_flow *new,
 					  const struct choice *choice)
 {
 	bool is_fullnat = new->method == METHOD_FULLNAT;
@@ -179,13 +182,13 @@ static __always_inline enum verdict enter(enum hook hook, struct walk *walk, str
 				return drop(hook, reason);
 		}
 		if (new->has_reply)
-			turn(&new->reply, &new->new);
-		walk->new_addresses = new->new.addresses;
+			turn(family, &new->reply, &new->new);
+		copy_addresses(family, &walk->new_addresses, &new->new.addresses);
 		walk->new_ports = new->new.ports;
-		walk->new_family = new->new.family;
+		walk->new_family = family;
 		if (hook == HOOK_TRACE)
 			return VERDICT_NEXT;
-		result = insert_connection(new);
+		result = insert_connection(family, new);
 		if (result != TUPLE_TAKEN)
 			break;
 		if (!is_fullnat && !end_closing_owner(new))
@@ -415,7 +418,7 @@ static __always_inline enum verdict open_flow(void *ctx, enum hook hook, enum fa
 	choice->commit = hook != HOOK_TRACE;
 	describe(family, choice, packet);
 	trace_service(hook, &choice->service);
-	new->key.addresses = packet->addresses;
+	copy_addresses(family, &new->key.addresses, &packet->addresses);
 	new->key.ports = packet->ports;
 	new->key.family = family;
 	new->controller = NO_SLOT;
@@ -440,7 +443,9 @@ static __always_inline enum verdict open_flow(void *ctx, enum hook hook, enum fa
 	destination = destination_at(choice->destination);
 	if (!destination)
 		return VERDICT_PASS;
-	way_to_destination(ctx, hook, family, destination, walk->now, walk->way);
+	/* For its source; others' ways are for the walk's end. */
+	if (choice->method == METHOD_FULLNAT)
+		way_to_destination(ctx, hook, family, destination, walk->now, walk->way);
 
 	walk->destination = choice->destination;
 	walk->method = choice->method;
@@ -454,7 +459,7 @@ static __always_inline enum verdict open_flow(void *ctx, enum hook hook, enum fa
 	new->new.ports = (packet->ports & ~0xffff0000ULL) | (__u64)port_of(choice, packet, destination) << 16;
 	if (new->has_reply)
 		set_target(&new->new, &destination->rip);
-	verdict = enter(hook, walk, new, choice);
+	verdict = enter(hook, family, walk, new, choice);
 	if (new->controller != NO_SLOT && hook != HOOK_TRACE)
 		leave_template(new->controller, new);
 	if (verdict != VERDICT_NEXT || walk->flow || hook == HOOK_TRACE)

@@ -312,13 +312,13 @@ static __always_inline enum verdict answer_from_tunnel(struct __sk_buff *skb, st
 {
 	const struct icmp_error *error = &message->error;
 	const struct quote *outer = &message->quote;
-	struct answer answer = {.type = error->type, .code = error->code};
+	struct answer *answer = current_answer();
 	__u32 stripped = outer->offset + outer->header, length = walk->packet.length;
 	struct destination *destination;
 	struct quote inner;
 
-	if (outer->protocol != IPPROTO_IPIP || !read_quote(skb, FAMILY_4, message->l3, stripped, length, &inner) ||
-	    !has_own_connection(&inner))
+	if (!answer || outer->protocol != IPPROTO_IPIP ||
+	    !read_quote(skb, FAMILY_4, message->l3, stripped, length, &inner) || !has_own_connection(&inner))
 		return VERDICT_PASS;
 	walk->flow = find_flow(FAMILY_4, &inner.addresses, inner.ports, &walk->slot);
 	if (!walk->flow)
@@ -331,21 +331,27 @@ static __always_inline enum verdict answer_from_tunnel(struct __sk_buff *skb, st
 	if (!is_checksum_right(skb, message->l3 - L3 + walk->packet.l4, length - (walk->packet.l4 - L3)))
 		return drop(HOOK_TC, REASON_MALFORMED);
 	count_packet(walk->destination, true, length);
+	answer->mtu = 0;
 	if (error->type == ICMP_DEST_UNREACH && error->code == ICMP_FRAG_NEEDED) {
-		answer.mtu = learn_path_mtu(destination, bpf_ntohl(error->mtu) & 0xffff, PATH_MTU_LEAST, walk->now) -
-			     tunnel_header(FAMILY_4);
+		answer->mtu = learn_path_mtu(destination, bpf_ntohl(error->mtu) & 0xffff, PATH_MTU_LEAST, walk->now) -
+			      tunnel_header(FAMILY_4);
 		if (!inner.dont_fragment)
 			return VERDICT_DROP;
 	}
 	if (!take_tags_off(skb, &walk->packet) ||
 	    bpf_skb_adjust_room(skb, -(__s32)stripped, BPF_ADJ_ROOM_MAC, BPF_F_ADJ_ROOM_FIXED_GSO))
 		return drop(HOOK_TC, REASON_ADJUST_FAILED);
-	answer.source = target_of(FAMILY_4, &inner.addresses);
+	answer->source = target_of(FAMILY_4, &inner.addresses);
 	walk->packet.addresses = inner.addresses;
 	walk->packet.tos = inner.tos;
 	walk->packet.length = length - stripped;
 	walk->packet.tagged = 0;
-	return answer_by_icmp(skb, HOOK_TC, walk, REASON_NONE, &answer);
+	answer->packet = walk->packet;
+	answer->now = walk->now;
+	answer->type = error->type;
+	answer->code = error->code;
+	answer->has_aged = 0;
+	return VERDICT_ANSWER;
 }
 
 /* -- both -- */

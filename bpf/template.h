@@ -157,7 +157,7 @@ static __always_inline int make_template(struct opening *opening)
 	template->has_reply = 0;
 	template->controller = NO_SLOT;
 	template->template_s = opening->choice.service.persistence_s;
-	result = insert_connection(template);
+	result = insert_connection(template->key.family, template);
 	if (result == INSERTED)
 		opening->new.controller = template->slot;
 	return result;

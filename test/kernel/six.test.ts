@@ -37,6 +37,7 @@ beforeAll(() => {
     stage.walk(request(method, { flags: undefined }));
     if (method === 'masq') stage.walk(reply());
   }
+  stage.walk(build({ ...tcp, destinationPort: 90, flags: syn }));
 });
 
 beforeEach(() => {
@@ -175,6 +176,79 @@ describe.each(['xdp', 'tc'] as const)('at %s', (hook) => {
   });
 });
 
+describe('XDP leaves to TC, untouched,', () => {
+  test.each<[string, Buffer]>([
+    ['a packet at its end of life', request('masq', { ttl: 1 })],
+    ['a packet without a destination', build({ ...tcp, destinationPort: 91, flags: syn })],
+    ['a packet with a VLAN tag', request('masq', { tags: [5] })],
+    ['a packet too big for the tunnel', request('tunnel', { payload: Buffer.alloc(1450) })],
+  ])('%s', (_, frame) => {
+    const answer = stage.xdp(frame);
+    expect(answer.verdict).toBe('pass');
+    expect(answer.packet.equals(frame)).toBe(true);
+  });
+});
+
+describe('TC answers by ICMPv6', () => {
+  test.each([1, 0])('a hop limit of %s with time exceeded, from the VIP, and quotes the packet', (ttl) => {
+    for (const method of methods) {
+      for (const change of [{ ttl }, { ttl, extensions: headers(6) }]) {
+        const frame = request(method, change);
+        const { ip } = forwarded('tc', frame);
+        expect(ip).toMatchObject({ source: vip, destination: client, protocol: protocol.icmp6, ttl: 64, tos: 0 });
+        expect(ip.icmp).toEqual({ type: 3, code: 0, mtu: 0 });
+        expect(ip.payload.equals(frame.subarray(14))).toBe(true);
+      }
+    }
+    expect(stage.news()).toEqual({ 'ttl-exceeded': 8 });
+  });
+
+  test("a reply's hop limit of 1 from its own side", () => {
+    forwarded('tc', request('masq'));
+    const { ip } = forwarded('tc', reply({ ttl: 1 }));
+    expect(ip).toMatchObject({ source: dip, destination: rip(1), icmp: { type: 3, code: 0 } });
+  });
+
+  test.each([
+    ['1500 bytes', ports.tunnel, 1460, 1401],
+    ["a route's 1400 bytes", 90, 1360, 1301],
+  ])('a packet too big for a tunnel over %s, aged, with the MTU', (_, port, mtu, payload) => {
+    const make = (length: number, ttl: number): Buffer =>
+      build({ ...tcp, ttl, destinationPort: port, flags: syn, payload: Buffer.alloc(length, 'x') });
+    const { ip } = forwarded('tc', make(payload, 64));
+    expect(ip).toMatchObject({ source: vip, destination: client, icmp: { type: 2, code: 0, mtu } });
+    expect(ip.totalLength).toBe(1280);
+    expect(ip.payload.equals(make(payload, 63).subarray(14, 14 + 1232))).toBe(true);
+    expect(forwarded('tc', make(payload - 1, 64)).ip.protocol).toBe(protocol.ipv6);
+    expect(stage.news()).toEqual({ 'too-big': 1 });
+  });
+
+  test('a service without a usable destination with port unreachable', () => {
+    for (const change of [{ flags: syn }, { flags: syn, tos: 0, payload: Buffer.alloc(1300, 'x') }]) {
+      const frame = build({ ...tcp, ...change, destinationPort: 91 });
+      const { ip } = forwarded('tc', frame);
+      expect(ip).toMatchObject({ source: vip, destination: client, icmp: { type: 1, code: 4, mtu: 0 } });
+      expect(ip.payload.equals(frame.subarray(14, 14 + 1232))).toBe(true);
+    }
+    expect(stage.news()).toEqual({ 'no-destination': 2 });
+  });
+
+  test('not a packet from nowhere', () => {
+    expect(stage.tc(request('gate', { source: '::', ttl: 1 })).verdict).toBe('drop');
+    expect(stage.news()).toEqual({ 'ttl-exceeded': 1 });
+  });
+
+  test('not more often than its limit allows, but for what a path bears', () => {
+    const verdicts = Array.from({ length: 300 }, () => stage.tc(request('gate', { ttl: 1 })).verdict);
+    const news = stage.news();
+    expect(news['ttl-exceeded']).toBe(300);
+    expect(news['icmp-limited']).toBe(verdicts.filter((verdict) => verdict === 'drop').length);
+    expect(news['icmp-limited']).toBeGreaterThan(0);
+    const large = request('tunnel', { payload: Buffer.alloc(1450) });
+    expect(Array.from({ length: 100 }, () => stage.tc(large).verdict)).not.toContain('drop');
+  });
+});
+
 describe('checksums that a device has summed up (CHECKSUM_COMPLETE)', () => {
   const complete = 4; // BPF_F_TEST_SKB_CHECKSUM_COMPLETE: the kernel compares them after the run
 
@@ -184,6 +258,30 @@ describe('checksums that a device has summed up (CHECKSUM_COMPLETE)', () => {
     const { verdict, packet } = stage.tc(request(method, change), { flags: complete });
     expect(verdict).toBe('redirect');
     expect(checksumErrors(packet)).toEqual([]);
+  });
+
+  test('stay right with an answer by ICMPv6', () => {
+    const { verdict, packet } = stage.tc(request('gate', { ttl: 1 }), { flags: complete });
+    expect(verdict).toBe('redirect');
+    expect(checksumErrors(packet)).toEqual([]);
+  });
+});
+
+describe('segments of a large packet (GSO)', () => {
+  test.each([
+    ['masq', 1440, 0],
+    ['masq', 1441, 1500],
+    ['tunnel', 1401, 1460],
+  ] as const)('of %s and %s bytes are answered if they do not fit', (method, size, mtu) => {
+    const context = Buffer.alloc(192);
+    const layout = { gso_segs: 164, gso_size: 176 };
+    context.writeUInt32LE(2, layout.gso_segs);
+    context.writeUInt32LE(size, layout.gso_size);
+    const { verdict, packet } = stage.tc(request(method, { payload: Buffer.alloc(2600, 'x') }), { context });
+    expect(verdict).toBe('redirect');
+    expect(checksumErrors(packet)).toEqual([]);
+    const { icmp } = parse(packet).ip;
+    expect(icmp).toEqual(mtu === 0 ? undefined : { type: 2, code: 0, mtu });
   });
 });
 
