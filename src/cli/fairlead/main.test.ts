@@ -15,9 +15,12 @@ test.each(['--version', '-v'])('%s tells the version', async (word) => {
 });
 
 test.each([
-  [['trace', '10.0.0.1', '10.0.0.100:80/tcp'], 'expected an IPv4 address and a port from 1 to 65535'],
-  [['trace', '10.0.0.1:0', '10.0.0.100:80/tcp'], 'expected an IPv4 address and a port from 1 to 65535'],
-  [['trace', '10.0.0.300:80', '10.0.0.100:80/tcp'], 'expected an IPv4 address and a port from 1 to 65535'],
+  [['trace', '10.0.0.1', '10.0.0.100:80/tcp'], 'expected an address and a port from 1 to 65535'],
+  [['trace', '10.0.0.1:0', '10.0.0.100:80/tcp'], 'expected an address and a port from 1 to 65535'],
+  [['trace', '10.0.0.300:80', '10.0.0.100:80/tcp'], 'expected an address and a port from 1 to 65535'],
+  [['trace', '[10.0.0.1]:80', '10.0.0.100:80/tcp'], 'expected an address and a port from 1 to 65535'],
+  [['trace', '2001:db8::1:80', '[2001:db8::2]:80/tcp'], 'expected an address and a port from 1 to 65535'],
+  [['trace', '[2001:db8::1]', '[2001:db8::2]:80/tcp'], 'expected an address and a port from 1 to 65535'],
   [['trace', '10.0.0.1:80', '10.0.0.100:80'], 'expected VIP:PORT/tcp or VIP:PORT/udp, got "10.0.0.100:80"'],
   [['trace', '10.0.0.1:80', '10.0.0.100:80/icmp'], 'expected VIP:PORT/tcp or VIP:PORT/udp'],
   [['trace', '10.0.0.1:80'], "missing required argument 'service'"],

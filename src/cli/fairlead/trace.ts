@@ -1,7 +1,7 @@
 // fairlead trace: one packet's walk through the live tables, told step by step.
 import type { TraceAnswer, TraceQuestion } from '../../dataplane/trace.ts';
 import { interfaces } from '../../kernel/interfaces.ts';
-import { formatAddress } from '../../model/address.ts';
+import { formatAddress, formatEndpoint } from '../../model/address.ts';
 import type { Endpoint } from '../../model/director.ts';
 import type { Out } from './io.ts';
 import { toJson } from './json.ts';
@@ -23,7 +23,7 @@ export function formatTrace(
 ): string {
   const { flow, nextState, service, destination, rewrite, nextHop } = answer;
   const steps: [string, string][] = [
-    ['packet', `${protocol} ${formatEndpoint(source)} -> ${formatEndpoint(target)}${protocol === 'tcp' ? ' SYN' : ''}`],
+    ['packet', `${protocol} ${endpoint(source)} -> ${endpoint(target)}${protocol === 'tcp' ? ' SYN' : ''}`],
   ];
   if (flow !== undefined) steps.push(['flow', `entry ${flow.slot}, ${flow.state}${flow.isReply ? ', a reply' : ''}`]);
   else steps.push(['flow', 'none']);
@@ -35,13 +35,12 @@ export function formatTrace(
   if (destination !== undefined)
     steps.push([
       'destination',
-      `${formatEndpoint({ address: destination.rip, port: destination.port })}, ${destination.method}`,
+      `${endpoint({ address: destination.rip, port: destination.port })}, ${destination.method}`,
     ]);
   if (nextState !== undefined && flow === undefined) steps.push(['new flow', nextState]);
   else if (nextState !== undefined && flow?.state !== nextState)
     steps.push(['state', `${flow?.state} -> ${nextState}`]);
-  if (rewrite !== undefined)
-    steps.push(['rewrite', `${formatEndpoint(rewrite.source)} -> ${formatEndpoint(rewrite.target)}`]);
+  if (rewrite !== undefined) steps.push(['rewrite', `${endpoint(rewrite.source)} -> ${endpoint(rewrite.target)}`]);
   else if (destination?.method === 'tunnel' && nextHop !== undefined)
     steps.push(['rewrite', `outer ${formatAddress(nextHop.source)} -> ${formatAddress(destination.rip)}, ipip`]);
   else if (destination?.method === 'gate') steps.push(['rewrite', "none but the destination's MAC"]);
@@ -62,8 +61,8 @@ function verdictText({ verdict, reason, service, flow }: TraceAnswer): string {
     : "passed to this machine's own stack";
 }
 
-function formatEndpoint({ address, port }: Endpoint): string {
-  return `${formatAddress(address)}:${port}`;
+function endpoint({ address, port }: Endpoint): string {
+  return formatEndpoint(address, port);
 }
 
 function describe(
@@ -78,7 +77,7 @@ function describe(
       : { destination: { rip: formatAddress(destination.rip), port: destination.port, method: destination.method } }),
     ...(rewrite === undefined
       ? {}
-      : { rewrite: { source: formatEndpoint(rewrite.source), target: formatEndpoint(rewrite.target) } }),
+      : { rewrite: { source: endpoint(rewrite.source), target: endpoint(rewrite.target) } }),
     ...(nextHop === undefined
       ? {}
       : {
