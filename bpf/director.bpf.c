@@ -65,7 +65,7 @@ static __always_inline void take_from(enum family family, struct walk *walk, con
 }
 
 /* Why a packet can't take its way. XDP, which leaves all of these to TC, knows a way by its MAC. */
-static __always_inline enum reason obstacle(enum hook hook, enum family family, struct walk *walk)
+static __always_inline enum reason obstacle(enum hook hook, enum family way_family, struct walk *walk)
 {
 	const struct packet *packet = &walk->packet;
 
@@ -74,7 +74,7 @@ static __always_inline enum reason obstacle(enum hook hook, enum family family, 
 	if (packet->ttl <= 1)
 		return REASON_TTL_EXCEEDED;
 	if (walk->method == METHOD_TUNNEL && walk->way->mtu)
-		walk->way->mtu -= tunnel_header(family);
+		walk->way->mtu -= tunnel_header(way_family);
 	if (walk->way->mtu && packet->segment > walk->way->mtu)
 		return packet->dont_fragment ? REASON_TOO_BIG : REASON_MUST_FRAGMENT;
 	return REASON_NONE;
@@ -90,27 +90,77 @@ static __always_inline enum verdict refuse(enum hook hook, enum family family, c
 	return answer_by_icmp(family, walk, destination, reason);
 }
 
-static __always_inline enum verdict forward(void *ctx, enum hook hook, enum family family, struct walk *walk,
-					    const struct address *rip)
+/* Does the connection's tunnel lead to a real server of the other family? */
+static __always_inline bool is_tunnel_to_other(enum family family, const struct walk *walk,
+					       const struct destination *destination)
+{
+	return walk->method == METHOD_TUNNEL && READ_ONCE(destination->family) != family;
+}
+
+/* gate and tunnel. The tags are off. `way_family`: of the way, which only a tunnel may have other than the packet's. */
+static __always_inline enum verdict forward_whole(void *ctx, enum hook hook, enum family family, enum family way_family,
+						  const struct walk *walk, const struct address *rip)
+{
+	if (way_family == family && walk->method == METHOD_GATE)
+		return is_xdp(hook) ? route_xdp(ctx, hook, family, walk) : route_tc(ctx, hook, family, walk);
+	if (is_none(&walk->way->source))
+		return drop(hook, REASON_NO_LOCAL_ADDRESS);
+	return is_xdp(hook) ? tunnel_xdp(ctx, hook, family, way_family, walk, rip)
+			    : tunnel_tc(ctx, hook, family, way_family, walk, rip);
+}
+
+static __always_inline enum verdict forward(void *ctx, enum hook hook, enum family family, enum family way_family,
+					    struct walk *walk, const struct address *rip)
 {
 	if (!is_xdp(hook) && !take_tags_off(ctx, &walk->packet))
 		return drop(hook, REASON_ADJUST_FAILED);
-	switch (walk->method) {
-	case METHOD_MASQ:
-	case METHOD_FULLNAT:
+	if (way_family == family && (walk->method == METHOD_MASQ || walk->method == METHOD_FULLNAT))
 		return is_xdp(hook) ? translate_xdp(ctx, hook, family, walk) : translate_tc(ctx, hook, family, walk);
-	case METHOD_TUNNEL:
-		if (is_none(&walk->way->source))
-			return drop(hook, REASON_NO_LOCAL_ADDRESS);
-		return is_xdp(hook) ? tunnel_xdp(ctx, hook, family, walk, rip)
-				    : tunnel_tc(ctx, hook, family, walk, rip);
-	case METHOD_GATE:
-		return is_xdp(hook) ? route_xdp(ctx, hook, family, walk) : route_tc(ctx, hook, family, walk);
-	}
-	return drop(hook, REASON_MALFORMED);
+	return forward_whole(ctx, hook, family, way_family, walk, rip);
 }
 
 #include "related.h"
+
+/* The walk's end: way, account, forward. */
+static __always_inline enum verdict send_on(void *ctx, enum hook hook, enum family family, enum family way_family,
+					    struct walk *walk, struct destination *destination)
+{
+	bool is_reply = way_family == family ? walk->is_reply : false;
+	struct address client = target_of(family, &walk->new_addresses); /* of a reply */
+	enum reason reason;
+	bool is_known;
+
+	is_known = is_reply ? known_way_to_client(hook, family, &client, walk->now, walk->way)
+			    : known_way_to_destination(hook, way_family, destination, walk->now, walk->way);
+	if (!is_known) {
+		if (hook == HOOK_XDP_ESTABLISHED)
+			return VERDICT_WALK;
+		if (is_reply)
+			look_up_way_to_client(ctx, hook, family, &client, walk->now, walk->way);
+		else
+			look_up_way_to_destination(ctx, hook, way_family, destination, walk->now, walk->way);
+	}
+	reason = obstacle(hook, way_family, walk);
+
+	/* The packet that looked up goes by TC too, whose neighbour code probes: XDP alone would keep a stale MAC for ever. */
+	if (is_xdp(hook) && (!walk->way->l2 || walk->way->fib != NO_LOOKUP || reason != REASON_NONE))
+		return hook == HOOK_XDP ? VERDICT_TC : VERDICT_WALK;
+	if (hook == HOOK_TRACE) {
+		trace_walk(family, way_family, walk, reason);
+		return reason == REASON_NONE ? VERDICT_SENT : VERDICT_DROP;
+	}
+
+	if (hook == HOOK_XDP_ESTABLISHED)
+		note_seen(walk->flow, walk->now);
+	else if (walk->flow)
+		track(walk->flow, walk->slot, &walk->packet, is_reply, walk->now);
+	count_packet(walk->destination, is_reply, walk->packet.length);
+	if (reason == REASON_NONE)
+		return forward(ctx, hook, family, way_family, walk, &destination->rip);
+	if (reason != REASON_TOO_BIG && reason != REASON_TTL_EXCEEDED)
+		return drop(hook, reason);
+	return refuse(hook, family, walk, destination, reason);
+}
 
 static __always_inline enum verdict walk_packet(void *ctx, enum hook hook, enum family family)
 {
@@ -119,9 +169,7 @@ static __always_inline enum verdict walk_packet(void *ctx, enum hook hook, enum 
 	struct packet *packet = &walk.packet;
 	struct destination *destination = NULL;
 	enum reason reason = REASON_NONE;
-	struct address client;
 	enum verdict verdict;
-	bool is_known;
 
 	if (hook == HOOK_TC && !is_linear(ctx, family))
 		return VERDICT_PASS;
@@ -170,37 +218,11 @@ static __always_inline enum verdict walk_packet(void *ctx, enum hook hook, enum 
 	if (!walk.is_reply && is_gone(destination))
 		return hook == HOOK_XDP_ESTABLISHED ? VERDICT_WALK : drop(hook, REASON_DESTINATION_GONE);
 
-	client = target_of(family, &walk.new_addresses); /* of a reply */
-	is_known = walk.is_reply ? known_way_to_client(hook, family, &client, walk.now, walk.way)
-				 : known_way_to_destination(hook, family, destination, walk.now, walk.way);
-	if (!is_known) {
-		if (hook == HOOK_XDP_ESTABLISHED)
-			return VERDICT_WALK;
-		if (walk.is_reply)
-			look_up_way_to_client(ctx, hook, family, &client, walk.now, walk.way);
-		else
-			look_up_way_to_destination(ctx, hook, family, destination, walk.now, walk.way);
-	}
-	reason = obstacle(hook, family, &walk);
-
-	/* The packet that looked up goes by TC too, whose neighbour code probes: XDP alone would keep a stale MAC for ever. */
-	if (is_xdp(hook) && (!walk.way->l2 || walk.way->fib != NO_LOOKUP || reason != REASON_NONE))
-		return hook == HOOK_XDP ? VERDICT_TC : VERDICT_WALK;
-	if (hook == HOOK_TRACE) {
-		trace_walk(family, &walk, reason);
-		return reason == REASON_NONE ? VERDICT_SENT : VERDICT_DROP;
-	}
-
-	if (hook == HOOK_XDP_ESTABLISHED)
-		note_seen(walk.flow, walk.now);
-	else if (walk.flow)
-		track(walk.flow, walk.slot, packet, walk.is_reply, walk.now);
-	count_packet(walk.destination, walk.is_reply, packet->length);
-	if (reason == REASON_NONE)
-		return forward(ctx, hook, family, &walk, &destination->rip);
-	if (reason != REASON_TOO_BIG && reason != REASON_TTL_EXCEEDED)
-		return drop(hook, reason);
-	return refuse(hook, family, &walk, destination, reason);
+	if (is_tunnel_to_other(family, &walk, destination))
+		return hook == HOOK_XDP_ESTABLISHED
+			       ? VERDICT_WALK
+			       : send_on(ctx, hook, family, other_family(family), &walk, destination);
+	return send_on(ctx, hook, family, family, &walk, destination);
 }
 
 static __always_inline int xdp_action(enum verdict verdict)

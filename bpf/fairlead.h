@@ -453,7 +453,7 @@ struct trace {
 	struct address new_source;
 	struct address new_target;
 	__u32 new_ports;
-	__u32 unused;
+	__u32 way_family; /* of gateway and source */
 	__u64 l2;
 };
 

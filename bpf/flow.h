@@ -51,6 +51,11 @@ static __always_inline __u32 lowest_bit(__u32 bits)
 	return __builtin_popcount(below);
 }
 
+static __always_inline enum family other_family(enum family family)
+{
+	return family == FAMILY_4 ? FAMILY_6 : FAMILY_4;
+}
+
 static __always_inline __u32 flow_kind(__u32 control)
 {
 	return control & FLOW_KIND_MASK;

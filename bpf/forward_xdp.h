@@ -161,8 +161,17 @@ static __always_inline enum verdict route_xdp(struct xdp_md *ctx, enum hook hook
 	return send_xdp(ctx, hook, start, read_mac(start), walk->way->l2);
 }
 
-/* The outer header as ip_vs_tunnel_xmit makes it: TTL, TOS and DF are the inner one's. Made in words, as it is summed. */
-static __always_inline void make_tunnel_header_four(__u32 *words, const struct walk *walk, const struct address *rip)
+static __always_inline __u32 inner_protocol(enum family family)
+{
+	return family == FAMILY_4 ? IPPROTO_IPIP : IPPROTO_IPV6;
+}
+
+/*
+ * The outer header as ip_vs_tunnel_xmit makes it: TTL, TOS and DF are the inner one's. Made in words, as it is summed.
+ * `family`: the inner packet's.
+ */
+static __always_inline void make_tunnel_header_four(enum family family, __u32 *words, const struct walk *walk,
+						    const struct address *rip)
 {
 	const struct packet *packet = &walk->packet;
 	__u32 length = packet->length + sizeof(struct iphdr), source = walk->way->source.word[0];
@@ -170,8 +179,10 @@ static __always_inline void make_tunnel_header_four(__u32 *words, const struct w
 
 	/* The whole packet's, also where it will be cut: a receiver on the same machine trims to it. Beyond 64 kB there is none. */
 	first = 0x45 | packet->tos << 8 | (length > 0xffff ? 0 : bpf_htons(length)) << 16;
-	second = packet->dont_fragment ? bpf_htons(IP_DONT_FRAGMENT) << 16 : bpf_get_prandom_u32() & 0xffff;
-	third = (__u8)(packet->ttl - 1) | IPPROTO_IPIP << 8;
+	/* An IPv6 packet has no DF that could be copied. */
+	second = family == FAMILY_4 && packet->dont_fragment ? bpf_htons(IP_DONT_FRAGMENT) << 16
+							     : bpf_get_prandom_u32() & 0xffff;
+	third = (__u8)(packet->ttl - 1) | inner_protocol(family) << 8;
 	third |= (__u32)(__u16)~fold((__u64)first + second + third + source + rip->word[0]) << 16;
 	words[0] = first;
 	words[1] = second;
@@ -181,33 +192,40 @@ static __always_inline void make_tunnel_header_four(__u32 *words, const struct w
 }
 
 /* As ip_vs_tunnel_xmit_v6: hop limit and traffic class are the inner one's, there is no flow label. */
-static __always_inline void make_tunnel_header_six(__u32 *words, const struct walk *walk, const struct address *rip)
+static __always_inline void make_tunnel_header_six(enum family family, __u32 *words, const struct walk *walk,
+						   const struct address *rip)
 {
 	const struct packet *packet = &walk->packet;
 	__u32 length = packet->length;
 
 	words[0] = bpf_htonl(6U << 28 | (__u32)packet->tos << 20);
-	words[1] =
-		(length > 0xffff ? 0 : bpf_htons(length)) | IPPROTO_IPV6 << 16 | (__u32)(__u8)(packet->ttl - 1) << 24;
+	words[1] = (length > 0xffff ? 0 : bpf_htons(length)) | inner_protocol(family) << 16 |
+		   (__u32)(__u8)(packet->ttl - 1) << 24;
 	for (int i = 0; i < 4; i++) {
 		words[2 + i] = walk->way->source.word[i];
 		words[6 + i] = rip->word[i];
 	}
 }
 
-static __always_inline void make_tunnel_header(enum family family, void *at, const struct walk *walk,
+/* `outer`: the family of the way to the real server, which may be the other one. */
+static __always_inline void make_tunnel_header(enum family family, enum family outer, void *at, const struct walk *walk,
 					       const struct address *rip)
 {
-	if (family == FAMILY_4)
-		make_tunnel_header_four(at, walk, rip);
+	if (outer == FAMILY_4)
+		make_tunnel_header_four(family, at, walk, rip);
 	else
-		make_tunnel_header_six(at, walk, rip);
+		make_tunnel_header_six(family, at, walk, rip);
+}
+
+static __always_inline __be16 ether_type(enum family family)
+{
+	return bpf_htons(family == FAMILY_4 ? ETH_P_IP : ETH_P_IPV6);
 }
 
 static __always_inline enum verdict tunnel_xdp(struct xdp_md *ctx, enum hook hook, enum family family,
-					       const struct walk *walk, const struct address *rip)
+					       enum family outer, const struct walk *walk, const struct address *rip)
 {
-	__u32 header = tunnel_header(family);
+	__u32 header = tunnel_header(outer);
 	struct ethhdr *eth;
 	__u64 received_at;
 	void *inner;
@@ -219,8 +237,8 @@ static __always_inline enum verdict tunnel_xdp(struct xdp_md *ctx, enum hook hoo
 	if (!inner)
 		return drop(hook, REASON_MALFORMED);
 	received_at = read_mac((void *)eth + header); /* where it was, before that becomes the outer header */
-	eth->h_proto = bpf_htons(family == FAMILY_4 ? ETH_P_IP : ETH_P_IPV6);
+	eth->h_proto = ether_type(outer);
 	age(family, inner);
-	make_tunnel_header(family, eth + 1, walk, rip);
+	make_tunnel_header(family, outer, eth + 1, walk, rip);
 	return send_xdp(ctx, hook, eth, received_at, walk->way->l2);
 }

@@ -306,7 +306,6 @@ static __always_inline enum verdict open_stateless(void *ctx, enum hook hook, en
 	destination = destination_at(choice->destination);
 	if (!destination)
 		return VERDICT_PASS;
-	way_to_destination(ctx, hook, family, destination, walk->now, walk->way);
 	walk->destination = choice->destination;
 	walk->method = choice->method;
 	walk->is_stateless = 1;

@@ -248,38 +248,42 @@ static __always_inline enum verdict translate_related(struct __sk_buff *skb, enu
 	return send_tc(HOOK_TC, family, walk->way);
 }
 
+static __always_inline enum verdict send_related(struct __sk_buff *skb, enum family family, enum family way_family,
+						 struct walk *walk, struct message *message,
+						 struct destination *destination)
+{
+	struct address client = target_of(family, &walk->new_addresses);
+	bool is_reply = way_family == family ? walk->is_reply : false;
+	enum reason reason;
+
+	if (!is_reply)
+		way_to_destination(skb, HOOK_TC, way_family, destination, walk->now, walk->way);
+	else if (!known_way_to_client(HOOK_TC, family, &client, walk->now, walk->way))
+		look_up_way_to_client(skb, HOOK_TC, family, &client, walk->now, walk->way);
+	count_packet(walk->destination, is_reply, walk->packet.length);
+	/* Nobody is told about an ICMP error (RFC 1122, 3.2.2). */
+	reason = obstacle(HOOK_TC, way_family, walk);
+	if (reason != REASON_NONE)
+		return drop(HOOK_TC, reason);
+	if (!take_tags_off(skb, &walk->packet))
+		return drop(HOOK_TC, REASON_ADJUST_FAILED);
+	if (way_family == family && (walk->method == METHOD_MASQ || walk->method == METHOD_FULLNAT))
+		return translate_related(skb, family, walk, message);
+	return forward_whole(skb, HOOK_TC, family, way_family, walk, &destination->rip);
+}
+
 static __always_inline enum verdict forward_related(struct __sk_buff *skb, enum family family, struct walk *walk,
 						    struct message *message)
 {
 	struct destination *destination;
-	struct address client;
-	enum reason reason;
 
 	take_from(family, walk, walk->flow);
 	destination = destination_at(walk->destination);
 	if (!destination)
 		return VERDICT_PASS;
-	client = target_of(family, &walk->new_addresses);
-	if (!walk->is_reply)
-		way_to_destination(skb, HOOK_TC, family, destination, walk->now, walk->way);
-	else if (!known_way_to_client(HOOK_TC, family, &client, walk->now, walk->way))
-		look_up_way_to_client(skb, HOOK_TC, family, &client, walk->now, walk->way);
-	count_packet(walk->destination, walk->is_reply, walk->packet.length);
-	/* Nobody is told about an ICMP error (RFC 1122, 3.2.2). */
-	reason = obstacle(HOOK_TC, family, walk);
-	if (reason != REASON_NONE)
-		return drop(HOOK_TC, reason);
-	if (!take_tags_off(skb, &walk->packet))
-		return drop(HOOK_TC, REASON_ADJUST_FAILED);
-	switch (walk->method) {
-	case METHOD_GATE:
-		return route_tc(skb, HOOK_TC, family, walk);
-	case METHOD_TUNNEL:
-		if (is_none(&walk->way->source))
-			return drop(HOOK_TC, REASON_NO_LOCAL_ADDRESS);
-		return tunnel_tc(skb, HOOK_TC, family, walk, &destination->rip);
-	}
-	return translate_related(skb, family, walk, message);
+	return is_tunnel_to_other(family, walk, destination)
+		       ? send_related(skb, family, other_family(family), walk, message, destination)
+		       : send_related(skb, family, family, walk, message, destination);
 }
 
 /* -- about a packet of our own tunnel -- */
@@ -325,7 +329,7 @@ static __always_inline enum verdict answer_from_tunnel(struct __sk_buff *skb, st
 		return VERDICT_PASS;
 	take_from(FAMILY_4, walk, walk->flow);
 	destination = destination_at(walk->destination);
-	if (!destination || walk->is_reply || walk->method != METHOD_TUNNEL ||
+	if (!destination || walk->is_reply || walk->method != METHOD_TUNNEL || destination->family != FAMILY_4 ||
 	    destination->rip.word[0] != outer->addresses.word[0] >> 32)
 		return VERDICT_PASS;
 	if (!is_checksum_right(skb, message->l3 - L3 + walk->packet.l4, length - (walk->packet.l4 - L3)))

@@ -4,7 +4,8 @@
 
 #include "open.h"
 
-static __always_inline void trace_walk(enum family family, const struct walk *walk, enum reason reason)
+static __always_inline void trace_walk(enum family family, enum family way_family, const struct walk *walk,
+				       enum reason reason)
 {
 	struct trace *trace = current_trace();
 
@@ -31,7 +32,8 @@ static __always_inline void trace_walk(enum family family, const struct walk *wa
 	trace->new_ports = walk->new_ports;
 	trace->oif = walk->way->via;
 	trace->gateway = walk->way->gateway;
-	if (family == FAMILY_4)
+	trace->way_family = way_family;
+	if (way_family == FAMILY_4)
 		trace->gateway.word[0] = walk->way->via >> 32;
 	trace->source = walk->way->source;
 	trace->mtu = walk->way->mtu;

@@ -55,9 +55,9 @@ interface TraceRow {
   readonly oif: number;
   readonly mtu: number;
   readonly fib: number;
-  readonly family: number;
   readonly new_family: number;
   readonly new_ports: number;
+  readonly way_family: number;
 }
 
 type TracedAddress = 'gateway' | 'source' | 'new_source' | 'new_target';
@@ -153,8 +153,8 @@ function toAnswer(maps: Maps, row: TraceRow): TraceAnswer {
       : {
           nextHop: {
             interfaceIndex: row.oif,
-            gateway: address('gateway', row.family),
-            source: address('source', row.family),
+            gateway: address('gateway', row.way_family),
+            source: address('source', row.way_family),
             mtu: row.mtu,
           },
         }),

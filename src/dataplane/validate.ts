@@ -33,7 +33,7 @@ function validateService({ identity, localAddresses, destinations, persistence, 
     const key = destinationKey(destination);
     if (known.has(key)) throw new FairleadError('destination-exists', `the destination ${key} is there twice`);
     known.add(key);
-    expectFamily(family, destination.rip.family);
+    if (destination.method !== 'tunnel') expectFamily(family, destination.rip.family);
     validateDestination(destination);
   }
 }

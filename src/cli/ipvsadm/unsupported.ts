@@ -25,11 +25,6 @@ const features: readonly Feature[] = [
   { of: servers, what: "The 'gue' tunnel type of --tun-type", isAsked: ({ tunnel }) => tunnel.type === 'gue' },
   { of: servers, what: "The 'gre' tunnel type of --tun-type", isAsked: ({ tunnel }) => tunnel.type === 'gre' },
   {
-    of: servers,
-    what: "A real server of another address family than its service's",
-    isAsked: ({ rip, family }) => rip?.family !== family,
-  },
-  {
     of: ['add-laddr'],
     what: "A local address of another address family than its service's",
     isAsked: ({ localAddress, family }) => localAddress?.family !== family,
