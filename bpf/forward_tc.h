@@ -141,10 +141,12 @@ static __always_inline enum verdict tunnel_tc(struct __sk_buff *skb, enum hook h
 	__u64 store_flags = outer == FAMILY_6 ? BPF_F_RECOMPUTE_CSUM : 0;
 	__u64 kind = outer == FAMILY_4 ? BPF_F_ADJ_ROOM_ENCAP_L3_IPV4 : BPF_F_ADJ_ROOM_ENCAP_L3_IPV6;
 	void *ip = ip_at(family, packet_start(skb, hook), packet_end(skb, hook));
-	__u32 header[sizeof(struct ipv6hdr) / 4];
+	struct question *question = question_of(hook);
+	__u32 *header;
 
-	if (!ip)
+	if (!ip || !question)
 		return drop(hook, REASON_MALFORMED);
+	header = question->header;
 	age(family, ip);
 	correct_hop_limit(skb, family);
 	make_tunnel_header(family, outer, header, walk, rip);

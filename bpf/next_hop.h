@@ -152,6 +152,7 @@ static __always_inline void look_up(void *ctx, enum family family, const struct 
 struct question {
 	struct way way;
 	struct address to;
+	__u32 header[10]; /* the outer one of a tunnel that a packet is to be sent by */
 };
 
 /* For the stack; one for each hook: a trace runs in a process, and packets may come between. */

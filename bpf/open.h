@@ -66,18 +66,17 @@ static long try_port(__u32 index, void *context)
 	return 1;
 }
 
-/* Which of the service's local addresses, another at each try, or the director's own on this way. All 0: none. */
-static __always_inline struct address local_address(const struct choice *choice, const struct way *way, __u32 try)
+/* Which of the service's local addresses, another at each try, or the director's own on this way. NULL: none. */
+static __always_inline const struct address *local_address(const struct choice *choice, const struct way *way,
+							   __u32 try)
 {
 	const struct service *service = &choice->service;
-	struct address none = {}, *address;
 	__u32 index;
 
 	if (service->local_address_count == 0)
-		return way->source;
+		return &way->source;
 	index = service->local_addresses + ((__u32)(choice->flow_hash >> 32) + try) % service->local_address_count;
-	address = bpf_map_lookup_elem(&local_addresses, &index);
-	return address ? *address : none;
+	return bpf_map_lookup_elem(&local_addresses, &index);
 }
 
 static __always_inline void set_source(struct tuple *tuple, const struct address *source)
@@ -130,7 +129,7 @@ __noinline int choose_port(struct new_flow *new)
 /* Sets the source of a fullnat connection; a reason when there is none to give. */
 static __always_inline enum reason choose_source(struct new_flow *new, const struct address *local)
 {
-	if (is_none(local))
+	if (!local || is_none(local))
 		return REASON_NO_LOCAL_ADDRESS;
 	set_source(&new->new, local);
 	return choose_port(new) ? REASON_NONE : REASON_NO_LOCAL_PORT;
@@ -172,8 +171,7 @@ static __always_inline enum verdict enter(enum hook hook, enum family family, st
 
 	for (int i = 0; i < TUPLE_TRIES; i++) {
 		if (is_fullnat) {
-			struct address local = local_address(choice, walk->way, i);
-			enum reason reason = choose_source(new, &local);
+			enum reason reason = choose_source(new, local_address(choice, walk->way, i));
 
 			/* The ports of one of the service's addresses are used up: another may have some. */
 			if (reason == REASON_NO_LOCAL_PORT && i + 1 < TUPLE_TRIES)

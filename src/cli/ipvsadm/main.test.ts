@@ -369,7 +369,6 @@ describe('what is not supported yet', () => {
     ['-A -u 10.0.0.100:53 -o', "The '-o/--ops' option"],
     ['-A -u 10.0.0.100:5060 --pe sip', "The '--pe' option"],
     ['-a -t 10.0.0.100:80 -r 10.1.0.1 -i --tun-type gre', "The 'gre' tunnel type of --tun-type"],
-    ['-a -t 10.0.0.100:80 -r fd00::1 -i', "A real server of another address family than its service's"],
     ['--add-laddr -t 10.0.0.100:80 -z fd00::1', "A local address of another address family than its service's"],
   ])('`%s` is refused and nothing changes', async (line, what) => {
     const { run, table } = openNamespace();
