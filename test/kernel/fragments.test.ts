@@ -48,6 +48,8 @@ beforeAll(() => {
     for (const family of names) {
       const { packet } = stage.walk(request(family, method, { payload: Buffer.alloc(1) }));
       if (isTranslated(method)) stage.walk(reply(packet, { payload: Buffer.alloc(1) }));
+      stage.walk(request(family, method, { payload: Buffer.alloc(1), flags: flag.syn }));
+      stage.walk(request(family, method, { payload: Buffer.alloc(0), chunks: [{ type: 1, value: Buffer.alloc(16) }] }));
     }
   }
 });
