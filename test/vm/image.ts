@@ -20,6 +20,8 @@ export interface Image {
   readonly kernel: string;
   readonly busybox: string;
   readonly modules: string;
+  /** What the additional packages hold, as below /. */
+  readonly packages: string;
   /** As `uname -r` says it. */
   readonly release: string;
 }
@@ -33,16 +35,17 @@ const MODULES = [
 const apt = ['-o', 'APT::Sandbox::User=root', '-q'];
 const cache = join(process.env.XDG_CACHE_HOME ?? join(homedir(), '.cache'), 'fairlead', 'vm');
 
-/** About 20 s the first time, below a second later. */
-export function openImage(): Image {
-  const packages = [newestKernel(), 'busybox-static'];
-  const versions = run('apt-get', [...apt, 'download', '--print-uris', ...packages]);
-  const key = createHash('sha256').update(`${versions}${MODULES}`).digest('hex').slice(0, 16);
+/** About 20 s the first time, below a second later. Its modules are loaded when the machine starts. */
+export function openImage(more: { modules?: readonly string[]; packages?: readonly string[] } = {}): Image {
+  const own = [newestKernel(), 'busybox-static'];
+  const wanted = { own, packages: more.packages ?? [], modules: [...MODULES, ...(more.modules ?? [])] };
+  const versions = run('apt-get', [...apt, 'download', '--print-uris', ...own, ...wanted.packages]);
+  const key = createHash('sha256').update(`${versions}${wanted.modules}`).digest('hex').slice(0, 16);
   const folder = join(cache, key);
-  if (!existsSync(folder)) build(folder, packages);
+  if (!existsSync(folder)) build(folder, wanted);
   const release = readFileSync(join(folder, 'release'), 'utf8');
-  const [kernel, busybox, modules] = [join(folder, 'vmlinuz'), join(folder, 'busybox'), join(folder, 'modules')];
-  return { kernel, busybox, modules, release };
+  const [kernel, busybox] = [join(folder, 'vmlinuz'), join(folder, 'busybox')];
+  return { kernel, busybox, modules: join(folder, 'modules'), packages: join(folder, 'packages'), release };
 }
 
 /** 6.1 on Debian 12. A later release's archive has only its own. */
@@ -54,26 +57,37 @@ function newestKernel(): string {
   return name;
 }
 
-function build(folder: string, packages: readonly string[]): void {
+interface Wanted {
+  readonly own: readonly string[];
+  readonly packages: readonly string[];
+  readonly modules: readonly string[];
+}
+
+function build(folder: string, wanted: Wanted): void {
   mkdirSync(cache, { recursive: true });
   const stage = mkdtempSync(join(cache, '.build-'));
   try {
-    run('apt-get', [...apt, 'download', ...packages], stage);
     const unpacked = join(stage, 'unpacked');
-    for (const name of readdirSync(stage))
-      if (name.endsWith('.deb')) run('dpkg-deb', ['-x', join(stage, name), unpacked]);
     const image = join(stage, 'image');
     mkdirSync(join(image, 'modules'), { recursive: true });
+    unpack(wanted.own, join(stage, 'own'), unpacked);
+    unpack(wanted.packages, join(stage, 'more'), join(image, 'packages'));
     const [kernel = ''] = readdirSync(join(unpacked, 'boot')).filter((name) => name.startsWith('vmlinuz-'));
     const release = kernel.slice('vmlinuz-'.length);
     copyFileSync(join(unpacked, 'boot', kernel), join(image, 'vmlinuz'));
     copyFileSync(join(unpacked, 'bin', 'busybox'), join(image, 'busybox'));
-    copyModules(join(unpacked, 'lib', 'modules', release, 'kernel'), join(image, 'modules'), MODULES);
+    copyModules(join(unpacked, 'lib', 'modules', release, 'kernel'), join(image, 'modules'), wanted.modules);
     writeFileSync(join(image, 'release'), release);
     keep(image, folder);
   } finally {
     rmSync(stage, { recursive: true, force: true });
   }
+}
+
+function unpack(packages: readonly string[], downloads: string, target: string): void {
+  for (const path of [downloads, target]) mkdirSync(path);
+  if (packages.length > 0) run('apt-get', [...apt, 'download', ...packages], downloads);
+  for (const name of readdirSync(downloads)) run('dpkg-deb', ['-x', join(downloads, name), target]);
 }
 
 /** Two builds at once make the same: the first to be ready stays. */

@@ -17,20 +17,22 @@ const root = fileURLToPath(new URL('../..', import.meta.url));
 
 /**
  * As root, in the tree's folder, with the paths of the host: `node`, `ip` and bin/ipvsadm work as they do outside. Nothing
- * that the script writes is seen by the host. There is no network but what the script makes.
+ * that the script writes is seen by the host, except what it writes to /mnt, which is the folder `exchange` if one is given.
+ * There is no network but what the script makes.
  */
 export async function runInMachine(
   image: Image,
   script: string,
-  { timeoutMs = 240_000, memoryMb = 1024 } = {},
+  options: { timeoutMs?: number; memoryMb?: number; exchange?: string } = {},
 ): Promise<Outcome> {
+  const { timeoutMs = 240_000, memoryMb = 1024 } = options;
   const work = mkdtempSync(join(tmpdir(), 'fairlead-vm-'));
   try {
-    const exchange = join(work, 'exchange');
-    mkdirSync(exchange);
+    const exchange = options.exchange ?? join(work, 'exchange');
+    mkdirSync(exchange, { recursive: true });
     writeFileSync(join(exchange, 'start'), toStart(script));
     writeFileSync(join(work, 'initrd'), toInitrd(image));
-    const log = await boot(image, work, memoryMb, timeoutMs);
+    const log = await boot(image, work, exchange, memoryMb, timeoutMs);
     const read = (name: string): string =>
       existsSync(join(exchange, name)) ? readFileSync(join(exchange, name), 'utf8') : '';
     const [status, stdout, stderr] = [read('status'), read('stdout'), read('stderr')];
@@ -64,7 +66,7 @@ function toInitrd({ busybox, modules }: Image): Buffer {
 }
 
 /** Resolves, when the machine is off, to what its console said. */
-function boot(image: Image, work: string, memoryMb: number, timeoutMs: number): Promise<string> {
+function boot(image: Image, work: string, exchange: string, memoryMb: number, timeoutMs: number): Promise<string> {
   const share = (tag: string, path: string, more: string): string[] => [
     ...['-fsdev', `local,id=${tag},path=${path},security_model=none,multidevs=remap${more}`],
     ...['-device', `virtio-9p-pci,fsdev=${tag},mount_tag=${tag}`],
@@ -74,7 +76,7 @@ function boot(image: Image, work: string, memoryMb: number, timeoutMs: number): 
     ...['-no-reboot', '-serial', 'stdio', '-kernel', image.kernel, '-initrd', join(work, 'initrd')],
     ...['-append', 'console=ttyS0 quiet panic=-1 mitigations=off audit=0 tsc=reliable'],
     ...share('host', '/', ',readonly=on'),
-    ...share('exchange', join(work, 'exchange'), ''),
+    ...share('exchange', exchange, ''),
   ];
   return new Promise((resolve, reject) => {
     // timeout(1) ends the machine also when this process is gone.

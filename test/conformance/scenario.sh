@@ -1,0 +1,121 @@
+#!/bin/bash
+# Runs one scenario in a network namespace of its own: this script's namespace is the director.
+#   scenario.sh ipvs|fairlead PEERS SCENARIO
+# What it prints is the transcript. `$ command` and `> what the peers do` head the steps; stderr's lines begin with `! `, an
+# exit status other than 0 is a line `= STATUS`.
+#
+#   client           10.0.0.1 ...  c0 -- d0  10.0.0.254, VIPs 10.0.0.100 .101   director
+#   real servers 1-9 10.1.0.1 ...  e0 -- d1  10.1.0.254
+# with fd00:a:: and fd00:b:: beside. 172.16.0.0/12 is behind the client, 10.2.0.0/24 behind real server 1.
+director=$1 peers=$2 scenario=$(realpath "$3")
+VIP=10.0.0.100 VIP2=10.0.0.101 VIP6=fd00:a::100
+work=$(mktemp -d)
+trap 'rm -rf "$work"' EXIT
+
+# Runs a command line on the director, and shows what came of it.
+t() {
+  local status
+  printf '$ %s\n' "$1"
+  (eval "$1") >"$work/out" 2>"$work/err" </dev/null
+  status=$?
+  cat "$work/out"
+  [ ! -s "$work/err" ] || sed 's/^/! /' "$work/err"
+  [ $status = 0 ] || echo "= $status"
+}
+
+ipvs() { t "ipvsadm $*"; }
+# Not part of the transcript.
+quietly() { "$@" >/dev/null 2>&1; }
+title() { printf '## %s\n' "$*"; }
+
+# The service has no destinations but those of its `-r`s: serve -t VIP:80 rr -m 1 2 3 (real servers, weight 1, port 80)
+clear() { quietly ipvsadm -C; quietly ipvsadm --set 900 120 300; peers forget >/dev/null; }
+
+# What the director does to connections under net.ipv4.vs.
+setting() {
+  printf '$ setting %s %s\n' "$1" "$2"
+  case $director in
+  ipvs) echo "$2" >"/proc/sys/net/ipv4/vs/$1" ;;
+  fairlead) fairlead settings "$1=$2" >"$work/out" 2>&1 || sed 's/^/! /' "$work/out" ;;
+  esac
+}
+
+# mark 5 tcp 10.0.0.101/32 80: packets that come in by d0 get this mark. Protocol and port may be `any`.
+mark() {
+  printf '$ mark %s\n' "$*"
+  local mark=$1 protocol=$2 prefix=$3 port=${4:-any} family=ip
+  case $prefix in *:*) family=ipv6 ;; esac
+  case $director in
+  ipvs)
+    tc qdisc show dev d0 | grep -q clsact || tc qdisc add dev d0 clsact
+    local match=(dst_ip "$prefix")
+    [ "$protocol" = any ] || match+=(ip_proto "$protocol")
+    [ "$port" = any ] || match+=(dst_port "$port")
+    tc filter add dev d0 ingress protocol $family flower "${match[@]}" action skbedit mark "$mark"
+    ;;
+  fairlead)
+    local words=(-d "$prefix" --set-mark "$mark")
+    [ "$protocol" = any ] || words+=(-p "$protocol")
+    [ "$port" = any ] || words+=(--dports "$port")
+    fairlead mark add "${words[@]}" >"$work/out" 2>&1 || sed 's/^/! /' "$work/out"
+    ;;
+  esac
+}
+
+# IPVS brings --stats up to date every two seconds.
+settle() { [ "$director" = fairlead ] || sleep 2.2; }
+
+peers() {
+  local line
+  echo "$*" >&"${PEERS[1]}"
+  while IFS= read -r line <&"${PEERS[0]}" && [ "$line" != . ]; do printf '%s\n' "$line"; done
+}
+
+# Frames, and whole connections: see peers/.
+for verb in c r1 r2 r3 r4 r5 r6 r7 r8 r9 fragment open close reset talk; do
+  eval "$verb() { printf '> %s\\n' \"$verb \$*\"; peers $verb \"\$*\"; }"
+done
+forget() { peers forget >/dev/null; }
+gue() { peers gue "$1" >/dev/null; }
+
+lay_out() {
+  local number line
+  cd /proc/sys/net || exit
+  for line in ipv4/conf/{all,default}/{rp_filter,send_redirects}=0 ipv4/icmp_{ratelimit,ratemask}=0 ipv6/icmp/ratelimit=0 \
+    ipv6/conf/default/{accept_dad,router_solicitations,accept_ra}=0; do
+    echo "${line#*=}" >"${line%=*}"
+  done 2>/dev/null
+  cd "$work" || exit
+  coproc PEERS {
+    exec unshare --net bash -c 'echo 1 >/proc/sys/net/ipv6/conf/default/disable_ipv6; echo; read -r
+      ip link set c0 up; ip link set e0 up; exec "$0" c0 e0' "$peers"
+  }
+  read -r <&"${PEERS[0]}"
+  {
+    echo link set lo up
+    echo "link add d0 address 02:00:00:00:00:d0 type veth peer name c0 address 02:00:00:00:00:c0 netns $PEERS_PID"
+    echo "link add d1 address 02:00:00:00:00:d1 type veth peer name e0 address 02:00:00:00:01:00 netns $PEERS_PID"
+    echo link set d0 up
+    echo link set d1 up
+    for line in "10.0.0.254/24 dev d0" "$VIP/32 dev d0" "$VIP2/32 dev d0" "10.1.0.254/24 dev d1" \
+      "fd00:a::254/64 dev d0 nodad" "$VIP6/128 dev d0 nodad" "fd00:b::254/64 dev d1 nodad"; do
+      echo "address add $line"
+    done
+    for number in {1..20}; do
+      echo "neighbour add 10.0.0.$number lladdr 02:00:00:00:00:c0 dev d0 nud permanent"
+      echo "neighbour add fd00:a::$number lladdr 02:00:00:00:00:c0 dev d0 nud permanent"
+    done
+    for number in {1..9}; do
+      echo "neighbour add 10.1.0.$number lladdr 02:00:00:00:01:0$number dev d1 nud permanent"
+      echo "neighbour add fd00:b::$number lladdr 02:00:00:00:01:0$number dev d1 nud permanent"
+    done
+    echo route add 172.16.0.0/12 via 10.0.0.1
+    echo route add 10.2.0.0/24 via 10.1.0.1
+  } | ip -batch -
+  echo 1 >/proc/sys/net/ipv4/ip_forward
+  echo 1 >/proc/sys/net/ipv6/conf/all/forwarding
+  echo >&"${PEERS[1]}"
+}
+
+lay_out
+. "$scenario"
