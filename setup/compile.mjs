@@ -1,4 +1,4 @@
-// From sources to what runs: bpf/*.bpf.c to build/bpf, src to dist, bench to build/bench. Only what changed is made again.
+// From sources to what runs: bpf/*.bpf.c to build/bpf, src to dist, bench and conformance to build. Only what changed is made again.
 import { createHash } from 'node:crypto';
 import {
   existsSync,
@@ -73,7 +73,9 @@ function compileObjects(root, toolchain, stamp, keep) {
  * @param {Keep} keep
  */
 function compileTypeScript(root, stamp, keep) {
-  const configs = ['package-lock.json', 'tsconfig.json', 'tsconfig.bench.json'].map((name) => join(root, name));
+  const configs = ['package-lock.json', 'tsconfig.json', 'tsconfig.bench.json', 'tsconfig.conformance.json'].map(
+    (name) => join(root, name),
+  );
   const src = files(join(root, 'src'), /(?<!\.test)\.ts$/);
   const bench = files(join(root, 'bench'), /\.ts$/);
   const bundler = join(root, 'setup', 'bundle.mjs');
@@ -87,6 +89,8 @@ function compileTypeScript(root, stamp, keep) {
     rmSync(join(stage, 'src'), { recursive: true, force: true });
     symlinkSync('../../dist', join(stage, 'src'));
   });
+  const conformance = files(join(root, 'test'), /^(root|(vm|conformance)\/.*)(?<!\.test)\.ts$/);
+  emit('build/conformance', 'tsconfig.conformance.json', digestOf([...configs, ...conformance]), () => {});
 
   /**
    * @param {string} folder

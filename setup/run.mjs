@@ -1,4 +1,4 @@
-// The door to every job: `node setup/run.mjs lab|test|bench|build|check [ARGUMENTS]` installs what is missing, builds, runs.
+// The door to every job: `node setup/run.mjs lab|test|bench|conformance|build|check [ARGUMENTS]` installs what is missing, builds, runs.
 import { spawn } from 'node:child_process';
 import { constants } from 'node:os';
 import { dirname, join } from 'node:path';
@@ -16,6 +16,7 @@ const commands = {
   build: undefined,
   lab: ['dist/lab/bin.js'],
   bench: ['build/bench/bench/main.js'],
+  conformance: ['build/conformance/test/conformance/main.js'],
   check: ['setup/check.mjs'],
   test: ['setup/test.mjs'],
 };

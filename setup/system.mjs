@@ -11,14 +11,21 @@ const toBuild = [clang, 'libbpf-dev', 'linux-libc-dev', 'libbpf1'];
 const toLab = [...toBuild, 'iproute2', 'ethtool', 'tcpdump', 'arptables', 'curl', 'iputils-ping'];
 // clang-format's verdict differs between releases: the code is held to 16's.
 const toCheck = [...toBuild, ...(isBookworm ? ['clang-format-16'] : [])];
+const toConform = [...toLab, ...(process.arch === 'x64' ? ['libc6-dev', 'qemu-system-x86', 'xz-utils'] : [])];
 const toTest = [
-  ...new Set([...toLab, ...toCheck]),
+  ...new Set([...toConform, ...toCheck]),
   ...['wrk', 'iperf3', 'dnsmasq-base', 'bind9-dnsutils', 'procps', 'netbase'],
-  ...(process.arch === 'x64' ? ['qemu-system-x86', 'xz-utils'] : []),
 ];
 
 /** None of these starts a service when it is installed. */
-export const packages = { build: toBuild, lab: toLab, bench: toLab, check: toCheck, test: toTest };
+export const packages = {
+  build: toBuild,
+  lab: toLab,
+  bench: toLab,
+  conformance: toConform,
+  check: toCheck,
+  test: toTest,
+};
 
 /**
  * @param {readonly string[]} wanted

@@ -28,8 +28,21 @@ ipvs() { t "ipvsadm $*"; }
 quietly() { "$@" >/dev/null 2>&1; }
 title() { printf '## %s\n' "$*"; }
 
-# The service has no destinations but those of its `-r`s: serve -t VIP:80 rr -m 1 2 3 (real servers, weight 1, port 80)
-clear() { quietly ipvsadm -C; quietly ipvsadm --set 900 120 300; peers forget >/dev/null; }
+# serve '-t 10.0.0.100:1001 -s wrr' -m 1 2 3: a new service, with real servers 1, 2 and 3 of these weights. Masqueraded ones
+# listen on port 80.
+serve() {
+  local service=$1 method=$2 number=0 weight port=
+  shift 2
+  case $method in -m*) port=:80 ;; esac
+  printf '$ serve %s with %s %s\n' "$service" "$method" "$*"
+  {
+    echo "-A $service"
+    for weight; do echo "-a ${service%% -s*} -r 10.1.0.$((++number))$port $method -w $weight"; done
+  } | ipvsadm -R 2>&1
+}
+
+list() { ipvs -Ln; }
+connections() { ipvs -Lnc; }
 
 # What the director does to connections under net.ipv4.vs.
 setting() {

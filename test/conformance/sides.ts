@@ -1,74 +1,67 @@
-// Where scenarios run: on the kernel's IPVS in the emulated machine, on Fairlead here, and on Fairlead in that machine.
+// Where scenarios run: on the kernel's IPVS in the emulated machine, and on Fairlead in namespaces here.
 import { spawn, spawnSync } from 'node:child_process';
 import { existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { fileURLToPath } from 'node:url';
+import { root } from '../root.ts';
 import { openImage } from '../vm/image.ts';
 import { runInMachine } from '../vm/machine.ts';
-
-export interface Scenario {
-  readonly name: string;
-  /** What test/conformance/scenario.sh runs. */
-  readonly text: string;
-}
+import type { Scenario } from './catalogue.ts';
 
 /** By the scenario's name: what it printed. */
 export type Transcripts = ReadonlyMap<string, string>;
 
-const root = fileURLToPath(new URL('../../', import.meta.url)).replace(/\/$/, '').replace(/\/build$/, '');
 const runner = join(root, 'test/conformance/scenario.sh');
-const SECONDS = 90;
+/** No scenario takes as long, not even emulated on a busy machine. */
+const LIMIT_S = 120;
 
-/** IPVS with all that it can use, and what marks packets. ip_vs_twos is not in every kernel. */
+/** IPVS with all that it can use, and what marks packets. */
 const MODULES = [
   'crc32c_generic', // libcrc32c asks for it by name
   ...['ip_vs', 'ip_vs_rr', 'ip_vs_wrr', 'ip_vs_lc', 'ip_vs_wlc', 'ip_vs_lblc', 'ip_vs_lblcr', 'ip_vs_dh', 'ip_vs_sh'],
   ...['ip_vs_sed', 'ip_vs_nq', 'ip_vs_fo', 'ip_vs_ovf', 'ip_vs_mh', 'ip_vs_twos', 'ip_vs_ftp', 'ip_vs_pe_sip'],
-  ...['ipip', 'ip_gre', 'fou', 'fou6', 'ip6_tunnel', 'dummy', 'act_skbedit', 'cls_flower', 'sctp'],
+  ...['ipip', 'ip_gre', 'fou', 'fou6', 'ip6_tunnel', 'dummy', 'act_skbedit', 'cls_flower'],
 ];
 const PACKAGES = ['ipvsadm', 'libnl-3-200', 'libnl-genl-3-200', 'libpopt0'];
 
-export async function runOnIpvs(scenarios: readonly Scenario[]): Promise<Transcripts> {
+export async function runOnIpvs(scenarios: readonly Scenario[], say: (text: string) => void): Promise<Transcripts> {
   using place = openPlace(scenarios);
   const image = openImage({ modules: MODULES, packages: PACKAGES });
-  // Only the machine's own copy-on-write view of the host gets these.
-  const install = [
-    `cd ${image.packages}`,
-    'for folder in sbin usr/sbin; do [ ! -d $folder ] || cp $folder/* /usr/sbin/; done',
-    'for folder in lib usr/lib; do [ ! -d $folder ] || cp -a $folder/. /usr/lib/; done',
-    `cd ${root}`,
-  ];
-  await runThere(place, 'ipvs', [...install, ''].join('\n'), image, scenarios);
+  // Only the machine's own view of the host gets the packages.
+  const script = `
+    cd ${image.packages}
+    for folder in sbin usr/sbin; do [ ! -d $folder ] || cp $folder/* /usr/sbin/; done
+    for folder in lib usr/lib; do [ ! -d $folder ] || cp -a $folder/. /usr/lib/; done
+    cd ${root}
+    for scenario in /mnt/scenarios/*; do
+      ${commandLine('ipvs', place.peers, '"$scenario"', `"/mnt/transcripts/\${scenario##*/}"`)}
+    done`;
+  const timeoutMs = (60 + LIMIT_S * scenarios.length) * 1000;
+  const { stderr } = await runInMachine(image, script, { exchange: place.folder, timeoutMs });
+  if (stderr !== '') say(`the emulated machine says: ${stderr}`);
   return place.read(scenarios);
 }
 
-async function runThere(place: Place, director: string, first: string, image: ReturnType<typeof openImage>, scenarios: readonly Scenario[]): Promise<void> {
-  const script = `${first}
-    for scenario in /mnt/scenarios/*; do
-      ${commandLine(director, place.peers, '"$scenario"', '"/mnt/transcripts/\${scenario##*/}"')}
-    done`;
-  const { stderr } = await runInMachine(image, script, { exchange: place.folder, timeoutMs: (SECONDS + 30) * 1000 * Math.max(4, scenarios.length), memoryMb: 768 });
-  if (stderr !== '') process.stderr.write(stderr);
-}
-
-function commandLine(director: string, peers: string, scenario: string, transcript: string): string {
-  return `timeout -k 2 ${SECONDS} unshare --mount --net bash ${runner} ${director} ${peers} ${scenario} >${transcript} 2>&1 || echo "ended with status $?" >>${transcript}`;
-}
-
-export async function runOnFairlead(scenarios: readonly Scenario[], at: (name: string) => void): Promise<Transcripts> {
+export async function runOnFairlead(scenarios: readonly Scenario[], say: (text: string) => void): Promise<Transcripts> {
   using place = openPlace(scenarios);
-  const env = { ...process.env, PATH: `${join(root, 'bin')}:${process.env.PATH}`, LC_ALL: 'C.UTF-8', FAIRLEAD_CONNECTIONS: '16384' };
+  const own = { PATH: `${join(root, 'bin')}:${process.env.PATH}`, LC_ALL: 'C.UTF-8', FAIRLEAD_CONNECTIONS: '16384' };
   for (const [index, { name }] of scenarios.entries()) {
-    at(name);
-    const [scenario, transcript] = [place.scenario(index), place.transcript(index)];
+    say(name);
+    const command = commandLine('fairlead', place.peers, place.scenario(index), place.transcript(index));
     await new Promise((resolve, reject) => {
-      const shell = spawn('bash', ['-c', commandLine('fairlead', place.peers, scenario, transcript)], { stdio: 'ignore', env, cwd: root });
+      const env = { ...process.env, ...own };
+      const shell = spawn('bash', ['-c', command], { stdio: ['ignore', 'ignore', 'inherit'], env, cwd: root });
       shell.on('error', reject);
       shell.on('close', resolve);
     });
   }
   return place.read(scenarios);
+}
+
+/** For a shell: a scenario in network and mount namespaces of its own. */
+function commandLine(director: 'ipvs' | 'fairlead', peers: string, scenario: string, transcript: string): string {
+  const start = `timeout -k 2 ${LIMIT_S} unshare --mount --net bash ${runner} ${director} ${peers} ${scenario}`;
+  return `${start} >${transcript} 2>&1 || echo "ended with status $?" >>${transcript}`;
 }
 
 interface Place extends Disposable {
@@ -79,28 +72,29 @@ interface Place extends Disposable {
   read(scenarios: readonly Scenario[]): Transcripts;
 }
 
-/** A folder with what a run needs, seen by the machine too. */
+/** A folder with what a run needs; the machine sees it too. */
 function openPlace(scenarios: readonly Scenario[]): Place {
   const folder = mkdtempSync(join(tmpdir(), 'fairlead-conformance-'));
-  for (const name of ['scenarios', 'transcripts']) mkdirSync(join(folder, name));
-  const nameOf = (index: number): string => String(index).padStart(4, '0');
+  const pathIn = (kind: string, index: number): string => join(folder, kind, String(index).padStart(4, '0'));
   const place: Place = {
     folder,
     peers: join(folder, 'peers'),
-    scenario: (index) => join(folder, 'scenarios', nameOf(index)),
-    transcript: (index) => join(folder, 'transcripts', nameOf(index)),
+    scenario: (index) => pathIn('scenarios', index),
+    transcript: (index) => pathIn('transcripts', index),
     read: (wanted) => new Map(wanted.map(({ name }, index) => [name, readIfThere(place.transcript(index))])),
     [Symbol.dispose]: () => rmSync(folder, { recursive: true, force: true }),
   };
-  compilePeers(place.peers);
+  for (const name of ['scenarios', 'transcripts']) mkdirSync(join(folder, name));
   for (const [index, { text }] of scenarios.entries()) writeFileSync(place.scenario(index), text);
+  compilePeers(place.peers);
   return place;
 }
 
 function readIfThere(path: string): string {
-  return existsSync(path) ? readFileSync(path, 'utf8') : 'did not run\n';
+  return existsSync(path) ? readFileSync(path, 'utf8') : '(did not run)\n';
 }
 
+/** Linked statically: what starts often starts fast, and the machine may have another C library. */
 function compilePeers(target: string): void {
   const folder = join(root, 'test/conformance/peers');
   const sources = readdirSync(folder).filter((name) => name.endsWith('.c'));

@@ -3,7 +3,7 @@ import { spawn } from 'node:child_process';
 import { existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { fileURLToPath } from 'node:url';
+import { root } from '../root.ts';
 import { encodeCpio, file, folder } from './cpio.ts';
 import type { Image } from './image.ts';
 
@@ -12,8 +12,6 @@ export interface Outcome {
   readonly stdout: string;
   readonly stderr: string;
 }
-
-const root = fileURLToPath(new URL('../..', import.meta.url));
 
 /**
  * As root, in the tree's folder, with the paths of the host: `node`, `ip` and bin/ipvsadm work as they do outside. Nothing
@@ -59,7 +57,7 @@ function toInitrd({ busybox, modules }: Image): Buffer {
   return encodeCpio([
     ...['bin', 'modules', 'proc', 'dev', 'host', 'memory', 'root'].map(folder),
     file('bin/busybox', readFileSync(busybox), 0o755),
-    file('init', readFileSync(new URL('init.sh', import.meta.url)), 0o755),
+    file('init', readFileSync(join(root, 'test/vm/init.sh')), 0o755),
     file('modules/order', Buffer.from(`${names.join('\n')}\n`)),
     ...names.map((name) => file(`modules/${name}`, readFileSync(join(modules, name)))),
   ]);

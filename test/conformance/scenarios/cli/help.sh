@@ -1,0 +1,2 @@
+# What answers without touching the table.
+for words in '--help' '-h' '--version' '-v'; do ipvs "$words"; done

@@ -1,0 +1,12 @@
+# A mark service whose packets go to 20 destination addresses: what schedulers that look at the destination do.
+mark 1 any 172.16.0.0/12
+ip rule add fwmark 1 lookup 100
+ip route add local 0.0.0.0/0 dev lo table 100
+for scheduler in dh lblc lblcr sh mh rr wlc; do
+  for weights in '1 2 3 4' '1 0 3 4'; do
+    ipvs -C
+    serve "-f 1 -s $scheduler" -g $weights
+    open 40 tcp 10.0.0.1 2${scheduler_number:-0}000 172.17.0.1 80 targets 20
+    scheduler_number=$((scheduler_number + 1))
+  done
+done
