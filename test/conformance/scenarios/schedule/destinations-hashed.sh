@@ -6,7 +6,7 @@ for scheduler in dh lblc lblcr sh mh rr wlc; do
   for weights in '1 2 3 4' '1 0 3 4'; do
     ipvs -C
     serve "-f 1 -s $scheduler" -g $weights
-    open 40 tcp 10.0.0.1 2${scheduler_number:-0}000 172.17.0.1 80 targets 20
-    scheduler_number=$((scheduler_number + 1))
+    open 40 tcp 10.0.0.1 $((20000 + 100 * ${number:-0})) 172.17.0.1 80 targets 20
+    number=$((number + 1))
   done
 done

@@ -16,11 +16,11 @@ open 10 tcp 10.0.0.1 21200 $VIP 81 short
 ipvs "-e -t $VIP:81 -r 10.1.0.1:80 -m -w 0"
 open 10 tcp 10.0.0.1 21300 $VIP 81 short
 serve "-t $VIP:82 -s wlc" -m 1 2 3 4
-open 20 tcp 10.0.0.1 220000 $VIP 82
+open 20 tcp 10.0.0.1 22000 $VIP 82
 ipvs "-e -t $VIP:82 -r 10.1.0.1:80 -m -w 0"
-open 20 tcp 10.0.0.1 220100 $VIP 82
+open 20 tcp 10.0.0.1 22100 $VIP 82
 ipvs "-E -t $VIP:82 -s rr"
-open 8 tcp 10.0.0.1 220200 $VIP 82
+open 8 tcp 10.0.0.1 22200 $VIP 82
 ipvs "-E -t $VIP:82 -s wrr"
-open 12 tcp 10.0.0.1 220300 $VIP 82
+open 12 tcp 10.0.0.1 22300 $VIP 82
 list

@@ -1,0 +1,8 @@
+# A datagram in pieces, in both orders, and answers in pieces.
+for method in -m -g -i; do
+  serve "-u $VIP:$((++port)) -s rr" $method 1
+  fragment 1480 c ip 10.0.0.12 $VIP id 77 udp 30001 $port size 3000
+  fragment 1480 reversed c ip 10.0.0.12 $VIP id 78 udp 30001 $port size 3000
+  fragment 8 c ip 10.0.0.12 $VIP id 79 udp 30001 $port data tiny
+done
+fragment 1480 r1 ip 10.1.0.1 10.0.0.12 id 80 udp 80 30001 size 3000
