@@ -10,9 +10,17 @@ export interface Disagreement {
 interface Step {
   readonly title: string;
   readonly lines: readonly string[];
+  /** In seconds: when it began, and when what followed it did. */
+  readonly from: number;
+  readonly to: number;
 }
 
-/** A timer is read a moment later on one side than on the other. */
+interface Side {
+  readonly steps: readonly Step[];
+  readonly index: number;
+}
+
+/** One side's clock was read just before a second was over, the other's just after. */
 const EXPIRY_TOLERANCE_S = 1;
 
 const entry = /^(\S+ +)(\d\d+):(\d\d)( .*)$/;
@@ -22,22 +30,27 @@ export function compare(ipvs: string, fairlead: string): readonly Disagreement[]
   const disagreements: Disagreement[] = [];
   for (let index = 0; index < Math.max(left.length, right.length); index++) {
     const [there, here] = [left[index], right[index]];
-    const isSame = there?.title === here?.title && isEqual(there?.lines ?? [], here?.lines ?? []);
-    if (isSame) continue;
+    if (there?.title === here?.title && isEqual({ steps: left, index }, { steps: right, index })) continue;
     const step = there?.title ?? here?.title ?? '';
     disagreements.push({ step, ipvs: there?.lines ?? ['(not reached)'], fairlead: here?.lines ?? ['(not reached)'] });
   }
   return disagreements;
 }
 
-/** A step begins with a line that shell or peers put before what they do: `$ ` and `> `. */
+/** A step begins with a line that scenario.sh puts before what it does: `$ ` and `> `. */
 function toSteps(transcript: string): readonly Step[] {
-  const steps: { title: string; lines: string[] }[] = [{ title: 'before the first step', lines: [] }];
+  const steps: { title: string; lines: string[]; from: number; to: number }[] = [];
+  steps.push({ title: 'before the first step', lines: [], from: 0, to: 0 });
+  let clock = 0;
   for (const line of transcript.split('\n').slice(0, -1)) {
-    if (/^[$>] /.test(line)) steps.push({ title: line, lines: [] });
-    else steps.at(-1)?.lines.push(line);
+    const time = /^@ (\d+\.\d+)$/.exec(line)?.[1];
+    const last = steps.at(-1);
+    if (time !== undefined) clock = Number(time);
+    if (time !== undefined && last?.to === last?.from && last) last.to = clock;
+    else if (/^[$>] /.test(line)) steps.push({ title: line, lines: [], from: clock, to: clock });
+    else if (time === undefined) last?.lines.push(line);
   }
-  return steps.map(({ title, lines }) => ({ title, lines: inOrder(lines) }));
+  return steps.map((step) => ({ ...step, lines: inOrder(step.lines) }));
 }
 
 /** Both list connections in the order of a hash table with a random seed. */
@@ -48,19 +61,42 @@ function inOrder(lines: readonly string[]): readonly string[] {
 }
 
 function byConnection(a: string, b: string): number {
-  const [left, right] = [a, b].map((line) => line.replace(entry, '$1$4'));
+  const [left = '', right = ''] = [a, b].map(withoutExpiry);
   if (left === right) return secondsOf(a) - secondsOf(b);
-  return (left ?? '') < (right ?? '') ? -1 : 1;
+  return left < right ? -1 : 1;
 }
 
-function isEqual(left: readonly string[], right: readonly string[]): boolean {
-  return left.length === right.length && left.every((line, index) => isSameLine(line, right[index] ?? ''));
+function isEqual(ipvs: Side, fairlead: Side): boolean {
+  const [left, right] = [linesOf(ipvs), linesOf(fairlead)];
+  return left.length === right.length && left.every((line, at) => isSameLine(line, right[at] ?? '', ipvs, fairlead));
 }
 
-function isSameLine(left: string, right: string): boolean {
+/**
+ * What a connection has left depends on how long ago its last packet was, and the two sides do not run at one pace. Some step
+ * sent that packet: seen from there, the timeouts must be the same.
+ */
+function isSameLine(left: string, right: string, ipvs: Side, fairlead: Side): boolean {
   if (left === right) return true;
-  if (left.replace(entry, '$1$4') !== right.replace(entry, '$1$4') || !entry.test(left)) return false;
-  return Math.abs(secondsOf(left) - secondsOf(right)) <= EXPIRY_TOLERANCE_S;
+  if (!entry.test(left) || withoutExpiry(left) !== withoutExpiry(right)) return false;
+  return ipvs.steps.slice(0, ipvs.index + 1).some((_, sender) => {
+    const [there, here] = [timeoutSince(sender, ipvs, left), timeoutSince(sender, fairlead, right)];
+    return there.from <= here.to + EXPIRY_TOLERANCE_S && here.from <= there.to + EXPIRY_TOLERANCE_S;
+  });
+}
+
+/** Between which two values a timeout lies that a packet of the step `sender` began, and of which `line` says what is left. */
+function timeoutSince(sender: number, { steps, index }: Side, line: string): { from: number; to: number } {
+  const [sent, listed] = [steps[sender], steps[index]];
+  const left = secondsOf(line);
+  return { from: left + (listed?.from ?? 0) - (sent?.to ?? 0), to: left + (listed?.to ?? 0) - (sent?.from ?? 0) };
+}
+
+function linesOf({ steps, index }: Side): readonly string[] {
+  return steps[index]?.lines ?? [];
+}
+
+function withoutExpiry(line: string): string {
+  return line.replace(entry, '$1$4');
 }
 
 function secondsOf(line: string): number {

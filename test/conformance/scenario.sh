@@ -2,7 +2,7 @@
 # Runs one scenario in a network namespace of its own: this script's namespace is the director.
 #   scenario.sh ipvs|fairlead PEERS SCENARIO
 # What it prints is the transcript. `$ command` and `> what the peers do` head the steps; stderr's lines begin with `! `, an
-# exit status other than 0 is a line `= STATUS`.
+# exit status other than 0 is a line `= STATUS`. `@ SECONDS` before and after each step says when that was.
 #
 #   client           10.0.0.1 ...  c0 -- d0  10.0.0.254, VIPs 10.0.0.100 .101   director
 #   real servers 1-9 10.1.0.1 ...  e0 -- d1  10.1.0.254
@@ -12,15 +12,22 @@ VIP=10.0.0.100 VIP2=10.0.0.101 VIP6=fd00:a::100
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 
+now() { echo "@ $EPOCHREALTIME"; }
+step() {
+  now
+  printf '%s\n' "$*"
+}
+
 # Runs a command line on the director, and shows what came of it.
 t() {
   local status
-  printf '$ %s\n' "$1"
+  step "$ $1"
   (eval "$1") >"$work/out" 2>"$work/err" </dev/null
   status=$?
   cat "$work/out"
   [ ! -s "$work/err" ] || sed 's/^/! /' "$work/err"
   [ $status = 0 ] || echo "= $status"
+  now
 }
 
 ipvs() { t "ipvsadm $*"; }
@@ -34,7 +41,7 @@ serve() {
   local service=$1 method=$2 number=0 weight port=
   shift 2
   case $method in -m*) port=:80 ;; esac
-  printf '$ serve %s with %s %s\n' "$service" "$method" "$*"
+  step "$ serve $service with $method $*"
   {
     echo "-A $service"
     for weight; do echo "-a ${service%% -s*} -r 10.1.0.$((++number))$port $method -w $weight"; done
@@ -46,7 +53,7 @@ connections() { ipvs -Lnc; }
 
 # What the director does to connections under net.ipv4.vs.
 setting() {
-  printf '$ setting %s %s\n' "$1" "$2"
+  step "$ setting $1 $2"
   case $director in
   ipvs) echo "$2" >"/proc/sys/net/ipv4/vs/$1" ;;
   fairlead) fairlead settings "$1=$2" >"$work/out" 2>&1 || sed 's/^/! /' "$work/out" ;;
@@ -55,7 +62,7 @@ setting() {
 
 # mark 5 tcp 10.0.0.101/32 80: packets that come in by d0 get this mark. Protocol and port may be `any`.
 mark() {
-  printf '$ mark %s\n' "$*"
+  step "$ mark $*"
   local mark=$1 protocol=$2 prefix=$3 port=${4:-any} family=ip
   case $prefix in *:*) family=ipv6 ;; esac
   case $director in
@@ -86,7 +93,7 @@ peers() {
 
 # Frames, and whole connections: see peers/.
 for verb in c r1 r2 r3 r4 r5 r6 r7 r8 r9 fragment open close reset talk; do
-  eval "$verb() { printf '> %s\\n' \"$verb \$*\"; peers $verb \"\$*\"; }"
+  eval "$verb() { step \"> $verb \$*\"; peers $verb \"\$*\"; now; }"
 done
 forget() { peers forget >/dev/null; }
 gue() { peers gue "$1" >/dev/null; }

@@ -9,5 +9,4 @@ c ip 10.0.0.1 $VIP len 39 tcp 30004 80 S
 c ip 10.0.0.1 $VIP len 19 tcp 30005 80 S
 c ip 10.0.0.1 $VIP ihl 4 tcp 30006 80 S
 c ip 10.0.0.1 $VIP ihl 15 tcp 30007 80 S
-c ip 10.0.0.1 $VIP badsum tcp 30008 80 S
 connections
