@@ -2,13 +2,8 @@
 import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { root } from '../root.ts';
-import { generatedScenarios } from './generate.ts';
-
-export interface Scenario {
-  readonly name: string;
-  /** What test/conformance/scenario.sh runs. */
-  readonly text: string;
-}
+import { generatedScenarios } from './generate/generate.ts';
+import type { Scenario } from './scenario.ts';
 
 export interface Choice {
   /** Parts of names, or paths of scripts; none: everything. */

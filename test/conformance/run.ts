@@ -1,7 +1,8 @@
 // Runs scenarios on both sides at once and judges what came of it.
-import type { Scenario } from './catalogue.ts';
+
 import { compare, type Disagreement } from './compare.ts';
-import { KNOWN } from './known.ts';
+import { known } from './known.ts';
+import type { Scenario } from './scenario.ts';
 import { runOnFairlead, runOnIpvs } from './sides.ts';
 
 export interface Verdict {
@@ -29,7 +30,7 @@ export async function run(scenarios: readonly Scenario[], say: (text: string) =>
 
 function judge(name: string, transcripts: { readonly ipvs: string; readonly fairlead: string }): Verdict {
   const disagreements = compare(transcripts.ipvs, transcripts.fairlead);
-  const because = KNOWN.find(({ scenario }) => scenario === name)?.because;
+  const because = known.find(({ scenarios }) => scenarios.includes(name))?.because;
   return {
     name,
     disagreements,

@@ -6,7 +6,7 @@ import { join } from 'node:path';
 import { root } from '../root.ts';
 import { openImage } from '../vm/image.ts';
 import { runInMachine } from '../vm/machine.ts';
-import type { Scenario } from './catalogue.ts';
+import type { Scenario } from './scenario.ts';
 
 /** By the scenario's name: what it printed. */
 export type Transcripts = ReadonlyMap<string, string>;

@@ -4,5 +4,3 @@ for words in -Z -C -L -l '-L -n' -Ln '-L -n --stats' '-L -n --rate' '-L -n --thr
   '-L -c' '-L -n -c' -S '-S -n' -Sn '--list --numeric' '--save --numeric' '--list --connection' --clear; do
   ipvs "$words"
 done
-t ipvsadm-save
-t 'ipvsadm-save -n'

@@ -1,3 +1,4 @@
+t ipvsadm-save
 ipvs '-A -t 10.0.0.100:80 -s wrr'
 ipvs '-a -t 10.0.0.100:80 -r 10.1.0.1:8080 -m -w 3'
 t 'ipvsadm-save -n >saved; cat saved'

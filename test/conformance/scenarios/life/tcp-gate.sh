@@ -1,6 +1,7 @@
 # A TCP connection's entry from SYN to the end, in every way it can end: LVS's gate.
 next() { serve "-t $VIP:$((++port)) -s rr" -g 1; client=$((25000 + port)); forget; }
-show() { connections; ipvs "-Ln -t $VIP:$port"; ipvsadm -C; }
+show() { look; ipvs "-Ln -t $VIP:$port"; ipvsadm -C; }
+look() { ipvs "-Lnc | grep :$client"; }
 
 title 'SYN, and a silent real server'
 next
@@ -9,16 +10,16 @@ show
 title 'established, then the client closes, then the real server'
 next
 open 1 tcp 10.0.0.1 $client $VIP $port
-ipvs -Lnc
+look
 talk 0
-ipvs -Lnc
+look
 close 0
 show
 title 'the client closes, the real server goes on'
 next
 open 1 tcp 10.0.0.1 $client $VIP $port
 c ip 10.0.0.1 $VIP tcp $client $port FA seq 1001 ack 6
-ipvs -Lnc
+look
 talk 0 server
 show
 title 'the real server closes first'
@@ -51,6 +52,6 @@ next
 open 1 tcp 10.0.0.1 $client $VIP $port
 close 0
 open 1 tcp 10.0.0.1 $client $VIP $port
-ipvs -Lnc
+look
 c ip 10.0.0.1 $VIP tcp $client $port S seq 7000
 show
