@@ -11,7 +11,7 @@ const toBuild = [clang, 'libbpf-dev', 'linux-libc-dev', 'libbpf1'];
 const toLab = [...toBuild, 'iproute2', 'ethtool', 'tcpdump', 'arptables', 'curl', 'iputils-ping'];
 // clang-format's verdict differs between releases: the code is held to 16's.
 const toCheck = [...toBuild, ...(isBookworm ? ['clang-format-16'] : [])];
-const toConform = [...toLab, ...(process.arch === 'x64' ? ['libc6-dev', 'qemu-system-x86', 'xz-utils'] : [])];
+const toConform = [...toLab, 'socat', ...(process.arch === 'x64' ? ['libc6-dev', 'qemu-system-x86', 'xz-utils'] : [])];
 const toTest = [
   ...new Set([...toConform, ...toCheck]),
   ...['wrk', 'iperf3', 'dnsmasq-base', 'bind9-dnsutils', 'procps', 'netbase'],

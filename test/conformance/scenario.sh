@@ -9,6 +9,7 @@
 # with fd00:a:: and fd00:b:: beside. 172.16.0.0/12 is behind the client, 10.2.0.0/24 behind real server 1.
 director=$1 peers=$2 scenario=$(realpath "$3")
 VIP=10.0.0.100 VIP2=10.0.0.101 VIP6=fd00:a::100
+root=$(realpath "$(dirname "$0")/../..")
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 
@@ -18,14 +19,21 @@ step() {
   printf '%s\n' "$*"
 }
 
+# Every program that is started costs the emulated machine 50 ms.
+show_file() {
+  local lines
+  mapfile -t lines <"$2"
+  [ ${#lines[@]} = 0 ] || printf "$1%s\n" "${lines[@]}"
+}
+
 # Runs a command line on the director, and shows what came of it.
 t() {
   local status
   step "$ $1"
   (eval "$1") >"$work/out" 2>"$work/err" </dev/null
   status=$?
-  cat "$work/out"
-  [ ! -s "$work/err" ] || sed 's/^/! /' "$work/err"
+  show_file '' "$work/out"
+  show_file '! ' "$work/err"
   [ $status = 0 ] || echo "= $status"
   now
 }
@@ -56,7 +64,7 @@ setting() {
   step "$ setting $1 $2"
   case $director in
   ipvs) echo "$2" >"/proc/sys/net/ipv4/vs/$1" ;;
-  fairlead) fairlead settings "$1=$2" >"$work/out" 2>&1 || sed 's/^/! /' "$work/out" ;;
+  fairlead) fairlead settings "$1=$2" >"$work/out" 2>&1 || show_file '! ' "$work/out" ;;
   esac
 }
 
@@ -77,7 +85,7 @@ mark() {
     local words=(-d "$prefix" --set-mark "$mark")
     [ "$protocol" = any ] || words+=(-p "$protocol")
     [ "$port" = any ] || words+=(--dports "$port")
-    fairlead mark add "${words[@]}" >"$work/out" 2>&1 || sed 's/^/! /' "$work/out"
+    fairlead mark add "${words[@]}" >"$work/out" 2>&1 || show_file '! ' "$work/out"
     ;;
   esac
 }
@@ -92,9 +100,51 @@ peers() {
 }
 
 # Frames, and whole connections: see peers/.
-for verb in c r1 r2 r3 r4 r5 r6 r7 r8 r9 fragment open close reset talk; do
+for verb in c r1 r2 r3 r4 r5 r6 r7 r8 r9 fragment repeat open close reset talk; do
   eval "$verb() { step \"> $verb \$*\"; peers $verb \"\$*\"; now; }"
 done
+# Instead of the peers: hosts with stacks of their own. The director has the interface `outside`, on a bridge with the client,
+# and `inside`, a link to the real server, which is on the bridge as well.
+#   client 192.0.2.2   director 192.0.2.1, 172.16.0.1   real server 192.0.2.3, 172.16.0.2
+real_hosts() {
+  ip link delete d0
+  ip link delete d1
+  mkdir -p /run/netns && mount -t tmpfs none /run/netns
+  ip netns add client && ip netns add server
+  ip link add outside type veth peer name to-director netns client
+  ip link add inside type veth peer name inside netns server
+  ip -n client link add to-server type veth peer name outside netns server
+  ip -n client link add bridge type bridge forward_delay 0
+  for link in to-director to-server; do ip -n client link set $link master bridge up; done
+  ip -n client link set lo up
+  ip -n client link set bridge up
+  ip -n client address add 192.0.2.2/24 dev bridge
+  ip -n client route add 203.0.113.10 via 192.0.2.1
+  for link in outside inside; do ip link set $link up && ip -n server link set $link up; done
+  ip -n server link set lo up
+  ip address add 192.0.2.1/24 dev outside && ip address add 172.16.0.1/24 dev inside
+  ip -n server address add 192.0.2.3/24 dev outside && ip -n server address add 172.16.0.2/24 dev inside
+}
+
+# The real server takes what comes in IP in IP for $1.
+decapsulate() {
+  ip -n server address add "$1/32" dev lo
+  quietly ip -n server link set tunl0 up || quietly ip netns exec server "$root/bin/fairlead" realserver add "$1" --method tunnel
+  quietly ip netns exec server sysctl -w net.ipv4.conf.tunl0.rp_filter=0
+}
+
+# 32 bytes from the client to port 8080 of 203.0.113.10, as the real server got them.
+send_file() {
+  step "> socat"
+  head -c 32 /dev/urandom >"$work/sent"
+  timeout 5 ip netns exec server socat -u TCP4-LISTEN:8080,reuseaddr "CREATE:$work/received" &
+  until ip netns exec server ss -Hltn 'sport = 8080' | grep -q .; do sleep 0.02; done
+  timeout 3 ip netns exec client socat -u "FILE:$work/sent" TCP4:203.0.113.10:8080,connect-timeout=2 2>&1 | sed 's/.*: /! /'
+  wait $!
+  cmp -s "$work/sent" "$work/received" && echo PASS || echo FAIL
+  now
+}
+
 forget() { peers forget >/dev/null; }
 gue() { peers gue "$1" >/dev/null; }
 
@@ -113,8 +163,8 @@ lay_out() {
   read -r <&"${PEERS[0]}"
   {
     echo link set lo up
-    echo "link add d0 address 02:00:00:00:00:d0 type veth peer name c0 address 02:00:00:00:00:c0 netns $PEERS_PID"
-    echo "link add d1 address 02:00:00:00:00:d1 type veth peer name e0 address 02:00:00:00:01:00 netns $PEERS_PID"
+    echo "link add d0 address 02:00:00:00:00:d0 type veth peer name c0 address 02:00:00:00:00:c0 mtu 65535 netns $PEERS_PID"
+    echo "link add d1 address 02:00:00:00:00:d1 type veth peer name e0 address 02:00:00:00:01:00 mtu 65535 netns $PEERS_PID"
     echo link set d0 up
     echo link set d1 up
     for line in "10.0.0.254/24 dev d0" "$VIP/32 dev d0" "$VIP2/32 dev d0" "10.1.0.254/24 dev d1" \
@@ -135,6 +185,7 @@ lay_out() {
   echo 1 >/proc/sys/net/ipv4/ip_forward
   echo 1 >/proc/sys/net/ipv6/conf/all/forwarding
   echo >&"${PEERS[1]}"
+  forget # answered once they are ready
 }
 
 lay_out

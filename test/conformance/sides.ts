@@ -1,19 +1,28 @@
-// Where scenarios run: on the kernel's IPVS in the emulated machine, and on Fairlead in namespaces here.
+// Where scenarios run: on the kernel's IPVS in the emulated machine, on Fairlead in namespaces here, and on Fairlead there.
 import { spawn, spawnSync } from 'node:child_process';
 import { existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { root } from '../root.ts';
-import { openImage } from '../vm/image.ts';
+import { type Image, openImage } from '../vm/image.ts';
 import { runInMachine } from '../vm/machine.ts';
 import type { Scenario } from './scenario.ts';
 
 /** By the scenario's name: what it printed. */
 export type Transcripts = ReadonlyMap<string, string>;
 
+type Director = 'ipvs' | 'fairlead';
+
+const environment = {
+  PATH: `${join(root, 'bin')}:${process.env.PATH}`,
+  LC_ALL: 'C.UTF-8',
+  FAIRLEAD_CONNECTIONS: '16384',
+};
 const runner = join(root, 'test/conformance/scenario.sh');
 /** No scenario takes as long, not even emulated on a busy machine. */
-const LIMIT_S = 120;
+const LIMIT_S = 300;
+/** On Fairlead's side at a time; the emulated machine has one CPU. */
+const workers = 2;
 
 /** IPVS with all that it can use, and what marks packets. */
 const MODULES = [
@@ -24,42 +33,75 @@ const MODULES = [
 ];
 const PACKAGES = ['ipvsadm', 'libnl-3-200', 'libnl-genl-3-200', 'libpopt0'];
 
-export async function runOnIpvs(scenarios: readonly Scenario[], say: (text: string) => void): Promise<Transcripts> {
+/** What the machine does before the scenarios, as a shell says it. */
+type Preparation = (image: Image) => string;
+
+/** Only the machine's own view of the host gets the packages. */
+const installPackages: Preparation = ({ packages }) => `
+  cd ${packages}
+  for folder in sbin usr/sbin; do [ ! -d $folder ] || cp $folder/* /usr/sbin/; done
+  for folder in lib usr/lib; do [ ! -d $folder ] || cp -a $folder/. /usr/lib/; done
+  cd ${root}`;
+
+const useFairlead: Preparation = () =>
+  Object.entries(environment)
+    .map(([name, value]) => `export ${name}=${value}`)
+    .join('\n');
+
+export function runOnIpvs(scenarios: readonly Scenario[], say: (text: string) => void): Promise<Transcripts> {
+  return runInImage('ipvs', scenarios, installPackages, say);
+}
+
+/** With the kernel that IPVS's transcripts come from. */
+export function runOnFairleadThere(scenarios: readonly Scenario[], say: (text: string) => void): Promise<Transcripts> {
+  return runInImage('fairlead', scenarios, useFairlead, say);
+}
+
+async function runInImage(
+  director: Director,
+  scenarios: readonly Scenario[],
+  prepare: Preparation,
+  say: (text: string) => void,
+): Promise<Transcripts> {
+  if (scenarios.length === 0) return new Map();
   using place = openPlace(scenarios);
   const image = openImage({ modules: MODULES, packages: PACKAGES });
-  // Only the machine's own view of the host gets the packages.
   const script = `
-    cd ${image.packages}
-    for folder in sbin usr/sbin; do [ ! -d $folder ] || cp $folder/* /usr/sbin/; done
-    for folder in lib usr/lib; do [ ! -d $folder ] || cp -a $folder/. /usr/lib/; done
-    cd ${root}
+    ${prepare(image)}
     for scenario in /mnt/scenarios/*; do
-      ${commandLine('ipvs', place.peers, '"$scenario"', `"/mnt/transcripts/\${scenario##*/}"`)}
+      ${commandLine(director, place.peers, '"$scenario"', `"/mnt/transcripts/\${scenario##*/}"`)}
     done`;
   const timeoutMs = (60 + LIMIT_S * scenarios.length) * 1000;
-  const { stderr } = await runInMachine(image, script, { exchange: place.folder, timeoutMs });
+  const { stderr } = await runInMachine(image, script, { exchange: place.folder, timeoutMs, memoryMb: 1536 });
   if (stderr !== '') say(`the emulated machine says: ${stderr}`);
   return place.read(scenarios);
 }
 
 export async function runOnFairlead(scenarios: readonly Scenario[], say: (text: string) => void): Promise<Transcripts> {
   using place = openPlace(scenarios);
-  const own = { PATH: `${join(root, 'bin')}:${process.env.PATH}`, LC_ALL: 'C.UTF-8', FAIRLEAD_CONNECTIONS: '16384' };
-  for (const [index, { name }] of scenarios.entries()) {
-    say(name);
-    const command = commandLine('fairlead', place.peers, place.scenario(index), place.transcript(index));
-    await new Promise((resolve, reject) => {
-      const env = { ...process.env, ...own };
-      const shell = spawn('bash', ['-c', command], { stdio: ['ignore', 'ignore', 'inherit'], env, cwd: root });
-      shell.on('error', reject);
-      shell.on('close', resolve);
-    });
-  }
+  const waiting = [...scenarios.entries()];
+  const work = async (): Promise<void> => {
+    for (let next = waiting.shift(); next !== undefined; next = waiting.shift()) {
+      const [index, { name }] = next;
+      say(name);
+      const command = commandLine('fairlead', place.peers, place.scenario(index), place.transcript(index));
+      await runShell(command, { ...process.env, ...environment });
+    }
+  };
+  await Promise.all(Array.from({ length: workers }, work));
   return place.read(scenarios);
 }
 
+function runShell(command: string, env: NodeJS.ProcessEnv): Promise<void> {
+  return new Promise((resolve, reject) => {
+    const shell = spawn('bash', ['-c', command], { stdio: ['ignore', 'ignore', 'inherit'], env, cwd: root });
+    shell.on('error', reject);
+    shell.on('close', () => resolve());
+  });
+}
+
 /** For a shell: a scenario in network and mount namespaces of its own. */
-function commandLine(director: 'ipvs' | 'fairlead', peers: string, scenario: string, transcript: string): string {
+function commandLine(director: Director, peers: string, scenario: string, transcript: string): string {
   const start = `timeout -k 2 ${LIMIT_S} unshare --mount --net bash ${runner} ${director} ${peers} ${scenario}`;
   return `${start} >${transcript} 2>&1 || echo "ended with status $?" >>${transcript}`;
 }

@@ -10,11 +10,15 @@ export type Feature =
   | 'sctp'
   | 'thresholds'
   | 'gre and gue'
-  | 'fragments';
+  | 'fragments'
+  | 'recorded routes'
+  | 'congestion in tunnels'
+  | 'own errors counted';
 
 export const lacking: readonly Feature[] = [
   ...(['ipv6', 'marks', 'persistence', 'one-packet', 'scheduler-flags', 'fo, ovf and mh'] as const),
   ...(['sctp', 'thresholds', 'gre and gue', 'fragments'] as const),
+  ...(['recorded routes', 'congestion in tunnels', 'own errors counted'] as const),
 ];
 
 export const has = (feature: Feature): boolean => !lacking.includes(feature);

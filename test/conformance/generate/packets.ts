@@ -3,6 +3,7 @@ import { has } from './features.ts';
 import type { Random } from './random.ts';
 
 const PACKETS = 40;
+const options = ['01010101', '94040000', ...(has('recorded routes') ? ['0707040000000000'] : [])];
 
 export function packets(random: Random): string {
   const method = random.pick(['-m', '-g', '-i']);
@@ -24,10 +25,10 @@ function packetOf(random: Random, method: string): string {
 
 function header(random: Random): string {
   return [
-    random.maybe(2, () => ` ttl ${random.pick([1, 2, 2, 3, 64, 128, 255])}`),
-    random.maybe(2, () => ` tos ${random.below(256)}`),
+    random.maybe(2, () => ` ttl ${random.pick([has('own errors counted') ? 1 : 2, 2, 3, 64, 128, 255])}`),
+    random.maybe(2, () => ` tos ${random.below(256) & (has('congestion in tunnels') ? 255 : 254)}`),
     random.maybe(2, () => ' df'),
-    random.maybe(8, () => ` opt ${random.pick(['01010101', '94040000', '0707040000000000'])}`),
+    random.maybe(8, () => ` opt ${random.pick(options)}`),
     has('fragments') ? random.maybe(20, () => ' mf') : '',
   ].join('');
 }

@@ -76,6 +76,31 @@ static void send_fragments(struct words *words)
 	print_arrivals();
 }
 
+/** One frame, often; how many of it arrive where. */
+static void repeat(struct words *words)
+{
+	unsigned long count = take_number(words, "how often"), sent, counted[REAL_SERVERS + 1] = {0};
+	int sender = parse_peer(take(words, "a peer")), i, peer;
+
+	build(words, sender, &outgoing);
+	for (sent = 1; sent <= count; sent++) {
+		transmit(&outgoing, sender);
+		if (sent % (MAX_ARRIVALS / 4) && sent < count)
+			continue;
+		settle();
+		for (i = 0; i < arrival_count; i++) {
+			peer = peer_with(arrivals[i]->bytes);
+			if (peer != NOBODY)
+				counted[peer]++;
+		}
+		arrival_count = 0;
+	}
+	for (peer = 0; peer <= REAL_SERVERS; peer++) {
+		if (counted[peer])
+			printf("%s %lu times\n", peer_name(peer), counted[peer]);
+	}
+}
+
 static void obey(struct words *words)
 {
 	const char *verb = take(words, "a verb");
@@ -84,6 +109,8 @@ static void obey(struct words *words)
 		send_frames(words, parse_peer(verb));
 	else if (!strcmp(verb, "fragment"))
 		send_fragments(words);
+	else if (!strcmp(verb, "repeat"))
+		repeat(words);
 	else if (!strcmp(verb, "open"))
 		open_connections(words);
 	else if (!strcmp(verb, "close"))

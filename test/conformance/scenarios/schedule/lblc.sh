@@ -3,6 +3,6 @@ for weights in '1 2 3 4' '1 0 3 4' '1 1 1 1' '0 0 0 0'; do
   for addresses in 1 20; do
     serve "-t $VIP:$((++port)) -s lblc" -m $weights
     open 40 tcp 10.0.0.1 $((20000 + 40 * port)) $VIP $port addresses $addresses
-    ipvs "-Ln -t $VIP:$port"
   done
 done
+list
