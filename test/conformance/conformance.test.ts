@@ -6,10 +6,20 @@ import { type Report, run } from './run.ts';
 
 /** Its own for each test run would make a failure hard to come back to: `npm run conformance` tries new ones. */
 const seed = 1;
-const scenarios = chooseScenarios({ words: [], seed, count: 1 });
+const all = chooseScenarios({ words: [], seed, count: 1 });
+/** What takes long and is much like others is left to `npm run conformance`. */
+const left = [
+  'schedule/lc',
+  'schedule/nq',
+  'schedule/sed',
+  'schedule/dh',
+  'schedule/lblcr',
+  'schedule/destinations-hashed',
+];
+const scenarios = all.filter(({ name }) => !left.includes(name));
 
 test('every scenario that is known to disagree exists', () => {
-  const names = scenarios.map(({ name }) => name);
+  const names = all.map(({ name }) => name);
   expect(known.flatMap((entry) => entry.scenarios).filter((name) => !names.includes(name))).toEqual([]);
 });
 

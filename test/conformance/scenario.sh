@@ -1,16 +1,17 @@
 #!/bin/bash
 # Runs one scenario in a network namespace of its own: this script's namespace is the director.
-#   scenario.sh ipvs|fairlead PEERS SCENARIO
+#   scenario.sh ipvs|fairlead PEERS SCENARIO      (absolute paths, its own too)
 # What it prints is the transcript. `$ command` and `> what the peers do` head the steps; stderr's lines begin with `! `, an
 # exit status other than 0 is a line `= STATUS`. `@ SECONDS` before and after each step says when that was.
 #
 #   client           10.0.0.1 ...  c0 -- d0  10.0.0.254, VIPs 10.0.0.100 .101   director
 #   real servers 1-9 10.1.0.1 ...  e0 -- d1  10.1.0.254
 # with fd00:a:: and fd00:b:: beside. 172.16.0.0/12 is behind the client, 10.2.0.0/24 behind real server 1.
-director=$1 peers=$2 scenario=$(realpath "$3")
+director=$1 peers=$2 scenario=$3
 VIP=10.0.0.100 VIP2=10.0.0.101 VIP6=fd00:a::100
-root=$(realpath "$(dirname "$0")/../..")
-work=$(mktemp -d)
+root=${BASH_SOURCE[0]%/test/conformance/*}
+work=/tmp/fairlead-scenario-$$
+mkdir "$work"
 trap 'rm -rf "$work"' EXIT
 
 now() { echo "@ $EPOCHREALTIME"; }
@@ -156,10 +157,7 @@ lay_out() {
     echo "${line#*=}" >"${line%=*}"
   done 2>/dev/null
   cd "$work" || exit
-  coproc PEERS {
-    exec unshare --net bash -c 'echo 1 >/proc/sys/net/ipv6/conf/default/disable_ipv6; echo; read -r
-      ip link set c0 up; ip link set e0 up; exec "$0" c0 e0' "$peers"
-  }
+  coproc PEERS { exec "$peers" c0 e0; }
   read -r <&"${PEERS[0]}"
   {
     echo link set lo up
@@ -185,7 +183,7 @@ lay_out() {
   echo 1 >/proc/sys/net/ipv4/ip_forward
   echo 1 >/proc/sys/net/ipv6/conf/all/forwarding
   echo >&"${PEERS[1]}"
-  forget # answered once they are ready
+  read -r <&"${PEERS[0]}"
 }
 
 lay_out

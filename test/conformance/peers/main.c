@@ -137,7 +137,15 @@ int main(int count, char **values)
 		fprintf(stderr, "usage: peers CLIENT-INTERFACE SERVER-INTERFACE\n");
 		return 64;
 	}
+	/* The script puts the interfaces here once there is a network for them, and says so. */
+	enter_network();
+	printf(".\n");
+	fflush(stdout);
+	if (!fgets(line, sizeof(line), stdin))
+		return 0;
 	open_wire(values[1], values[2]);
+	printf(".\n");
+	fflush(stdout);
 	while (fgets(line, sizeof(line), stdin)) {
 		words = (struct words){0};
 		for (word = strtok(line, " \n"); word && words.count < MAX_WORDS; word = strtok(NULL, " \n"))

@@ -98,7 +98,7 @@ void remember_id(uint16_t id);
 extern uint16_t gue_port;
 
 /* wire.c */
-extern const uint8_t mac_length;
+void enter_network(void);
 void open_wire(const char *client_device, const char *server_device);
 const uint8_t *mac_of(int peer);
 /** The director's interface that `peer` sees. */

@@ -2,6 +2,7 @@
 // Sends and receives whole frames on the client's and on the real servers' interface, and knows when all is quiet.
 #include <arpa/inet.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <linux/if_packet.h>
 #include <net/ethernet.h>
 #include <net/if.h>
@@ -10,6 +11,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -36,19 +38,42 @@ static void fail(const char *what)
 	exit(71);
 }
 
+/** A network of our own, in which the kernel says nothing by itself. */
+void enter_network(void)
+{
+	int silence;
+
+	if (unshare(CLONE_NEWNET))
+		fail("unshare");
+	silence = open("/proc/sys/net/ipv6/conf/default/disable_ipv6", O_WRONLY);
+	if (silence >= 0 && write(silence, "1", 1) != 1)
+		fail("disable_ipv6");
+	close(silence);
+}
+
+static unsigned int bring_up(int any, const char *device)
+{
+	struct ifreq request = {0};
+
+	snprintf(request.ifr_name, IFNAMSIZ, "%s", device);
+	request.ifr_flags = IFF_UP;
+	if (ioctl(any, SIOCSIFFLAGS, &request))
+		fail(device);
+	return if_nametoindex(device);
+}
+
 /** On one CPU: what a frame sets off is then worked on in the order of the frames. */
 void open_wire(const char *client_device, const char *server_device)
 {
-	int on = 1, room = 64 << 20;
+	int on = 1, room = 64 << 20, any = socket(AF_INET, SOCK_DGRAM, 0);
 	cpu_set_t first;
 
 	CPU_ZERO(&first);
 	CPU_SET(0, &first);
 	sched_setaffinity(0, sizeof(first), &first);
-	client_index = if_nametoindex(client_device);
-	server_index = if_nametoindex(server_device);
-	if (!client_index || !server_index)
-		fail("interfaces");
+	client_index = bring_up(any, client_device);
+	server_index = bring_up(any, server_device);
+	close(any);
 	wire = socket(AF_PACKET, SOCK_RAW, htons(ETH_P_ALL));
 	if (wire < 0)
 		fail("socket");
