@@ -5,7 +5,7 @@ import { compare } from './compare.ts';
 /** A packet at one time, and at another a listing. */
 function listing(times: readonly [number, number], ...entries: readonly string[]): string {
   const [sent, listed] = times.map((time) => time.toFixed(3));
-  const asked = `@ ${listed}\n$ ipvsadm -Lnc\nIPVS connection entries\n${entries.join('\n')}\n@ ${listed}1\n`;
+  const asked = `$ ipvsadm -C\n@ ${listed}\n$ ipvsadm -Lnc\nIPVS connection entries\n${entries.join('\n')}\n@ ${listed}1\n`;
   return `@ ${sent}\n> c ip\nnothing arrives\n@ ${sent}1\n${asked}`;
 }
 
@@ -25,6 +25,7 @@ test.each([
 test.each([
   ['a timer two seconds on', listing([0, 1], first), listing([0, 1], first.replace('14:59', '15:01'))],
   ['a timer nine seconds on, listed as soon', listing([0, 1], first), listing([7, 8], later)],
+  ['another timeout, a day later', listing([0, 1], first), listing([86400, 86401], later)],
   ['a connection more', listing([0, 1], first), listing([0, 1], first, second)],
   ['another state', listing([0, 1], second), listing([0, 1], second.replace('SYN_RECV   ', 'ESTABLISHED'))],
   ['an end before the last step', `${listing([0, 1], first)}$ ipvsadm -C\n`, listing([0, 1], first)],

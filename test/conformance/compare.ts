@@ -78,7 +78,8 @@ function isEqual(ipvs: Side, fairlead: Side): boolean {
 function isSameLine(left: string, right: string, ipvs: Side, fairlead: Side): boolean {
   if (left === right) return true;
   if (!entry.test(left) || withoutExpiry(left) !== withoutExpiry(right)) return false;
-  return ipvs.steps.slice(0, ipvs.index + 1).some((_, sender) => {
+  return ipvs.steps.slice(0, ipvs.index).some(({ title }, sender) => {
+    if (!title.startsWith('> ')) return false;
     const [there, here] = [timeoutSince(sender, ipvs, left), timeoutSince(sender, fairlead, right)];
     return there.from <= here.to + EXPIRY_TOLERANCE_S && here.from <= there.to + EXPIRY_TOLERANCE_S;
   });
