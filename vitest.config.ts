@@ -5,7 +5,14 @@ export default defineConfig({
   test: {
     projects: [
       { test: { name: 'unit', include: ['src/**/*.test.ts'], sequence: { groupOrder: 0 } } },
-      { test: { name: 'house', include: ['test/*.test.ts', 'test/conformance/compare.test.ts'], testTimeout: 60_000, sequence: { groupOrder: 1 } } },
+      {
+        test: {
+          name: 'house',
+          include: ['test/*.test.ts', 'test/conformance/compare.test.ts'],
+          testTimeout: 60_000,
+          sequence: { groupOrder: 1 },
+        },
+      },
       { test: { name: 'kernel', include: ['test/kernel/**/*.test.ts'], ...oneByOne(2), testTimeout: 60_000 } },
       { test: { name: 'e2e', include: ['test/e2e/**/*.test.ts'], ...oneByOne(3), testTimeout: 120_000 } },
     ],
