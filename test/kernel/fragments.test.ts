@@ -129,9 +129,9 @@ describe.each(names)('of %s', (family) => {
     test('whose port changes are dropped: their checksum is over the whole', () => {
       for (const hook of ['xdp', 'tc'] as const) {
         const [first = Buffer.alloc(0)] = cut(init('masq'));
-        expect(stage[hook](first).verdict).toBe('drop');
+        expect(answered(hook, first).verdict).toBe('drop');
       }
-      expect(stage.news()).toEqual({ 'fragmented-sctp': 2 });
+      expect(stage.news()).toMatchObject({ 'fragmented-sctp': 2 });
     });
   });
 
@@ -213,8 +213,14 @@ function cut(frame: Buffer): readonly Buffer[] {
   return fragment(frame, mtu, id++);
 }
 
+/** XDP leaves the packet that looks a way up to TC, once a second; here it comes again. */
+function answered(hook: 'xdp' | 'tc', frame: Buffer): ReturnType<Stage['xdp']> {
+  const answer = stage[hook](frame);
+  return answer.verdict === 'pass' ? stage[hook](frame) : answer;
+}
+
 function forwarded(hook: 'xdp' | 'tc', frame: Buffer): Buffer {
-  const { verdict, packet } = stage[hook](frame);
+  const { verdict, packet } = answered(hook, frame);
   expect(verdict).toBe('redirect');
   expect(checksumErrors(packet)).toEqual([]);
   return packet;
