@@ -311,10 +311,14 @@ static __always_inline void look_up_way_to_destination(void *ctx, enum hook hook
 	    read_destination_hop(hook, family, hop, way))
 		return;
 	ask_way(ctx, hook, family, &destination->rip, way);
-	if (is_answer(way))
+	if (is_answer(way)) {
 		write_destination_hop(family, hop, way);
-	else
+	} else {
+		__u32 fib = way->fib;
+
 		read_destination_hop(hook, family, hop, way);
+		way->fib = fib; /* why nothing else is known */
+	}
 	/* Where nothing is known every packet asks, and so knows why it is dropped. */
 	WRITE_ONCE(hop->refresh, is_answer(way) || way->via ? next_refresh(way, now) : 0);
 }

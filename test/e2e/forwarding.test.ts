@@ -56,7 +56,7 @@ describe.each([
     expect(await unknown.ask({ timeoutMs: 300 })).toBeUndefined();
     if (method === 'masq' || method === 'fullnat') expect(await get(newClientAddress)).toBe('');
     else expect(await get(newClientAddress)).toBe('rs1'); // its replies go past the director
-    expect((await status()).isForwarding).toBe(false);
+    expect((await status()).missingForwarding).toEqual([sysctl]);
     expect((await status()).reasons['forwarding-off']).toBeGreaterThan(0);
     expect(await network.director.run(fairlead, 'status')).toContain(`  sysctl -w ${sysctl}=1\n`);
 
@@ -79,6 +79,6 @@ describe.each([
 });
 
 interface Status {
-  readonly isForwarding: boolean;
+  readonly missingForwarding: readonly string[];
   readonly reasons: Readonly<Record<string, number>>;
 }
