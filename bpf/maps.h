@@ -39,7 +39,6 @@ SHARED_ARRAY(routes, struct next_hop, ROUTES); /* hash of an address -> the way 
 /* struct service_key -> struct service. By sizes: kernel 6.1 takes tables made later, without BTF, only if this has none. */
 struct service_table {
 	__uint(type, BPF_MAP_TYPE_HASH);
-	__uint(map_flags, BPF_F_NO_PREALLOC);
 	__uint(max_entries, 1);
 	__uint(key_size, sizeof(struct service_key));
 	__uint(value_size, sizeof(struct service));

@@ -9,6 +9,7 @@
 
 #include "account.h"
 #include "flow_table.h"
+#include <linux/errno.h>
 
 #define MILLISECOND 1000000ULL
 #define TICK (100 * MILLISECOND)
@@ -220,8 +221,9 @@ static __always_inline int start_sweep(void)
 
 	if (!sweep)
 		return -1;
-	bpf_timer_init(&sweep->timer, &sweeps,
-		       1 /* CLOCK_MONOTONIC */); /* fails when it was done before: as it should */
+	error = bpf_timer_init(&sweep->timer, &sweeps, 1 /* CLOCK_MONOTONIC */);
+	if (error && error != -EBUSY) /* done before */
+		return error;
 	sweep->budget = PAGE_BUDGET;
 	sweep->next_share = now;
 	sweep->next_estimate = now;

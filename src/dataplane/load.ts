@@ -1,8 +1,10 @@
 // Loading the programs for one instance, with its maps made new or taken over, and pinning what comes of it.
 import { existsSync, renameSync } from 'node:fs';
 import { join } from 'node:path';
+import { untilMemory } from '../kernel/again.ts';
 import { type Layouts, readLayouts } from '../kernel/btf.ts';
 import { encodeInto } from '../kernel/codec.ts';
+import { ENOENT } from '../kernel/errno.ts';
 import { BpfObject } from '../kernel/object.ts';
 import { BpfProgram } from '../kernel/program.ts';
 import { FairleadError } from '../model/error.ts';
@@ -45,7 +47,7 @@ export function loadAgain(maps: Maps): void {
 /** The timer that ends idle connections runs from now on, and with the code of the program that is pinned. */
 export function startTimer(directory: string): void {
   using program = BpfProgram.openPinned(join(directory, 'start'));
-  const result = program?.testRun({}).returnValue;
+  const result = untilMemory(() => program?.testRun({}).returnValue ?? -ENOENT);
   if (result === 0) return;
   throw new FairleadError('kernel', `the timer that ends idle connections did not start: ${result}`);
 }

@@ -1,6 +1,6 @@
 // The services in force: one inner hash that service_tables refers to, changed in place or replaced as a whole.
 import { decode, encode } from '../kernel/codec.ts';
-import { BpfMap, mapFlag, mapType } from '../kernel/map.ts';
+import { BpfMap, mapType } from '../kernel/map.ts';
 import { FairleadError } from '../model/error.ts';
 import type { ServiceIdentity } from '../model/service.ts';
 import { bucketCountOf } from './bucket-count.ts';
@@ -81,7 +81,6 @@ export function createTable({ layouts }: Pick<Maps, 'layouts'>, services: number
     keySize: layouts.struct('service_key').size,
     valueSize: layouts.struct('service').size,
     maxEntries: Math.max(minimumEntries, services * 2),
-    flags: mapFlag.noPrealloc,
   });
 }
 

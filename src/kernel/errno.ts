@@ -44,6 +44,7 @@ export const {
   ENODEV,
   ENOENT,
   ENOLINK,
+  ENOMEM,
   ENOSPC,
   ENOSYS,
   EOPNOTSUPP,

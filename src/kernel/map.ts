@@ -1,7 +1,8 @@
 // BPF maps: an fd, the bytes of keys and values, and for mmapable arrays the kernel's own memory.
 
+import { untilMemory } from './again.ts';
 import { decode, encode } from './codec.ts';
-import { check, EINVAL, ENOENT, ENOSPC, ENOTSUPP, EOPNOTSUPP, kernelError } from './errno.ts';
+import { check, EINVAL, ENOENT, ENOMEM, ENOSPC, ENOTSUPP, EOPNOTSUPP, kernelError } from './errno.ts';
 import { koffi, type Pointer } from './ffi.ts';
 import { cStruct, roundUp } from './layout.ts';
 import * as libbpf from './libbpf.ts';
@@ -136,7 +137,8 @@ export class BpfMap implements Disposable {
   update(key: Uint8Array, value: Uint8Array, flags = 0): void {
     this.#expectKey(key);
     this.#expectValues(value, 1);
-    check('bpf_map_update_elem', libbpf.mapUpdate(this.fd, key, value, flags), this.info.name);
+    const result = untilMemory(() => libbpf.mapUpdate(this.fd, key, value, flags));
+    check('bpf_map_update_elem', result, this.info.name);
   }
 
   /** False when there was nothing under the key. */
@@ -161,7 +163,7 @@ export class BpfMap implements Disposable {
       throw new RangeError(`${this.info.name}: expected ${count} keys, got ${keys.length} bytes`);
     const done = u32(count);
     const result = libbpf.mapUpdateBatch(this.fd, keys, values, done, null);
-    if (isUnsupported(result)) this.#updateOneByOne(keys, values, count);
+    if (isUnsupported(result) || result === -ENOMEM) this.#updateOneByOne(keys, values, count);
     else check('bpf_map_update_batch', result, this.info.name);
   }
 
