@@ -12,6 +12,7 @@
 #include "forward_xdp.h"
 #include "icmp.h"
 #include "open.h"
+#include "orphan.h"
 #include "parse.h"
 #include "rare.h"
 #include "sweep.h"
@@ -73,8 +74,14 @@ static __always_inline enum reason obstacle(enum hook hook, enum family way_fami
 		return walk->way->fib == BPF_FIB_LKUP_RET_FWD_DISABLED ? REASON_FORWARDING_OFF : REASON_NO_ROUTE;
 	if (packet->ttl <= 1)
 		return REASON_TTL_EXCEEDED;
-	if (walk->method == METHOD_TUNNEL && walk->way->mtu)
+	if (walk->method == METHOD_TUNNEL && walk->way->mtu) {
+		if (!is_xdp(hook) && walk->way->mtu & MTU_WITHOUT_DF) {
+			walk->way->mtu &= ~MTU_WITHOUT_DF;
+			if (walk->new_family == FAMILY_4) /* of the packet in the tunnel */
+				walk->packet.dont_fragment = 0;
+		}
 		walk->way->mtu -= tunnel_header(way_family);
+	}
 	if (walk->way->mtu && packet->segment > walk->way->mtu)
 		return packet->dont_fragment ? REASON_TOO_BIG : REASON_MUST_FRAGMENT;
 	return REASON_NONE;
@@ -120,6 +127,27 @@ static __always_inline enum verdict forward(void *ctx, enum hook hook, enum fami
 }
 
 #include "related.h"
+
+/*
+ * cache_bypass: without a real server, what a mark brought goes on to the address that it is for, by the director's own routing
+ * (ip_vs_leave). A function of its own, for the stack.
+ */
+__noinline int bypasses(struct __sk_buff *skb, __u32 family)
+{
+	struct question *question = question_of(HOOK_TC);
+	struct settings *set = live_settings();
+	struct opening *opening;
+	__u32 hook = HOOK_TC;
+
+	if (!set || !set->cache_bypass || !question)
+		return 0;
+	opening = bpf_map_lookup_elem(&openings, &hook);
+	if (!opening || opening->choice.key.protocol)
+		return 0;
+	question->to = opening->choice.target;
+	look_up_at_tc(skb, family);
+	return question->way.via != 0; /* neither an own address nor a group's */
+}
 
 /* The walk's end: way, account, forward. */
 static __always_inline enum verdict send_on(void *ctx, enum hook hook, enum family family, enum family way_family,
@@ -203,8 +231,13 @@ static __always_inline enum verdict walk_packet(void *ctx, enum hook hook, enum 
 		if (packet->rare & RARE_PORTLESS)
 			return VERDICT_PASS;
 		verdict = open_flow(ctx, hook, family, &walk, &reason);
-		if (reason == REASON_NO_DESTINATION)
+		if (reason == REASON_NO_DESTINATION) {
+			if (hook == HOOK_TC && bypasses(ctx, family))
+				return VERDICT_PASS;
 			return hook == HOOK_XDP ? VERDICT_TC : refuse(hook, family, &walk, NULL, reason);
+		}
+		if (hook == HOOK_TC && verdict == VERDICT_PASS)
+			return family == FAMILY_4 ? refuse_orphan_four(ctx, packet) : refuse_orphan_six(ctx, packet);
 		if (verdict != VERDICT_NEXT)
 			return verdict;
 		if (packet->protocol == IPPROTO_SCTP)
@@ -331,6 +364,10 @@ SEC("tc")
 int director_answer(struct __sk_buff *skb);
 SEC("tc")
 int director_answer_six(struct __sk_buff *skb);
+SEC("tc")
+int director_open_related(struct __sk_buff *skb);
+SEC("tc")
+int director_open_related_six(struct __sk_buff *skb);
 
 enum tc_stage {
 	TC_STAGE_SIX,
@@ -338,6 +375,8 @@ enum tc_stage {
 	TC_STAGE_RELATED_SIX,
 	TC_STAGE_ANSWER,
 	TC_STAGE_ANSWER_SIX,
+	TC_STAGE_OPEN_RELATED,
+	TC_STAGE_OPEN_RELATED_SIX,
 	TC_STAGES,
 };
 
@@ -354,6 +393,8 @@ struct {
 			[TC_STAGE_RELATED_SIX] = (void *)&director_related_six,
 			[TC_STAGE_ANSWER] = (void *)&director_answer,
 			[TC_STAGE_ANSWER_SIX] = (void *)&director_answer_six,
+			[TC_STAGE_OPEN_RELATED] = (void *)&director_open_related,
+			[TC_STAGE_OPEN_RELATED_SIX] = (void *)&director_open_related_six,
 		},
 };
 
@@ -363,6 +404,9 @@ static __always_inline int finish_tc(struct __sk_buff *skb, enum family family, 
 		bpf_tail_call_static(skb, &tc_stages, family == FAMILY_4 ? TC_STAGE_RELATED : TC_STAGE_RELATED_SIX);
 	if (verdict == VERDICT_ANSWER)
 		bpf_tail_call_static(skb, &tc_stages, family == FAMILY_4 ? TC_STAGE_ANSWER : TC_STAGE_ANSWER_SIX);
+	if (verdict == VERDICT_OPEN)
+		bpf_tail_call_static(skb, &tc_stages,
+				     family == FAMILY_4 ? TC_STAGE_OPEN_RELATED : TC_STAGE_OPEN_RELATED_SIX);
 	return tc_action(verdict);
 }
 
@@ -393,6 +437,19 @@ SEC("tc")
 int director_related_six(struct __sk_buff *skb)
 {
 	return finish_tc(skb, FAMILY_6, walk_related(skb, FAMILY_6));
+}
+
+/* And where there is none yet: then the former does the rest. */
+SEC("tc")
+int director_open_related(struct __sk_buff *skb)
+{
+	return finish_tc(skb, FAMILY_4, open_related(skb, FAMILY_4));
+}
+
+SEC("tc")
+int director_open_related_six(struct __sk_buff *skb)
+{
+	return finish_tc(skb, FAMILY_6, open_related(skb, FAMILY_6));
 }
 
 SEC("tc")

@@ -108,6 +108,8 @@ enum reason {
 	REASON_FORWARDING_OFF, /* no way was known, and net.ipv4.conf.lo.forwarding is off: nothing can be looked up */
 	REASON_FRAGMENT_EARLY, /* a fragment that came before the first one of its datagram */
 	REASON_FRAGMENTED_SCTP, /* masq, fullnat: a fragment alone does not tell what its packet's checksum becomes */
+	REASON_DROP_PACKET, /* a new connection refused by the setting of that name */
+	REASON_NO_CONNECTION, /* nat_icmp_send: a real server's packet that belongs to none */
 	REASONS,
 };
 
@@ -118,6 +120,7 @@ enum event {
 	EVENT_TO_TC, /* XDP left the packet to TC */
 	EVENT_EXPIRED, /* connections that ended by timeout */
 	EVENT_PATH_MTU, /* a path to a real server told by ICMP that it takes no larger packets */
+	EVENT_DROP_ENTRY, /* connections and templates ended by the setting of that name */
 	EVENTS,
 };
 
@@ -138,6 +141,7 @@ enum constant {
 	FLOW_GRACE = 25, /* jiffies that an unlinked entry rests: far beyond any run of a program, stalls included */
 	SLOTS_PER_PAGE = 64, /* of the connection table: a bit in flow_pages each */
 	PAGES_PER_WORD = 64, /* of flow_pages */
+	SLOTS_PER_CONNECTION = 3, /* two entries each, at a load of two thirds: what the table is made for */
 };
 
 /* services: what a packet's destination is looked up by. Of a mark: the mark in the VIP's first word, in network order, no port. */
@@ -369,7 +373,29 @@ struct settings {
 	__u32 expire_quiescent_template;
 	__u32 sloppy_tcp;
 	__u32 sloppy_sctp;
-	__u32 reserved[23];
+	__u32 drop_packet; /* this and the next two: enum defence */
+	__u32 drop_entry;
+	__u32 secure_tcp;
+	__u32 nat_icmp_send;
+	__u32 schedule_icmp;
+	__u32 cache_bypass;
+	__u32 pmtu_disc;
+	__u32 run_estimation;
+	__s32 amemthresh; /* here: connections that the table has room for */
+	__s32 am_droprate;
+	__u32 lblc_expiration; /* seconds */
+	__u32 lblcr_expiration; /* seconds */
+	__s32 drop_rate; /* by the timer: one of so many, where drop_packet is ON_BY_NEED */
+	__s32 drop_counter; /* written by the packet path: so many until the next is dropped */
+	__u32 reserved[9];
+};
+
+/* Whether a defence against floods is at work. The timer changes between the two in the middle. */
+enum defence {
+	DEFENCE_OFF,
+	DEFENCE_BY_NEED,
+	DEFENCE_ON_BY_NEED,
+	DEFENCE_ON,
 };
 
 /* What the clock program answers. */
@@ -469,6 +495,7 @@ enum verdict {
 	VERDICT_RARE, /* parse(): a packet that rare.h parses */
 	VERDICT_RELATED, /* TC: an ICMP error, which related.h takes */
 	VERDICT_ANSWER, /* TC: dropped, and another program tells its sender */
+	VERDICT_OPEN, /* TC: an ICMP error about no connection, for which another program opens one */
 };
 
 /* Names that no layout above mentions, so that they reach the BTF: user space has no number of its own. */
@@ -491,4 +518,5 @@ struct vocabulary {
 	enum interface_bit interface_bit;
 	enum end end;
 	struct clock clock;
+	enum defence defence;
 };

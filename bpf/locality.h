@@ -189,18 +189,18 @@ static __always_inline void add_to(struct locality *locality, __u32 destination,
 }
 
 /* Where the address went before, or NO_DESTINATION when that is gone, overloaded or long ago. */
-static __always_inline __u32 pick_known(const struct choice *choice, struct locality *locality, __u32 day)
+static __always_inline __u32 pick_known(const struct choice *choice, struct locality *locality, __u32 expiration)
 {
 	struct destination *destination;
 	__u32 least, most, index, position;
 
-	if (choice->now - locality->last_use >= day)
+	if (choice->now - locality->last_use >= expiration)
 		return NO_DESTINATION;
 	least = extreme_of(choice, locality, false);
 	index = least < LOCALITY_SET ? locality->destinations[least & (LOCALITY_SET - 1)] : NO_DESTINATION;
 	if (choice->commit) {
 		locality->last_use = choice->now;
-		if (locality->count > 1 && choice->now - locality->last_change > day) {
+		if (locality->count > 1 && choice->now - locality->last_change > expiration) {
 			most = extreme_of(choice, locality, true);
 			if (most < LOCALITY_SET)
 				remove_from(locality, most);
@@ -233,6 +233,12 @@ static __always_inline void remember(const struct choice *choice, const struct l
 	locality->last_use = choice->now;
 }
 
+/* In seconds. */
+static __always_inline __u32 expiration_of(const struct choice *choice, const struct settings *set)
+{
+	return choice->service.scheduler == SCHEDULER_LBLC ? set->lblc_expiration : set->lblcr_expiration;
+}
+
 static __always_inline __u32 pick_locality(const struct choice *choice)
 {
 	struct locality_key key = {};
@@ -247,7 +253,7 @@ static __always_inline __u32 pick_locality(const struct choice *choice)
 	key.address = choice->target;
 	known = bpf_map_lookup_elem(&localities, &key);
 	if (known) {
-		position = pick_known(choice, known, DAY_S * set->hz);
+		position = pick_known(choice, known, expiration_of(choice, set) * set->hz);
 		if (position != NO_DESTINATION)
 			return position;
 	}

@@ -19,6 +19,12 @@
 #define BPF_FIB_LOOKUP_SRC (1U << 4)
 #endif
 
+/*
+ * pmtu_disc is 0: what is sent to this real server by a tunnel may be fragmented, whatever its sender says. Only TC heeds it, to
+ * which such a way without an `l2` leaves all packets.
+ */
+#define MTU_WITHOUT_DF (1U << 31)
+
 /* What one packet is sent by. */
 struct way {
 	__u64 l2;
@@ -296,6 +302,17 @@ static __always_inline bool known_way_to_destination(enum hook hook, enum family
 	return read_destination_hop(hook, family, hop, way) && !is_due(hop, now, &refresh);
 }
 
+/* As ip_vs_tunnel_xmit: of IPv4 packets. */
+static __always_inline void heed_pmtu_disc(enum family family, const struct destination *destination, struct way *way)
+{
+	struct settings *set = live_settings();
+
+	if (family != FAMILY_4 || destination->method != METHOD_TUNNEL || !set || set->pmtu_disc)
+		return;
+	way->l2 = 0;
+	way->mtu |= MTU_WITHOUT_DF;
+}
+
 static __always_inline void look_up_way_to_destination(void *ctx, enum hook hook, enum family family,
 						       struct destination *destination, __u32 now, struct way *way)
 {
@@ -312,6 +329,7 @@ static __always_inline void look_up_way_to_destination(void *ctx, enum hook hook
 		return;
 	ask_way(ctx, hook, family, &destination->rip, way);
 	if (is_answer(way)) {
+		heed_pmtu_disc(family, destination, way);
 		write_destination_hop(family, hop, way);
 	} else {
 		__u32 fib = way->fib;

@@ -3,6 +3,7 @@
 #pragma once
 
 #include "account.h"
+#include "defence.h"
 #include "flow_table.h"
 #include "next_hop.h"
 #include "schedule.h"
@@ -321,19 +322,29 @@ static __always_inline bool is_lost(const struct packet *packet, const struct se
 	return !set->sloppy_tcp || packet->tcp_flags & TCP_RST;
 }
 
-/* 1: the service is in this hook's opening. By itself, for the stack ends soon in what calls it. */
-__noinline int find_service(__u64 target_low, __u64 target_high, __u64 ports, __u32 mark, __u32 hook_and_family)
+enum found {
+	FOUND_NONE,
+	FOUND, /* the service is in this hook's opening */
+	FOUND_AND_DROPPED, /* drop_packet has it refused */
+};
+
+/* What find_service is told beside a packet: its hook and, from bit 8 on, its family; and whether it begins a connection. */
+#define FIND_FAMILY_SHIFT 8
+#define FIND_BEGINS (1U << 16)
+
+/* enum found. By itself, for the stack ends soon in what calls it. */
+__noinline int find_service(__u64 target_low, __u64 target_high, __u64 ports, __u32 mark, __u32 about)
 {
 	struct settings *set = live_settings();
 	struct service *service = NULL;
 	struct service_key key = {};
 	struct opening *opening;
-	__u32 zero = 0, hook = (__u8)hook_and_family;
+	__u32 zero = 0, hook = (__u8)about;
 	void *table = bpf_map_lookup_elem(&service_tables, &zero);
 
 	if (!set || !table)
-		return 0;
-	key.family = hook_and_family >> 8;
+		return FOUND_NONE;
+	key.family = about >> FIND_FAMILY_SHIFT;
 	if (set->lookups & LOOKUP_MARK && mark) {
 		name_mark(&key, mark);
 		service = bpf_map_lookup_elem(table, &key);
@@ -343,23 +354,28 @@ __noinline int find_service(__u64 target_low, __u64 target_high, __u64 ports, __
 		service = look_up_service(table, set->lookups, &key, ports);
 	}
 	if (!service)
-		return 0;
+		return FOUND_NONE;
+	if (set->drop_packet && about & FIND_BEGINS && is_to_drop())
+		return FOUND_AND_DROPPED;
 	opening = bpf_map_lookup_elem(&openings, &hook);
 	if (!opening)
-		return 0;
+		return FOUND_NONE;
 	opening->choice.service = *service;
 	opening->choice.key = key;
-	return 1;
+	return FOUND;
 }
 
-static __always_inline int find_service_of(void *ctx, enum hook hook, enum family family, const struct packet *packet)
+static __always_inline int find_service_of(void *ctx, enum hook hook, enum family family, const struct packet *packet,
+					   bool is_amid)
 {
 	const struct addresses *addresses = &packet->addresses;
-	__u32 mark = mark_of(ctx, hook);
+	__u32 mark = mark_of(ctx, hook), about = hook | family << FIND_FAMILY_SHIFT;
 
+	if (hook != HOOK_TRACE && !is_amid)
+		about |= FIND_BEGINS;
 	if (family == FAMILY_4)
-		return find_service(addresses->word[0] >> 32, 0, packet->ports, mark, hook | FAMILY_4 << 8);
-	return find_service(addresses->word[2], addresses->word[3], packet->ports, mark, hook | FAMILY_6 << 8);
+		return find_service(addresses->word[0] >> 32, 0, packet->ports, mark, about);
+	return find_service(addresses->word[2], addresses->word[3], packet->ports, mark, about);
 }
 
 /* What the scheduler is told about a packet. */
@@ -397,6 +413,7 @@ static __always_inline enum verdict open_flow(void *ctx, enum hook hook, enum fa
 	enum verdict verdict;
 	enum known known;
 	__u32 key = hook;
+	enum found found;
 	bool is_amid;
 
 	if (!set || (__u16)packet->ports == bpf_htons(FTP_DATA))
@@ -404,8 +421,9 @@ static __always_inline enum verdict open_flow(void *ctx, enum hook hook, enum fa
 	is_amid = is_lost(packet, set);
 	if (is_amid && !may_be_stateless(walk->now))
 		return VERDICT_PASS;
-	if (!find_service_of(ctx, hook, family, packet))
-		return VERDICT_PASS;
+	found = find_service_of(ctx, hook, family, packet, is_amid);
+	if (found != FOUND)
+		return found == FOUND_AND_DROPPED ? drop(hook, REASON_DROP_PACKET) : VERDICT_PASS;
 	opening = bpf_map_lookup_elem(&openings, &key);
 	if (!opening)
 		return VERDICT_PASS;

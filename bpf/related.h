@@ -297,7 +297,7 @@ static __always_inline bool is_checksum_right(struct __sk_buff *skb, __u32 offse
 static __always_inline __u32 learn_path_mtu(struct destination *destination, __u32 mtu, __u32 least, __u32 now)
 {
 	struct next_hop *hop = &destination->next_hop;
-	__u32 known = READ_ONCE(hop->mtu);
+	__u32 without_df = READ_ONCE(hop->mtu) & MTU_WITHOUT_DF, known = READ_ONCE(hop->mtu) & ~MTU_WITHOUT_DF;
 	struct settings *set = live_settings();
 	struct address rip = destination->rip;
 	struct path_mtu told = {.mtu = mtu < least ? least : mtu};
@@ -306,7 +306,7 @@ static __always_inline __u32 learn_path_mtu(struct destination *destination, __u
 		return known;
 	told.until = now + PATH_MTU_LIFE_S * set->hz;
 	bpf_map_update_elem(&path_mtus, &rip, &told, BPF_ANY);
-	WRITE_ONCE(hop->mtu, told.mtu);
+	WRITE_ONCE(hop->mtu, told.mtu | without_df);
 	count_event(EVENT_PATH_MTU);
 	return told.mtu;
 }
@@ -402,6 +402,13 @@ __noinline int read_message_six(struct __sk_buff *skb)
 	return read_message(skb, FAMILY_6);
 }
 
+static __always_inline bool is_to_be_scheduled(void)
+{
+	struct settings *set = live_settings();
+
+	return set && set->schedule_icmp;
+}
+
 static __always_inline enum verdict walk_related(struct __sk_buff *skb, enum family family)
 {
 	struct message *message = current_message();
@@ -415,6 +422,51 @@ static __always_inline enum verdict walk_related(struct __sk_buff *skb, enum fam
 		walk.flow = find_flow(family, &message->turned, swap_ports(message->quote.ports), &walk.slot);
 		if (walk.flow)
 			return forward_related(skb, family, &walk, message);
+		if (message->quote.has_ports && is_to_be_scheduled())
+			return VERDICT_OPEN;
 	}
 	return family == FAMILY_4 ? answer_from_tunnel(skb, &walk, message) : VERDICT_PASS;
+}
+
+/* -- schedule_icmp: an error about a packet of no connection opens the one that it would belong to -- */
+
+/* The error says nothing about the connection's state: CLOSE is what follows from a packet of which nothing is known. */
+static __always_inline void forget_state(struct flow *flow)
+{
+	copy_state(partner_of(flow, flow->control), STATE_NONE);
+	for (int i = 0; i < 4; i++) {
+		__u64 life = READ_ONCE(flow->life);
+
+		if (flow_kind(life) != FLOW_LIVE || flow_state(life) != STATE_CLOSE ||
+		    __sync_val_compare_and_swap(&flow->life, life,
+						life & ~((__u64)FLOW_STATE_MASK << FLOW_STATE_SHIFT)) == life)
+			return;
+	}
+}
+
+static __always_inline enum verdict open_related(struct __sk_buff *skb, enum family family)
+{
+	struct message *message = current_message();
+	struct walk walk = {.way = way_of(HOOK_TC, NULL)};
+	enum reason reason = REASON_NONE;
+	enum verdict verdict;
+
+	if (!walk.way || !message)
+		return VERDICT_PASS;
+	walk.now = jiffies();
+	walk.packet = message->packet;
+	walk.packet.addresses = message->turned;
+	walk.packet.ports = swap_ports(message->quote.ports);
+	/* Of no other it is known what this packet was to its connection. */
+	walk.packet.protocol = message->quote.protocol == IPPROTO_UDP ? IPPROTO_UDP : IPPROTO_RAW;
+	verdict = open_flow(skb, HOOK_TC, family, &walk, &reason);
+	if (reason == REASON_NO_DESTINATION)
+		return drop(HOOK_TC, reason);
+	if (verdict != VERDICT_NEXT)
+		return verdict;
+	if (!walk.flow) /* without an entry only the connection's own packets can be followed */
+		return drop(HOOK_TC, REASON_TABLE_FULL);
+	if (walk.packet.protocol == IPPROTO_RAW)
+		forget_state(walk.flow);
+	return VERDICT_RELATED;
 }

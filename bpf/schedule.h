@@ -10,7 +10,6 @@
 #include "service.h"
 
 #define CURSOR_TRIES 4
-#define DAY_S 86400 /* lblc_expiration, lblcr_expiration */
 
 /* What a choice is made from, and its answer. */
 struct choice {

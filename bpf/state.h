@@ -51,6 +51,31 @@ static const __u8 tcp_next_state[DIRECTIONS][TCP_EVENTS][TCP_STATES] = {
 		[TCP_EVENT_NONE] =	{ CL, CL, CL, CL, CL, CL, CL, CL, CL, CL, CL },
 	},
 };
+
+/* secure_tcp: for masq a connection is established by what the real server says (tcp_states_dos). */
+static const __u8 tcp_secure_state[DIRECTIONS][TCP_EVENTS][TCP_STATES] = {
+	[DIRECTION_IN] = {		/*  NO  ES  SS  SR  FW  TW  CL  CW  LA  LI  SA */
+		[TCP_EVENT_SYN] =	{ SR, ES, ES, SR, SR, SR, SR, SR, SR, SR, SA },
+		[TCP_EVENT_FIN] =	{ CL, CW, SS, TW, TW, TW, CL, CW, LA, LI, SA },
+		[TCP_EVENT_ACK] =	{ ES, ES, SS, SR, FW, TW, CL, CW, CL, LI, SA },
+		[TCP_EVENT_RST] =	{ CL, CL, CL, SR, CL, CL, CL, CL, LA, LI, CL },
+		[TCP_EVENT_NONE] =	{ CL, CL, CL, CL, CL, CL, CL, CL, CL, CL, CL },
+	},
+	[DIRECTION_OUT] = {
+		[TCP_EVENT_SYN] =	{ SS, ES, SS, SA, SS, SS, SS, SS, SS, LI, SA },
+		[TCP_EVENT_FIN] =	{ TW, FW, SS, TW, FW, TW, CL, TW, LA, LI, TW },
+		[TCP_EVENT_ACK] =	{ ES, ES, SS, ES, FW, TW, CL, CW, LA, ES, ES },
+		[TCP_EVENT_RST] =	{ CL, CL, SS, CL, CL, TW, CL, CL, CL, CL, CL },
+		[TCP_EVENT_NONE] =	{ CL, CL, CL, CL, CL, CL, CL, CL, CL, CL, CL },
+	},
+	[DIRECTION_IN_ONLY] = {
+		[TCP_EVENT_SYN] =	{ SA, ES, ES, SR, SA, SA, SA, SA, SA, SA, SA },
+		[TCP_EVENT_FIN] =	{ CL, FW, SS, TW, FW, TW, CL, CW, LA, LI, TW },
+		[TCP_EVENT_ACK] =	{ ES, ES, SS, ES, FW, TW, CL, CW, CL, LI, ES },
+		[TCP_EVENT_RST] =	{ CL, CL, CL, SR, CL, CL, CL, CL, LA, LI, CL },
+		[TCP_EVENT_NONE] =	{ CL, CL, CL, CL, CL, CL, CL, CL, CL, CL, CL },
+	},
+};
 /* clang-format on */
 
 #undef NO
@@ -93,6 +118,12 @@ static __always_inline bool is_active(__u32 state)
 	       state == STATE_SYNACK || state == STATE_SCTP_ESTABLISHED;
 }
 
+/* The two tables differ only in what follows a SYN, or the states that one makes. */
+static __always_inline bool may_be_secured(__u32 event, __u32 state)
+{
+	return event == TCP_EVENT_SYN || state == STATE_SYN_RECV || state == STATE_SYNACK;
+}
+
 /* `event`: enum tcp_event, or above those enum sctp_event. */
 __noinline __u32 state_after(__u32 direction, __u32 event, __u32 state)
 {
@@ -100,6 +131,12 @@ __noinline __u32 state_after(__u32 direction, __u32 event, __u32 state)
 		return sctp_state_after(direction, event - TCP_EVENTS, state);
 	if (state >= TCP_STATES || direction >= DIRECTIONS)
 		return STATE_CLOSE;
+	if (may_be_secured(event, state)) {
+		const struct settings *set = live_settings();
+
+		if (set && set->secure_tcp >= DEFENCE_ON_BY_NEED)
+			return tcp_secure_state[direction][event][state];
+	}
 	return tcp_next_state[direction][event][state];
 }
 

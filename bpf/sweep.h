@@ -7,15 +7,13 @@
  */
 #pragma once
 
-#include "account.h"
-#include "flow_table.h"
+#include "defence.h"
 #include <linux/errno.h>
 
 #define MILLISECOND 1000000ULL
 #define TICK (100 * MILLISECOND)
 #define SHORT_TICK (2 * MILLISECOND)
 #define SHARES 10 /* of a period: a pass takes SHARES ticks */
-#define PERIOD_SLOTS (4U << 20) /* larger tables are passed proportionally slower, so that the CPU share is bounded */
 #define PAGE_BUDGET 1024
 #define ESTIMATE_S 2
 
@@ -64,6 +62,49 @@ static __always_inline bool is_of_gone(const struct flow *flow)
 	return destination && is_gone(destination);
 }
 
+static __always_inline bool is_unwanted(const struct flow *flow, __u32 control, const struct lease *lease)
+{
+	__u32 state = flow_state(control);
+
+	return lease ? state == STATE_NONE && !READ_ONCE(lease->controlled) : is_half_open(state);
+}
+
+/* A template that nobody holds any more, and that no connection assured, goes with the last that held it. */
+static __always_inline void end_unassured(__u32 slot, __u32 now)
+{
+	struct flow *flow = flow_at(slot); /* none for NO_SLOT */
+	struct lease *lease;
+	__u64 life;
+
+	if (!flow)
+		return;
+	life = READ_ONCE(flow->life);
+	lease = flow_kind(life) == FLOW_LIVE && is_template(flow, life) ? lease_of(flow, life) : NULL;
+	if (lease && is_unwanted(flow, life, lease))
+		expire_template(slot, now);
+}
+
+/* Ends what drop_entry has come upon. Returns 1 while the slot holds it. */
+__noinline int drop_entry(__u32 slot, __u64 life)
+{
+	struct flow *flow = flow_at(slot);
+	__u32 now = jiffies(), controller;
+
+	if (!flow)
+		return 0;
+	if (is_template(flow, life)) {
+		if (expire_template(slot, now))
+			return 1;
+	} else {
+		controller = controller_of(flow, life);
+		if (!end_connection(slot, life))
+			return 1;
+		end_unassured(controller, now);
+	}
+	count_event(EVENT_DROP_ENTRY);
+	return 0;
+}
+
 /* Ends the connection in a slot if its time is over. Returns 1 while the slot holds one. */
 __noinline int visit_slot(__u32 slot)
 {
@@ -84,6 +125,8 @@ __noinline int visit_slot(__u32 slot)
 	state = flow_state(life);
 	now = jiffies();
 	lease = is_template(flow, life) ? lease_of(flow, life) : NULL;
+	if (set->drop_entry >= DEFENCE_ON_BY_NEED && is_unwanted(flow, life, lease) && !is_spared())
+		return drop_entry(slot, life);
 	timeout = (lease ? READ_ONCE(lease->timeout_s) : set->timeout_s[state]) * set->hz;
 	if (set->expire_nodest_conn && is_of_gone(flow) && !(lease && READ_ONCE(lease->controlled)))
 		timeout = 0;
@@ -179,14 +222,13 @@ static int tick(void *map, __u32 *key, struct sweep *sweep)
 {
 	struct settings *set = live_settings();
 	struct sweep_step step = {};
-	__u32 now = jiffies(), slots = config.flow_slots, shares, period;
+	__u32 now = jiffies(), slots = config.flow_slots, shares;
 	long passed;
 
 	if (!set)
 		return 0;
 	step.pages = (slots + SLOTS_PER_PAGE - 1) / SLOTS_PER_PAGE;
-	period = slots / PERIOD_SLOTS + 1; /* seconds */
-	shares = SHARES * period;
+	shares = SHARES * pass_period();
 	if ((__s32)(now - sweep->next_share) >= 0) {
 		sweep->next_share = now + set->hz / SHARES;
 		sweep->due += step.pages / shares + 1;
@@ -206,8 +248,10 @@ static int tick(void *map, __u32 *key, struct sweep *sweep)
 
 	if ((__s32)(now - sweep->next_estimate) >= 0) {
 		sweep->next_estimate = now + ESTIMATE_S * set->hz;
-		bpf_loop(set->destinations_used, estimate, &step, 0);
+		if (set->run_estimation)
+			bpf_loop(set->destinations_used, estimate, &step, 0);
 	}
+	update_defences(set);
 	bpf_timer_start(&sweep->timer, sweep->due ? SHORT_TICK : TICK, 0);
 	return 0;
 }
