@@ -12,7 +12,7 @@
 #include "forward_xdp.h"
 #include "icmp.h"
 #include "open.h"
-#include "orphan.h"
+#include "leave.h"
 #include "parse.h"
 #include "rare.h"
 #include "sweep.h"
@@ -128,27 +128,6 @@ static __always_inline enum verdict forward(void *ctx, enum hook hook, enum fami
 
 #include "related.h"
 
-/*
- * cache_bypass: without a real server, what a mark brought goes on to the address that it is for, by the director's own routing
- * (ip_vs_leave). A function of its own, for the stack.
- */
-__noinline int bypasses(struct __sk_buff *skb, __u32 family)
-{
-	struct question *question = question_of(HOOK_TC);
-	struct settings *set = live_settings();
-	struct opening *opening;
-	__u32 hook = HOOK_TC;
-
-	if (!set || !set->cache_bypass || !question)
-		return 0;
-	opening = bpf_map_lookup_elem(&openings, &hook);
-	if (!opening || opening->choice.key.protocol)
-		return 0;
-	question->to = opening->choice.target;
-	look_up_at_tc(skb, family);
-	return question->way.via != 0; /* neither an own address nor a group's */
-}
-
 /* The walk's end: way, account, forward. */
 static __always_inline enum verdict send_on(void *ctx, enum hook hook, enum family family, enum family way_family,
 					    struct walk *walk, struct destination *destination)
@@ -231,13 +210,14 @@ static __always_inline enum verdict walk_packet(void *ctx, enum hook hook, enum 
 		if (packet->rare & RARE_PORTLESS)
 			return VERDICT_PASS;
 		verdict = open_flow(ctx, hook, family, &walk, &reason);
-		if (reason == REASON_NO_DESTINATION) {
-			if (hook == HOOK_TC && bypasses(ctx, family))
-				return VERDICT_PASS;
-			return hook == HOOK_XDP ? VERDICT_TC : refuse(hook, family, &walk, NULL, reason);
+		if (hook == HOOK_TC && (verdict == VERDICT_PASS || reason == REASON_NO_DESTINATION)) {
+			int left = family == FAMILY_4 ? leave_four(ctx, packet) : leave_six(ctx, packet);
+
+			if (left != VERDICT_NEXT)
+				return left;
 		}
-		if (hook == HOOK_TC && verdict == VERDICT_PASS)
-			return family == FAMILY_4 ? refuse_orphan_four(ctx, packet) : refuse_orphan_six(ctx, packet);
+		if (reason == REASON_NO_DESTINATION)
+			return hook == HOOK_XDP ? VERDICT_TC : refuse(hook, family, &walk, NULL, reason);
 		if (verdict != VERDICT_NEXT)
 			return verdict;
 		if (packet->protocol == IPPROTO_SCTP)

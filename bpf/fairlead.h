@@ -368,25 +368,26 @@ struct settings {
 	__u32 stateless_until; /* written by the packet path: jiffies until connections without entry may exist; 0: none do */
 	__u32 lookups; /* enum service_lookup */
 	/* net.ipv4.vs.*, by their names there */
-	__u32 conn_reuse_mode;
-	__u32 expire_nodest_conn;
-	__u32 expire_quiescent_template;
-	__u32 sloppy_tcp;
-	__u32 sloppy_sctp;
+	__s32 conn_reuse_mode;
+	__s32 expire_nodest_conn;
+	__s32 expire_quiescent_template;
+	__s32 sloppy_tcp;
+	__s32 sloppy_sctp;
 	__u32 drop_packet; /* this and the next two: enum defence */
 	__u32 drop_entry;
 	__u32 secure_tcp;
-	__u32 nat_icmp_send;
-	__u32 schedule_icmp;
-	__u32 cache_bypass;
-	__u32 pmtu_disc;
-	__u32 run_estimation;
+	__s32 nat_icmp_send;
+	__s32 schedule_icmp;
+	__s32 cache_bypass;
+	__s32 pmtu_disc;
+	__s32 run_estimation;
 	__s32 amemthresh; /* here: connections that the table has room for */
 	__s32 am_droprate;
 	__u32 lblc_expiration; /* seconds */
 	__u32 lblcr_expiration; /* seconds */
+	/* and what comes of them */
 	__s32 drop_rate; /* by the timer: one of so many, where drop_packet is ON_BY_NEED */
-	__s32 drop_counter; /* written by the packet path: so many until the next is dropped */
+	__s32 drop_counter; /* by the packet path: so many until the next is dropped */
 	__u32 reserved[9];
 };
 

@@ -13,6 +13,7 @@ import {
 } from '../model/director.ts';
 import { FairleadError } from '../model/error.ts';
 import { emptyTable, type ServiceIdentity, type Table } from '../model/service.ts';
+import { initialSettings, type Settings } from '../model/settings.ts';
 import type { SyncDaemon } from '../model/sync.ts';
 import { findService, serviceKey } from '../model/table.ts';
 import { type Attachment, attachments, attachNew, attach as attachPrograms } from './attach.ts';
@@ -36,6 +37,7 @@ import { loadAgain } from './load.ts';
 import type { Maps } from './maps.ts';
 import { findPlace, lockPath, type Place } from './place.ts';
 import { readLive } from './read.ts';
+import { readSettings, writeSettings } from './settings.ts';
 import { readUnits, slotsFor } from './sizes.ts';
 import { readStatus, type Status } from './status.ts';
 import { readSyncDaemons, writeSyncDaemons } from './sync.ts';
@@ -49,6 +51,10 @@ export interface DataplaneDirector extends Director {
   status(): Status | undefined;
   /** What would be done with a packet. undefined where nothing is attached. */
   trace(question: TraceQuestion): TraceAnswer | undefined;
+  /** What IPVS has under net.ipv4.vs. */
+  settings(): Settings;
+  /** All of them or none. */
+  changeSettings(wanted: Partial<Settings>): void;
 }
 
 export interface OpenOptions {
@@ -133,6 +139,14 @@ class PinnedDirector implements DataplaneDirector {
   setTimeouts(timeouts: Timeouts): void {
     mergedTimeouts(defaultTimeouts, timeouts);
     exclusively(() => writeTimeouts(this.#current() ?? this.#create(), timeouts));
+  }
+
+  settings(): Settings {
+    return this.#maps === undefined ? initialSettings : readSettings(this.#maps);
+  }
+
+  changeSettings(wanted: Partial<Settings>): void {
+    exclusively(() => writeSettings(this.#current() ?? this.#create(), wanted));
   }
 
   syncDaemons(): readonly SyncDaemon[] {

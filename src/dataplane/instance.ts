@@ -9,6 +9,7 @@ import { BpfMap } from '../kernel/map.ts';
 import { createNetnsSentinel, isNetnsAlive } from '../kernel/namespace.ts';
 import { defaultTimeouts } from '../model/director.ts';
 import { FairleadError } from '../model/error.ts';
+import { initialSettings } from '../model/settings.ts';
 import { type AttachOptions, attach, detach } from './attach.ts';
 import { isForwarding } from './forwarding.ts';
 import { createLedger } from './ledger.ts';
@@ -127,9 +128,11 @@ function build(directory: string, layouts: Layouts, row: object, sizes: Readonly
   loadNew(directory, layouts, row, sizes);
   using maps = new Maps(directory, layouts);
   maps.rows('instances').patch(0, row);
-  maps
-    .rows('settings')
-    .patch(0, { timeout_s: timeoutRow(maps.vocabulary, defaultTimeouts), hz: jiffiesPerSecond(), conn_reuse_mode: 1 });
+  maps.rows('settings').patch(0, {
+    timeout_s: timeoutRow(maps.vocabulary, defaultTimeouts),
+    hz: jiffiesPerSecond(),
+    ...initialSettings,
+  });
   using table = createTable(maps, 0);
   putInForce(maps, table);
   startTimer(directory);

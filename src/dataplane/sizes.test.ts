@@ -3,7 +3,14 @@ import { describe, expect, test } from 'vitest';
 import { chooseSizes, mapSizes, parseConnections, slotsFor, type Units } from './sizes.ts';
 
 const gib = 2 ** 30;
-const units: Units = { flowBytes: 64, counterBytes: 64, slotsPerPage: 64, pagesPerWord: 64, buckets: 256 };
+const units: Units = {
+  flowBytes: 64,
+  counterBytes: 64,
+  slotsPerPage: 64,
+  pagesPerWord: 64,
+  slotsPerConnection: 3,
+  buckets: 256,
+};
 
 describe('sizes', () => {
   test('hold 2^20 connections at a load of two thirds, in 192 MiB of entries', () => {

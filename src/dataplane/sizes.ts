@@ -16,10 +16,10 @@ export interface Units {
   readonly slotsPerPage: number;
   readonly pagesPerWord: number;
   readonly buckets: number;
+  /** What the table is made for. It holds more connections, at the price of speed. */
+  readonly slotsPerConnection: number;
 }
 
-/** Two entries each, at a load of two thirds: what the table is made for. It holds more, at the price of speed. */
-export const slotsPerConnection = 3;
 const defaultConnections = 1 << 20;
 const leastConnections = 1024;
 /** 3 GiB of entries: listings have them all as one ArrayBuffer, and koffi makes none of more than 4 GiB. */
@@ -31,13 +31,14 @@ const leastDestinations = 1024;
 const destinationBytes = 600;
 
 export function readUnits(layouts: Layouts): Units {
-  const { SLOTS_PER_PAGE, PAGES_PER_WORD, BUCKETS } = readNumbers(layouts);
+  const { SLOTS_PER_PAGE, PAGES_PER_WORD, BUCKETS, SLOTS_PER_CONNECTION } = readNumbers(layouts);
   return {
     flowBytes: layouts.struct('flow').size,
     counterBytes: layouts.struct('counters').size,
     slotsPerPage: SLOTS_PER_PAGE,
     pagesPerWord: PAGES_PER_WORD,
     buckets: BUCKETS,
+    slotsPerConnection: SLOTS_PER_CONNECTION,
   };
 }
 
@@ -59,7 +60,7 @@ export function chooseSizes(
 }
 
 export function slotsFor(units: Units, connections: number): number {
-  return wholePages(units, connections * slotsPerConnection);
+  return wholePages(units, connections * units.slotsPerConnection);
 }
 
 /** Entries of each map whose size depends on the instance. */

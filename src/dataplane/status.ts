@@ -7,7 +7,6 @@ import { missingForwarding } from './forwarding.ts';
 import type { LiveTable } from './live.ts';
 import type { Maps } from './maps.ts';
 import { readLive } from './read.ts';
-import { slotsPerConnection } from './sizes.ts';
 import { isKept } from './slots.ts';
 
 export interface Fill {
@@ -37,7 +36,10 @@ export function readStatus(maps: Maps): Status {
     attachments: attachments(maps),
     unattached: unattached(maps),
     missingForwarding: missingForwarding(maps),
-    connections: { used: countConnections(maps), size: Math.floor(maps.instance.flow_slots / slotsPerConnection) },
+    connections: {
+      used: countConnections(maps),
+      size: Math.floor(maps.instance.flow_slots / maps.vocabulary.numbers.SLOTS_PER_CONNECTION),
+    },
     services: { used: live.services.length, size: maps.map('cursors').info.maxEntries },
     destinations: readDestinations(maps, live, bootSeconds()),
     reasons: readCounts(maps, 'reasons', maps.vocabulary.reasons),

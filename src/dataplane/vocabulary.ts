@@ -26,7 +26,15 @@ export interface Vocabulary {
 /** By the names that they have in bpf/fairlead.h, and by their enum there. */
 const numberNames = {
   none: ['NO_DESTINATION', 'NO_SERVICE', 'NO_SLOT', 'NO_PARTNER', 'NO_LOOKUP'],
-  constant: ['BUCKETS', 'MH_BUCKETS', 'FLOW_WINDOW', 'FLOW_GRACE', 'SLOTS_PER_PAGE', 'PAGES_PER_WORD'],
+  constant: [
+    'BUCKETS',
+    'MH_BUCKETS',
+    'FLOW_WINDOW',
+    'FLOW_GRACE',
+    'SLOTS_PER_PAGE',
+    'PAGES_PER_WORD',
+    'SLOTS_PER_CONNECTION',
+  ],
   destination_flag: ['DESTINATION_AVAILABLE'],
   service_flag: ['SERVICE_PERSISTENT', 'SERVICE_ONE_PACKET', 'SERVICE_THRESHOLDS', 'SERVICE_FLAG_1'],
   service_lookup: ['LOOKUP_MARK', 'LOOKUP_FTP', 'LOOKUP_ANY_PORT'],

@@ -6,6 +6,7 @@ import type { Endpoint } from '../../model/director.ts';
 import { FairleadError } from '../../model/error.ts';
 import { parseEndpoint, parseTarget, type Target } from './endpoints.ts';
 import type { Io } from './io.ts';
+import type { Output } from './settings.ts';
 import { version } from './version.ts';
 
 const usageStatus = 2;
@@ -84,6 +85,18 @@ function describe(io: Io, finish: (status: number) => void): Command {
       showTrace(io.stdout, { source, ...target }, output);
     });
   program
+    .command('settings')
+    .description('what IPVS has under net.ipv4.vs: shows all or the named ones, or sets them, all or none')
+    .argument('[settings...]', 'NAME or NAME=VALUE')
+    .option('-f, --file <file>', "set what is in a file as '-o yaml' or '-o json' writes it; - is standard input")
+    .addOption(format(['table', 'json', 'yaml']))
+    .action(async (words: string[], { output, file }: { output: Output; file?: string }, command: Command) => {
+      const { parseFile, parseRequest, runSettings } = await import('./settings.ts');
+      if (file !== undefined && words.length > 0) command.error('error: expected either a file or settings');
+      const request = await asUsage(command, () => (file === undefined ? parseRequest(words) : parseFile(file)));
+      await runSettings(io, request, output);
+    });
+  program
     .command('realserver')
     .description('make this machine a real server of LVS-TUN, or undo it')
     .argument('[arguments...]')
@@ -99,6 +112,15 @@ function describe(io: Io, finish: (status: number) => void): Command {
 
 function format(choices: readonly string[]): Option {
   return new Option('-o, --output <format>', 'how to print it').choices(choices).default(choices[0]);
+}
+
+async function asUsage<Value>(command: Command, parse: () => Value | Promise<Value>): Promise<Value> {
+  try {
+    return await parse();
+  } catch (error) {
+    if (!(error instanceof FairleadError)) throw error;
+    return command.error(`error: ${error.message}${error.hint === undefined ? '' : `\n${error.hint}`}`);
+  }
 }
 
 /** What can't be read is a mistake of the command line. */
