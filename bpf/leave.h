@@ -13,6 +13,14 @@
  * Such connections have no entry: their packets are those of a mark's service that belong to no connection.
  */
 
+/* That an address is one of the director's, or a subnet's broadcast, is told by the look-up. */
+static __always_inline bool is_of_many(enum family family, const struct address *address)
+{
+	if (family == FAMILY_6)
+		return (__u8)address->word[0] == 0xff;
+	return (__u8)address->word[0] >= 224 && ((__u8)address->word[0] < 240 || !~address->word[0]);
+}
+
 static __always_inline enum verdict bypass(struct __sk_buff *skb, enum family family, const struct packet *packet)
 {
 	struct question *question = question_of(HOOK_TC);
@@ -25,7 +33,7 @@ static __always_inline enum verdict bypass(struct __sk_buff *skb, enum family fa
 		return VERDICT_NEXT;
 	question->to = target_of(family, &packet->addresses);
 	look_up_at_tc(skb, family);
-	if (!question->way.via) /* an address of the director, or a group's */
+	if (!question->way.via || is_of_many(family, &question->to))
 		return VERDICT_NEXT;
 	if (packet->ttl <= 1 || (question->way.mtu && packet->segment > question->way.mtu))
 		return VERDICT_PASS; /* the director tells its sender as any router does */

@@ -14,6 +14,7 @@ import { BpfProgram } from '../../src/kernel/program.ts';
 import { parseAddress } from '../../src/model/address.ts';
 import { type Connection, flowStates, type InstalledService } from '../../src/model/director.ts';
 import type { Destination, Method, Persistence, Protocol, Service, ServiceIdentity } from '../../src/model/service.ts';
+import type { Settings } from '../../src/model/settings.ts';
 import { type TestNamespace, testNamespace } from './namespace.ts';
 
 export const vip = '198.51.100.10';
@@ -67,6 +68,9 @@ export interface Stage extends Disposable {
   setTimeouts(seconds: number): void;
   /** Words of struct settings. */
   set(words: Readonly<Record<string, number>>): void;
+  settings(): Settings;
+  /** As `fairlead settings` does. */
+  change(settings: Partial<Settings>): void;
   trace(question: TraceQuestion): TraceAnswer | undefined;
   /** At TC, with a mark that it was given before. */
   marked(mark: number, frame: Buffer): Answer;
@@ -207,6 +211,8 @@ function stageOf(namespace: TestNamespace, director: DataplaneDirector, maps: Ma
     graceIsOver: () => graceIsOver(maps),
     setTimeouts: (seconds) => maps.rows('settings').patch(0, { timeout_s: flowStates.map(() => seconds) }),
     set: (words) => maps.rows('settings').patch(0, words),
+    settings: () => run(() => director.settings()),
+    change: (settings) => run(() => director.changeSettings(settings)),
     trace: (question) => run(() => director.trace(question)),
     marked(mark, frame) {
       const context = Buffer.alloc(skBuffBytes);
