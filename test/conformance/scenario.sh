@@ -69,6 +69,14 @@ setting() {
   esac
 }
 
+show_setting() {
+  step "$ setting $1"
+  case $director in
+  ipvs) echo "$(</proc/sys/net/ipv4/vs/"$1")" ;;
+  fairlead) fairlead settings "$1" 2>&1 ;;
+  esac
+}
+
 # mark 5 tcp 10.0.0.101/32 80: packets that come in by d0 get this mark. Protocol and port may be `any`.
 mark() {
   step "$ mark $*"
