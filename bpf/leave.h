@@ -99,7 +99,10 @@ static __always_inline __u32 find_sender(struct settings *set, enum family famil
 	return sender.destination;
 }
 
-/* The address that the packet is for tells, if it is the director's; else the director's own on the real server's side. */
+/*
+ * The address that the packet is for tells, if it is the director's; else the director's own on the real server's side, of a packet
+ * that was on its way on.
+ */
 static __always_inline void choose_teller(struct __sk_buff *skb, enum family family, struct answer *answer,
 					  struct destination *destination, struct question *question)
 {
@@ -110,6 +113,7 @@ static __always_inline void choose_teller(struct __sk_buff *skb, enum family fam
 		return;
 	way_to_destination(skb, HOOK_TC, family, destination, answer->now, &question->way);
 	answer->source = question->way.source;
+	answer->has_aged = 1;
 }
 
 static __always_inline enum verdict refuse_orphan(struct __sk_buff *skb, enum family family, struct settings *set,

@@ -80,7 +80,6 @@ const notYet: readonly Known[] = [
     scenarios: ['cli/tunnel-types', 'packets/tunnels', 'packets/too-large-tunnels'],
     because: 'gre and gue are not there yet',
   },
-  { scenarios: ['life/deleted-server-expired', 'packets/sloppy'], because: 'there is no `fairlead settings` yet' },
   {
     scenarios: ['packets/bad-header-checksum'],
     because: "an IP header's checksum is not looked at: a wrong one is forwarded as wrong, and opens connections",

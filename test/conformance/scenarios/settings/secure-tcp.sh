@@ -9,6 +9,7 @@ for method in -m -g -i; do
   for flags in S A A FA S; do
     c ip 10.0.0.1 $VIP tcp 30001 $port $flags seq 1001
     look 30001
+    ipvs "-Ln -t $VIP:$port"
   done
   forget
   open 1 tcp 10.0.0.1 30002 $VIP $port
@@ -23,7 +24,6 @@ for method in -m -g -i; do
   open 1 tcp 10.0.0.1 30004 $VIP $port syn
   c ip 10.0.0.1 $VIP tcp 30004 $port R seq 1001
   look 30004
-  list
 done
 setting secure_tcp 1
 show_setting secure_tcp
