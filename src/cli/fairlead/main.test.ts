@@ -28,6 +28,13 @@ test.each([
   [['attach', '--connections', '1000'], 'expected a number of connections from 1024 to 16777216, got "1000"'],
   [['attach', '--hook', 'eth'], "argument 'eth' is invalid"],
   [['list', '-o', 'xml'], "argument 'xml' is invalid"],
+  [['settings', 'drop_entri'], 'expected the name of a setting, got "drop_entri"; did you mean drop_entry?'],
+  [['settings', 'drop_entry=1', 'drop_packet=4'], 'drop_packet: expected a number from 0 to 3, got "4"'],
+  [['settings', 'drop_entry=1', 'drop_packet'], 'expected NAME=VALUE after another, got "drop_packet"'],
+  [['settings', 'sync_version=0'], 'sync_version has no meaning here: connections are not synchronised'],
+  [['settings', '-f', '/no/such/file'], '/no/such/file: ENOENT'],
+  [['settings', '-f', '/dev/null'], "/dev/null: expected 'settings:' and below it names with values"],
+  [['settings', '-f', '-', 'drop_entry=1'], 'expected either a file or settings'],
   [['direct'], "unknown command 'direct'"],
 ])('%j is a mistake of the command line', async (argv, message) => {
   const { status, stdout, stderr } = await fairlead(...argv);

@@ -38,15 +38,24 @@ export async function runSettings(io: Io, request: Request, output: Output): Pro
 /** As `fairlead settings -o yaml` or `-o json` writes it. */
 export async function parseFile(path: string): Promise<Request> {
   const { parse } = await import('yaml');
-  const document: unknown = parse(readFileSync(path === '-' ? 0 : path, 'utf8'));
-  const settings: unknown = isRecord(document) ? document.settings : undefined;
+  const document = attempt(path, (): unknown => parse(readFileSync(path === '-' ? 0 : path, 'utf8')));
+  const settings = isRecord(document) ? document.settings : undefined;
   if (!isRecord(settings))
     throw new FairleadError('bad-input', `${path}: expected 'settings:' and below it names with values`);
   const values = Object.entries(settings).map(([text, value]) => {
     const name = parseSettingName(text);
-    return [name, parseSettingValue(name, String(value))];
+    return [name, parseSettingValue(name, typeof value === 'number' ? `${value}` : JSON.stringify(value))];
   });
   return { kind: 'set', values: Object.fromEntries(values) };
+}
+
+/** Of what can't be opened, or is no YAML, the reason is told in the words of whoever found it. */
+function attempt<Value>(path: string, read: () => Value): Value {
+  try {
+    return read();
+  } catch (cause) {
+    throw new FairleadError('bad-input', `${path}: ${cause instanceof Error ? cause.message : cause}`, { cause });
+  }
 }
 
 function isRecord(value: unknown): value is Readonly<Record<string, unknown>> {
