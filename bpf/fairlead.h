@@ -192,7 +192,8 @@ struct member {
 	__u32 method;
 	__u32 upper_threshold; /* connections from which on it gets no new ones; 0: never */
 	__u32 lower_threshold; /* connections below which it does again; 0: three quarters of the upper one */
-	__u32 reserved[3];
+	__s32 last_weight; /* its last one that was not 0: what mh gave it buckets by */
+	__u32 reserved[2];
 };
 
 /*

@@ -26,7 +26,8 @@ SHARED_ARRAY(destinations, struct destination, 1);
 SHARED_ARRAY(counters, struct counters, 1); /* cpu * destination_slots + destination -> what that CPU counted */
 SHARED_ARRAY(rates, struct rates, 1); /* destination -> its moving averages */
 SHARED_ARRAY(members, struct member, 1); /* regions that services name */
-SHARED_ARRAY(buckets, __u32, 1); /* sh, dh: regions of BUCKETS -> position among the service's members */
+SHARED_ARRAY(buckets, __u32,
+	     1); /* sh, dh, mh: regions of BUCKETS or MH_BUCKETS -> position among the service's members */
 SHARED_ARRAY(local_addresses, struct address, 1); /* fullnat: regions that services name */
 SHARED_ARRAY(cursors, __u64, 1); /* service id -> rr's and wrr's place */
 SHARED_ARRAY(settings, struct settings, 1);

@@ -383,6 +383,7 @@ static __always_inline void describe(enum family family, struct choice *choice, 
 {
 	choice->source = source_of(family, &packet->addresses);
 	choice->target = target_of(family, &packet->addresses);
+	choice->source_port = bpf_ntohs(packet->ports);
 	choice->flow_hash = flow_hash(family, &packet->addresses, packet->ports);
 }
 

@@ -20,6 +20,7 @@ struct choice {
 	__u32 now;
 	__u32 commit; /* 0: only tell; no cursor moves */
 	__u64 flow_hash;
+	__u32 source_port; /* in host order */
 	__u32 destination; /* answer */
 	__u32 method;
 };
@@ -250,21 +251,6 @@ static __always_inline __u32 pick_least(const struct choice *choice, __u32 sched
 	return least.chosen;
 }
 
-/* -- sh and dh: a table computed when the service changed -- */
-
-/* The kernel's hash_32(ntohl(address), 8) (include/linux/hash.h), of IPv6 of the words' exclusive or. */
-static __always_inline __u32 pick_bucket(const struct choice *choice, const struct address *address)
-{
-	__u32 bucket = choice->service.buckets + (bpf_ntohl(folded(address)) * 0x61c88647U >> 24), *position;
-	struct member *member;
-
-	position = bpf_map_lookup_elem(&buckets, &bucket);
-	if (!position)
-		return NO_DESTINATION;
-	member = member_of(choice, *position);
-	return member && takes(member, thresholds_of(choice)) ? *position : NO_DESTINATION;
-}
-
 /* -- when the table is full: the same answer for a connection's every packet, without an entry -- */
 
 struct rendezvous {
@@ -307,8 +293,6 @@ static __always_inline __u32 pick_rendezvous(const struct choice *choice)
 	return rendezvous.chosen;
 }
 
-#include "locality.h"
-
 /* Fills in the answer from a position among the members. */
 static __always_inline int answer(struct choice *choice, __u32 position)
 {
@@ -320,6 +304,10 @@ static __always_inline int answer(struct choice *choice, __u32 position)
 	choice->method = member->method;
 	return 1;
 }
+
+#include "bucket.h"
+#include "heaviest.h"
+#include "locality.h"
 
 /* Apart from schedule(), not below it: the stack ends soon here. */
 __noinline int schedule_by_locality(struct choice *choice)
@@ -342,24 +330,32 @@ __noinline int schedule(struct choice *choice)
 	case SCHEDULER_SED:
 	case SCHEDULER_NQ:
 		return answer(choice, pick_least(choice, choice->service.scheduler));
-	case SCHEDULER_SH:
-		return answer(choice, pick_bucket(choice, &choice->source));
-	case SCHEDULER_DH:
-		return answer(choice, pick_bucket(choice, &choice->target));
 	}
 	return 0;
 }
 
 __noinline int schedule_stateless(struct choice *choice)
 {
-	return choice ? answer(choice, pick_rendezvous(choice)) : 0;
+	if (!choice || choice->service.scheduler == SCHEDULER_NONE)
+		return 0;
+	return answer(choice, pick_rendezvous(choice));
 }
 
 static __always_inline int choose(struct choice *choice)
 {
-	__u32 scheduler = choice->service.scheduler;
-
-	if (scheduler == SCHEDULER_LBLC || scheduler == SCHEDULER_LBLCR)
+	switch (choice->service.scheduler) {
+	case SCHEDULER_SH:
+	case SCHEDULER_DH:
+	case SCHEDULER_MH:
+		return schedule_by_bucket(choice);
+	case SCHEDULER_LBLC:
+	case SCHEDULER_LBLCR:
 		return schedule_by_locality(choice);
-	return schedule(choice);
+	case SCHEDULER_FO:
+	case SCHEDULER_OVF:
+	case SCHEDULER_TWOS:
+		return schedule_by_weight(choice);
+	default: /* the others, and none */
+		return schedule(choice);
+	}
 }

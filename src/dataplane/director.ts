@@ -254,7 +254,7 @@ function toInstalled(maps: Maps, ledger: Ledger, service: LiveService): Installe
 }
 
 function toInstalledDestination(maps: Maps, destination: LiveDestination): Omit<InstalledDestination, 'counters'> {
-  const { slot, ...rest } = destination;
+  const { slot, lastWeight: _, ...rest } = destination;
   const rows = maps.rows('destinations');
   return {
     ...rest,

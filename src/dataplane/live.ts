@@ -6,6 +6,8 @@ import type { ServiceSettings } from './service-flags.ts';
 export interface LiveDestination extends Destination {
   /** Index into the destinations map. */
   readonly slot: number;
+  /** Its last one that was not 0, in IPVS's sense: see lastWeights. */
+  readonly lastWeight: number;
 }
 
 /** struct service of bpf/fairlead.h. */
@@ -38,7 +40,7 @@ export function toTable({ services }: LiveTable): Table {
   return {
     services: services.map(({ record: _, ...service }) => ({
       ...service,
-      destinations: service.destinations.map(({ slot: _slot, ...destination }) => destination),
+      destinations: service.destinations.map(({ slot: _slot, lastWeight: _lastWeight, ...destination }) => destination),
     })),
   };
 }

@@ -10,7 +10,10 @@ import { regionAllocator } from './regions.ts';
 import { serviceOf } from './service-flags.ts';
 import { slotPool } from './slots.ts';
 
-const numbers = { SERVICE_PERSISTENT: 1, SERVICE_ONE_PACKET: 2, SERVICE_THRESHOLDS: 4, SERVICE_FLAG_1: 8, BUCKETS: 16 };
+const numbers = {
+  ...{ SERVICE_PERSISTENT: 1, SERVICE_ONE_PACKET: 2, SERVICE_THRESHOLDS: 4, SERVICE_FLAG_1: 8 },
+  ...{ BUCKETS: 16, MH_BUCKETS: 13 },
+};
 
 const address = (last: number): Address => ({ family: 4, bytes: [10, 0, 0, last] });
 
@@ -33,7 +36,7 @@ const service = fc.record(
       vip: fc.integer({ min: 100, max: 104 }).map(address),
       port: fc.constant(80),
     }),
-    scheduler: fc.constantFrom<Scheduler>('rr', 'wrr', 'wlc', 'sh', 'dh'),
+    scheduler: fc.constantFrom<Scheduler>('rr', 'wrr', 'wlc', 'sh', 'dh', 'mh'),
     onePacket: fc.constant(true as const),
     schedulerFlags: fc.constant(['flag-3']),
     persistence: fc.record({ timeoutS: fc.integer({ min: 1, max: 3 }), mask: fc.constant(address(0)) }),

@@ -3,11 +3,13 @@
 import { equalAddresses } from '../model/address.ts';
 import { about, FairleadError } from '../model/error.ts';
 import type { Destination, Service, ServiceIdentity, Table } from '../model/service.ts';
-import { destinationKey, destinationSubject, serviceKey } from '../model/table.ts';
+import { destinationKey, destinationSubject, serviceFamily, serviceKey } from '../model/table.ts';
 import { bucketsOf } from '../schedule/buckets.ts';
 import { freshCursor, movedCursor } from '../schedule/cursor.ts';
 import { descentOf } from '../schedule/descent.ts';
 import type { Listed } from '../schedule/edits.ts';
+import { lastWeights } from '../schedule/last-weights.ts';
+import { maglevOf } from '../schedule/maglev.ts';
 import { type BucketNumbers, bucketCountOf } from './bucket-count.ts';
 import type { LiveDestination, LiveService, LiveTable, ServiceRecord } from './live.ts';
 import type { Allocate } from './regions.ts';
@@ -89,10 +91,12 @@ function planService(
   known: ReadonlyMap<string, KnownSlot>,
   room: Room,
 ): PlannedService {
-  const destinations = service.destinations.map((destination): PlannedDestination => {
+  const remembered = lastWeights(listed(previous?.destinations ?? []), listed(service.destinations));
+  const destinations = service.destinations.map((destination, index): PlannedDestination => {
     const key = destinationKey(destination);
     const take = (): number => about(destinationSubject(service.identity, destination), () => room.slots.take());
-    return { ...destination, ...(known.get(key) ?? { slot: take(), origin: 'new' }) };
+    const lastWeight = remembered[index] ?? destination.weight;
+    return { ...destination, lastWeight, ...(known.get(key) ?? { slot: take(), origin: 'new' }) };
   });
   const weights = destinations.map(({ weight }) => weight);
   const record: ServiceRecord = {
@@ -111,11 +115,24 @@ function planService(
     ...service,
     record,
     destinations,
-    buckets: bucketsOf(service.scheduler, weights, record.buckets.length),
+    buckets: tableOf(service, destinations, record.buckets.length),
     cursor: cursorOf(service, previous, room),
     previous,
     abandoned: previous?.destinations.filter(({ slot }) => !remaining.has(slot)) ?? [],
   };
+}
+
+function tableOf(
+  { identity, scheduler }: Service,
+  destinations: readonly PlannedDestination[],
+  size: number,
+): readonly number[] {
+  if (scheduler === 'mh') return maglevOf(serviceFamily(identity), destinations, size);
+  return bucketsOf(
+    scheduler,
+    destinations.map(({ weight }) => weight),
+    size,
+  );
 }
 
 type KnownSlot = Pick<PlannedDestination, 'slot' | 'origin'>;
@@ -138,21 +155,18 @@ function knownSlots(
 }
 
 function cursorOf(service: Service, previous: LiveService | undefined, room: Room): bigint {
-  if (previous === undefined) return movedCursor(service.scheduler, 0n, [], listed(service));
+  if (previous === undefined) return movedCursor(service.scheduler, 0n, [], listed(service.destinations));
   if (previous.scheduler !== service.scheduler)
     return freshCursor(
       service.scheduler,
       service.destinations.map(({ weight }) => weight),
     );
-  return movedCursor(service.scheduler, room.cursorOf(previous.record.id), listed(previous), listed(service));
+  const [before, after] = [listed(previous.destinations), listed(service.destinations)];
+  return movedCursor(service.scheduler, room.cursorOf(previous.record.id), before, after);
 }
 
-function listed({ destinations }: Service): readonly Listed[] {
-  return destinations.map((destination) => ({
-    key: destinationKey(destination),
-    weight: destination.weight,
-    method: destination.method,
-  }));
+function listed<D extends Destination>(destinations: readonly D[]): readonly (D & Listed)[] {
+  return destinations.map((destination) => ({ ...destination, key: destinationKey(destination) }));
 }
 
 function isSame(a: Service, b: Service): boolean {

@@ -58,7 +58,8 @@ function toDestination(maps: Maps, member: number): LiveDestination {
   if (method === undefined) throw new RangeError('a destination of a method that has no name');
   const { rip, port } = readEndpoint(maps, slot);
   const weight = members.number('weight').get(member);
-  return { rip, port, method, weight, ...readThresholds(maps, member), slot };
+  const lastWeight = members.number('last_weight').get(member);
+  return { rip, port, method, weight, ...readThresholds(maps, member), slot, lastWeight };
 }
 
 function readThresholds(maps: Maps, member: number): Pick<LiveDestination, 'upperThreshold' | 'lowerThreshold'> {

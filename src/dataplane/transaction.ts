@@ -92,10 +92,11 @@ function prepare(maps: Maps, ledger: Ledger, plan: Plan): void {
 
 function prepareRegions(maps: Maps, { record, destinations, buckets, localAddresses }: PlannedService): void {
   const members = maps.rows('members');
-  for (const [index, { slot, weight, method, upperThreshold, lowerThreshold }] of destinations.entries()) {
+  for (const [index, { slot, weight, lastWeight, method, upperThreshold, lowerThreshold }] of destinations.entries()) {
     const at = record.members.start + index;
     members.number('destination').set(at, slot);
     members.number('weight').set(at, weight);
+    members.number('last_weight').set(at, lastWeight);
     members.number('method').set(at, maps.vocabulary.methods.number(method));
     members.number('upper_threshold').set(at, upperThreshold ?? 0);
     members.number('lower_threshold').set(at, lowerThreshold ?? 0);

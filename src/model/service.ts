@@ -9,7 +9,23 @@ export type ServiceIdentity =
   | { readonly kind: 'mark'; readonly mark: number; readonly family: 4 | 6 };
 
 /** Source: the kernel's ip_vs_{rr,...}.c; `none` schedules nothing. */
-export const schedulers = ['rr', 'wrr', 'lc', 'wlc', 'sed', 'nq', 'sh', 'dh', 'lblc', 'lblcr'] as const;
+export const schedulers = [
+  'rr',
+  'wrr',
+  'lc',
+  'wlc',
+  'sed',
+  'nq',
+  'sh',
+  'dh',
+  'lblc',
+  'lblcr',
+  'mh',
+  'fo',
+  'ovf',
+  'twos',
+  'none',
+] as const;
 export type Scheduler = (typeof schedulers)[number];
 
 /** Source: the kernel's ip_vs_pe_sip.c; there is no other. */

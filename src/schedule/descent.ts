@@ -12,6 +12,6 @@ export function descentOf(weights: readonly number[]): Descent {
   return { maxWeight: largest - (weightStep - 1), weightStep };
 }
 
-function greatestCommonDivisor(a: number, b: number): number {
+export function greatestCommonDivisor(a: number, b: number): number {
   return b === 0 ? a : greatestCommonDivisor(b, a % b);
 }

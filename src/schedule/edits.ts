@@ -37,7 +37,7 @@ export function listEdits(before: readonly Listed[], after: readonly Listed[]): 
 }
 
 /** The destinations of `before` that are the tail of `after`, in the same order: all others were added at the head. */
-function keptOf(before: readonly Listed[], after: readonly Listed[]): ReadonlySet<string> {
+export function keptOf(before: readonly Listed[], after: readonly Listed[]): ReadonlySet<string> {
   const kept = new Set<string>();
   let candidate = before.length - 1;
   for (const destination of after.toReversed()) {
