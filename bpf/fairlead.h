@@ -498,6 +498,7 @@ enum verdict {
 	VERDICT_RELATED, /* TC: an ICMP error, which related.h takes */
 	VERDICT_ANSWER, /* TC: dropped, and another program tells its sender */
 	VERDICT_OPEN, /* TC: an ICMP error about no connection, for which another program opens one */
+	VERDICT_ONE_PACKET, /* a datagram without an entry, for the programs of one_packet.h; the opening is made */
 };
 
 /* Names that no layout above mentions, so that they reach the BTF: user space has no number of its own. */

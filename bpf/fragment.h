@@ -23,6 +23,8 @@ struct fragment_note {
 	__u64 ports; /* as struct flow has them */
 	__u32 seen; /* jiffies */
 	__u32 put_back; /* above 0 while the first fragment has not come: how often others went back */
+	__u32 destination; /* of a one-packet service: where the datagram goes, counted from 1 */
+	__u32 unused;
 };
 
 struct {
@@ -31,6 +33,22 @@ struct {
 	__type(key, struct fragment_key);
 	__type(value, struct fragment_note);
 } fragments SEC(".maps");
+
+/* The fragment that this CPU is just at. */
+struct {
+	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
+	__uint(max_entries, HOOK_TRACE + 1);
+	__type(key, __u32);
+	__type(value, struct fragment_key);
+} fragment_keys SEC(".maps");
+
+static __always_inline struct fragment_note *current_fragment(enum hook hook)
+{
+	__u32 place = hook;
+	struct fragment_key *key = bpf_map_lookup_elem(&fragment_keys, &place);
+
+	return key ? bpf_map_lookup_elem(&fragments, key) : NULL;
+}
 
 static __always_inline bool may_be_ours(enum family family, const struct packet *packet)
 {
@@ -68,20 +86,23 @@ static __always_inline enum verdict wait_for_first(void *ctx, enum hook hook, en
 static __always_inline enum verdict follow_fragment(void *ctx, enum hook hook, enum family family,
 						    struct packet *packet, __u32 id)
 {
-	struct fragment_key key = {
-		.addresses = packet->addresses,
-		.id = id,
-		.protocol = family == FAMILY_4 ? packet->protocol : 0,
-	};
 	struct fragment_note note = {.ports = packet->ports, .seen = jiffies()}, *known;
 	struct settings *set = live_settings();
+	struct fragment_key *key;
+	__u32 place = hook;
 
+	key = bpf_map_lookup_elem(&fragment_keys, &place);
+	if (!key)
+		return VERDICT_PASS;
+	key->addresses = packet->addresses;
+	key->id = id;
+	key->protocol = family == FAMILY_4 ? packet->protocol : 0;
 	if (packet->rare & RARE_FIRST_FRAGMENT) {
 		if (hook != HOOK_TRACE)
-			bpf_map_update_elem(&fragments, &key, &note, BPF_ANY);
+			bpf_map_update_elem(&fragments, key, &note, BPF_ANY);
 		return VERDICT_NEXT;
 	}
-	known = bpf_map_lookup_elem(&fragments, &key);
+	known = bpf_map_lookup_elem(&fragments, key);
 	if (known && set && note.seen - known->seen < FRAGMENT_LIFE_S * set->hz) {
 		note.put_back = known->put_back;
 		if (!note.put_back) {
@@ -91,5 +112,5 @@ static __always_inline enum verdict follow_fragment(void *ctx, enum hook hook, e
 		}
 	}
 	note.put_back++;
-	return wait_for_first(ctx, hook, family, packet, &key, &note);
+	return wait_for_first(ctx, hook, family, packet, key, &note);
 }

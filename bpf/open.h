@@ -398,6 +398,12 @@ static __always_inline __u16 port_of(const struct choice *choice, const struct p
 	return destination->port;
 }
 
+/* IPVS's IP_VS_CONN_F_ONE_PACKET: of UDP only. */
+static __always_inline bool is_one_packet(const struct choice *choice, const struct packet *packet)
+{
+	return choice->service.flags & SERVICE_ONE_PACKET && packet->protocol == IPPROTO_UDP;
+}
+
 /*
  * NEXT with walk->flow set, or without it and with destination and method set (stateless, or only traced). PASS: not ours.
  * DROP: `reason` has been counted; only REASON_NO_DESTINATION is left for the caller to answer.
@@ -444,6 +450,8 @@ static __always_inline enum verdict open_flow(void *ctx, enum hook hook, enum fa
 		*reason = REASON_NO_DESTINATION;
 		return VERDICT_DROP;
 	}
+	if (is_one_packet(choice, packet))
+		return VERDICT_ONE_PACKET;
 	known = choose_destination(family, opening, is_amid);
 	if (known == CLOSING)
 		return drop(hook, REASON_FLOW_RACE);

@@ -26,6 +26,8 @@ export interface TraceAnswer {
   /** The entry that it belongs to; without one, a new connection. */
   readonly flow?: { readonly slot: number; readonly state: string; readonly isReply: boolean };
   readonly nextState?: string;
+  /** It is scheduled by itself and makes no entry. */
+  readonly isOnePacket?: true;
   /** Only of a new connection: an entry needs no service. */
   readonly service?: Service;
   readonly destination?: { readonly rip: Address; readonly port: number; readonly method: Method };
@@ -55,6 +57,7 @@ interface TraceRow {
   readonly oif: number;
   readonly mtu: number;
   readonly fib: number;
+  readonly stateless: number;
   readonly new_family: number;
   readonly new_ports: number;
   readonly way_family: number;
@@ -138,6 +141,7 @@ function toAnswer(maps: Maps, row: TraceRow): TraceAnswer {
       ? {}
       : { flow: { slot: row.flow, state: states.name(row.state) ?? `${row.state}`, isReply: row.reply !== 0 } }),
     ...(isWalked ? { nextState: states.name(row.next_state) ?? `${row.next_state}` } : {}),
+    ...(row.stateless ? { isOnePacket: true } : {}),
     ...(service === undefined ? {} : { service }),
     ...(method === undefined ? {} : { destination: { ...readEndpoint(maps, row.destination), method } }),
     ...(translates

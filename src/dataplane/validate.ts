@@ -26,13 +26,14 @@ function validateService({ identity, localAddresses, destinations, persistence, 
     expectFamily(family, persistence.mask.family);
     expectRange('persistence', persistence.timeoutS, 1, longestPersistenceS);
   }
-  if (service.onePacket) throw new FairleadError('not-supported', 'one-packet scheduling is not supported');
   const known = new Set<string>();
   for (const address of localAddresses) expectFamily(family, address.family);
   for (const destination of destinations) {
     const key = destinationKey(destination);
     if (known.has(key)) throw new FairleadError('destination-exists', `the destination ${key} is there twice`);
     known.add(key);
+    if (service.onePacket && destination.method === 'fullnat')
+      throw new FairleadError('not-supported', 'full NAT needs connections, and one-packet scheduling has none');
     if (destination.method !== 'tunnel') expectFamily(family, destination.rip.family);
     validateDestination(destination);
   }

@@ -21,7 +21,7 @@ export function formatTrace(
   answer: TraceAnswer,
   names: ReadonlyMap<number, string>,
 ): string {
-  const { flow, nextState, service, destination, rewrite, nextHop } = answer;
+  const { flow, nextState, isOnePacket, service, destination, rewrite, nextHop } = answer;
   const steps: [string, string][] = [
     ['packet', `${protocol} ${endpoint(source)} -> ${endpoint(target)}${protocol === 'tcp' ? ' SYN' : ''}`],
   ];
@@ -37,7 +37,8 @@ export function formatTrace(
       'destination',
       `${endpoint({ address: destination.rip, port: destination.port })}, ${destination.method}`,
     ]);
-  if (nextState !== undefined && flow === undefined) steps.push(['new flow', nextState]);
+  if (isOnePacket) steps.push(['new flow', 'none: each packet is scheduled by itself']);
+  else if (nextState !== undefined && flow === undefined) steps.push(['new flow', nextState]);
   else if (nextState !== undefined && flow?.state !== nextState)
     steps.push(['state', `${flow?.state} -> ${nextState}`]);
   if (rewrite !== undefined) steps.push(['rewrite', `${endpoint(rewrite.source)} -> ${endpoint(rewrite.target)}`]);
