@@ -67,20 +67,27 @@ export function repairSlots(maps: Maps, { services }: LiveTable, nowS: number): 
 export function copyMember(maps: Maps, destination: LiveDestination): void {
   const { slot, weight, method, upperThreshold = 0, lowerThreshold = 0 } = destination;
   const rows = maps.rows('destinations');
-  const before = rows.number('upper_threshold').get(slot);
   const wanted = {
     weight,
     method: maps.vocabulary.methods.number(method),
     upper_threshold: upperThreshold,
     lower_threshold: lowerThreshold,
   };
-  for (const [member, value] of Object.entries(wanted)) {
-    const column = rows.number(member);
-    if (column.get(slot) !== value) column.set(slot, value);
-  }
-  // __ip_vs_update_dest: who may now have more is not full; who may have less is, from the next connection on.
-  const hasMoreRoom = upperThreshold > before || upperThreshold === 0;
-  if (hasMoreRoom && upperThreshold !== before) rows.number('overloaded').set(slot, 0);
+  const changed = Object.entries(wanted).filter(([member, value]) => rows.number(member).get(slot) !== value);
+  for (const [member, value] of changed) rows.number(member).set(slot, value);
+  if (changed.some(([member]) => member.endsWith('_threshold'))) heedThresholds(maps, slot);
+}
+
+/** Linux 6.1 asks at the edit what it asks at each connection's beginning and end: in between a destination stays as it was. */
+function heedThresholds(maps: Maps, slot: number): void {
+  const read = (member: string): number => maps.rows('destinations').number(member).get(slot);
+  const [upper, lower] = [read('upper_threshold'), read('lower_threshold')];
+  const connections = (): number => read('active') + read('inactive');
+  const isBelow = (): boolean => upper === 0 || (lower > 0 ? connections() < lower : connections() * 4 < upper * 3);
+  const overloaded = maps.rows('destinations').number('overloaded');
+  if (upper > 0 && connections() >= upper) overloaded.set(slot, 1);
+  // Also after that: connections may just have ended that did not see it.
+  if (isBelow()) overloaded.set(slot, 0);
 }
 
 /** Packets of its connections are dropped from here on. */

@@ -5,14 +5,8 @@ export interface Difference {
   readonly ours: Partial<Outcome>;
   /** What brings the table to where the recording has it. */
   readonly then?: string;
-  /** Ours for want of something that is still to come. */
-  readonly isUnsupported?: boolean;
 }
 
-const notYet = (what: string): Difference => ({
-  ours: { stdout: '', stderr: `${what} is not supported by this version yet\n`, status: 255 },
-  isUnsupported: true,
-});
 const restoreFails = (stderr: string, then?: string): Difference => ({
   ours: { stdout: '', stderr: `${stderr}\nNothing has been changed.\n`, status: 255 },
   ...(then === undefined ? {} : { then }),
@@ -20,12 +14,6 @@ const restoreFails = (stderr: string, then?: string): Difference => ({
 
 /** Every invocation that differs from the recording by more than what refuseUnsupported keeps away. */
 export const differences: Readonly<Record<string, Difference>> = {
-  // Schedulers that nothing of ours can stand in for.
-  'cli1 51': notYet("The 'fo' scheduler"),
-  'cli1 52': notYet("The 'ovf' scheduler"),
-  'cli1 53': notYet("The 'mh' scheduler"),
-  'cli1 153': notYet("The 'mh' scheduler"),
-  'cli1 159': notYet("The 'mh' scheduler"),
   // The kernel's order of services is that of a hash table; ours is the order in which they were added.
   'cli2 96': {
     ours: {
@@ -86,12 +74,4 @@ const deviations: readonly ((outcome: Outcome) => Outcome)[] = [
 
 export function asIpvsadm(ours: Outcome): Outcome {
   return deviations.reduce((outcome, undo) => undo(outcome), ours);
-}
-
-/** The recorded listing as it is without the schedulers that are still to come. */
-export function withoutUnsupported(stdout: string): string {
-  if (!/^(IP Virtual|Prot|TCP|UDP|-A)/m.test(stdout) || stdout.startsWith('ipvsadm v')) return stdout;
-  return stdout
-    .replace(/^((TCP|UDP) .*|-A .* -s) (fo|ovf|mh)( .*)?\n/gm, '')
-    .replace(/^(TCP|UDP) .*:(93|99) +( +0){5}\n/gm, '');
 }

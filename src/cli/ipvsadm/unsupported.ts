@@ -15,13 +15,7 @@ const servers: readonly CommandName[] = ['add-server', 'edit-server'];
 
 /** Of several the first is told. A line goes when the data plane carries what it names. */
 const features: readonly Feature[] = [
-  { of: services, what: "The 'fo' scheduler", isAsked: ({ scheduler }) => scheduler === 'fo' },
-  { of: services, what: "The 'ovf' scheduler", isAsked: ({ scheduler }) => scheduler === 'ovf' },
-  { of: services, what: "The 'mh' scheduler", isAsked: ({ scheduler }) => scheduler === 'mh' },
-  { of: services, what: "The 'none' scheduler", isAsked: ({ scheduler }) => scheduler === 'none' },
   { of: services, what: "The '--pe' option", isAsked: ({ persistenceEngine }) => persistenceEngine === 'sip' },
-  { of: services, what: "The '-o/--ops' option", isAsked: ({ given }) => given.has('ops') },
-  { of: services, what: "The '-b/--sched-flags' option", isAsked: ({ schedulerFlags }) => schedulerFlags !== '' },
   { of: servers, what: "The 'gue' tunnel type of --tun-type", isAsked: ({ tunnel }) => tunnel.type === 'gue' },
   { of: servers, what: "The 'gre' tunnel type of --tun-type", isAsked: ({ tunnel }) => tunnel.type === 'gre' },
   {
