@@ -48,7 +48,7 @@ function serviceRows(service: InstalledService): readonly (readonly string[])[] 
   const counts = [connections, inPackets, outPackets, inBytes, outBytes].map(String);
   const head = [
     formatIdentity(service.identity),
-    service.scheduler,
+    formatScheduling(service),
     '',
     '',
     '',
@@ -57,6 +57,14 @@ function serviceRows(service: InstalledService): readonly (readonly string[])[] 
     ...counts,
   ];
   return [head, ...service.destinations.map(destinationRow)];
+}
+
+function formatScheduling({ scheduler, schedulerFlags = [], persistence, onePacket }: InstalledService): string {
+  return [
+    schedulerFlags.length === 0 ? scheduler : `${scheduler} (${schedulerFlags.join(',')})`,
+    ...(persistence === undefined ? [] : [`persistent ${persistence.timeoutS} s`]),
+    ...(onePacket ? ['one-packet'] : []),
+  ].join(', ');
 }
 
 function destinationRow({

@@ -364,9 +364,6 @@ describe('the daemons of connection synchronisation', () => {
 
 describe('what is not supported yet', () => {
   test.each([
-    ['-E -t 10.0.0.100:80 -s mh -b mh-port', "The 'mh' scheduler"],
-    ['-E -t 10.0.0.100:80 -s sh -b sh-port', "The '-b/--sched-flags' option"],
-    ['-A -u 10.0.0.100:53 -o', "The '-o/--ops' option"],
     ['-A -u 10.0.0.100:5060 --pe sip', "The '--pe' option"],
     ['-a -t 10.0.0.100:80 -r 10.1.0.1 -i --tun-type gre', "The 'gre' tunnel type of --tun-type"],
     ['--add-laddr -t 10.0.0.100:80 -z fd00::1', "A local address of another address family than its service's"],
@@ -507,7 +504,7 @@ const services: fc.Arbitrary<Service> = identities.chain((identity) =>
   fc
     .tuple(
       fc.record({
-        scheduler: fc.constantFrom(...schedulers.filter((name) => name !== 'sh')),
+        scheduler: fc.constantFrom(...schedulers.filter((name) => name !== 'sh' && name !== 'mh')),
         localAddresses: fc.uniqueArray(addresses, {
           maxLength: 3,
           comparator: (one, other) => compareAddresses(one, other) === 0,
