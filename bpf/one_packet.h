@@ -7,6 +7,7 @@
 #pragma once
 
 #include "fragment.h"
+#include "leave.h"
 #include "open.h"
 
 #define TUNNEL_HEADERS_MOST 128
@@ -163,6 +164,12 @@ static __always_inline enum verdict walk_one_packet(void *ctx, enum hook hook, e
 	walk.now = jiffies();
 	verdict = walk.packet.rare & RARE_PORTLESS ? follow_one_packet(hook, &walk)
 						   : schedule_one_packet(hook, family, &walk, opening, &reason);
+	if (hook == HOOK_TC && reason == REASON_NO_DESTINATION) {
+		int left = family == FAMILY_4 ? leave_four(ctx, &walk.packet) : leave_six(ctx, &walk.packet);
+
+		if (left != VERDICT_NEXT)
+			return left;
+	}
 	if (reason == REASON_NO_DESTINATION)
 		return hook == HOOK_XDP ? VERDICT_TC : refuse(hook, family, &walk, NULL, reason);
 	if (verdict != VERDICT_NEXT)

@@ -462,6 +462,8 @@ static __always_inline enum verdict open_related(struct __sk_buff *skb, enum fam
 	verdict = open_flow(skb, HOOK_TC, family, &walk, &reason);
 	if (reason == REASON_NO_DESTINATION)
 		return drop(HOOK_TC, reason);
+	if (verdict == VERDICT_ONE_PACKET)
+		return VERDICT_PASS;
 	if (verdict != VERDICT_NEXT)
 		return verdict;
 	if (!walk.flow) /* without an entry only the connection's own packets can be followed */
