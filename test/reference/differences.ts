@@ -4,18 +4,18 @@ import type { Outcome } from './shell.ts';
 export interface Difference {
   readonly ours: Partial<Outcome>;
   /** What brings the table to where the recording has it. */
-  readonly then?: string;
+  readonly afterwards?: string;
 }
 
-const restoreFails = (stderr: string, then?: string): Difference => ({
+const restoreFails = (stderr: string, afterwards?: string): Difference => ({
   ours: { stdout: '', stderr: `${stderr}\nNothing has been changed.\n`, status: 255 },
-  ...(then === undefined ? {} : { then }),
+  ...(afterwards === undefined ? {} : { afterwards }),
 });
 
 /** Every invocation that differs from the recording by more than what refuseUnsupported keeps away. */
 export const differences: Readonly<Record<string, Difference>> = {
   // The recorded kernel was built without twos.
-  'cli1 54': { ours: { stdout: '', stderr: '', status: 0 }, then: 'ipvsadm -D -u 10.0.0.100:6014' },
+  'cli1 54': { ours: { stdout: '', stderr: '', status: 0 }, afterwards: 'ipvsadm -D -u 10.0.0.100:6014' },
   // The kernel's order of services is that of a hash table; ours is the order in which they were added.
   'cli2 96': {
     ours: {

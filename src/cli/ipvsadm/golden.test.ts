@@ -120,7 +120,7 @@ function openReplay(recording: string) {
     const difference = differences[id];
     if (difference !== undefined) {
       expect(await anything.run(command), `${id}: ${command}`).toMatchObject(difference.ours);
-      if (difference.then !== undefined) await anything.run(difference.then);
+      if (difference.afterwards !== undefined) await anything.run(difference.afterwards);
       return 'different';
     }
     if (command === 'ipvsadm --help' || command === 'ipvsadm -h') {
