@@ -70,7 +70,7 @@ static __always_inline enum reason obstacle(enum hook hook, enum family way_fami
 {
 	const struct packet *packet = &walk->packet;
 
-	if (!is_xdp(hook) && !(__u32)walk->way->via)
+	if (!is_xdp(hook) && (__u32)walk->way->via <= LOOPBACK)
 		return walk->way->fib == BPF_FIB_LKUP_RET_FWD_DISABLED ? REASON_FORWARDING_OFF : REASON_NO_ROUTE;
 	if (packet->ttl <= 1)
 		return REASON_TTL_EXCEEDED;
@@ -126,6 +126,13 @@ static __always_inline enum verdict forward(void *ctx, enum hook hook, enum fami
 	return forward_whole(ctx, hook, family, way_family, walk, rip);
 }
 
+/* The real server is the director itself: its own stack takes gate's and tunnel's packets as they are (Local). */
+static __always_inline bool is_for_director(const struct walk *walk, enum reason reason)
+{
+	return reason == REASON_NO_ROUTE && walk->way->via == LOOPBACK &&
+	       (walk->method == METHOD_GATE || walk->method == METHOD_TUNNEL);
+}
+
 #include "related.h"
 
 /* The walk's end: way, account, forward. */
@@ -153,7 +160,11 @@ static __always_inline enum verdict send_on(void *ctx, enum hook hook, enum fami
 	if (is_xdp(hook) && (!walk->way->l2 || walk->way->fib != NO_LOOKUP || reason != REASON_NONE))
 		return hook == HOOK_XDP ? VERDICT_TC : VERDICT_WALK;
 	if (hook == HOOK_TRACE) {
-		trace_walk(family, way_family, walk, reason);
+		bool is_own = is_for_director(walk, reason);
+
+		trace_walk(family, way_family, walk, is_own ? REASON_NONE : reason);
+		if (is_own)
+			return VERDICT_PASS;
 		return reason == REASON_NONE ? VERDICT_SENT : VERDICT_DROP;
 	}
 
@@ -164,6 +175,8 @@ static __always_inline enum verdict send_on(void *ctx, enum hook hook, enum fami
 	count_packet(walk->destination, is_reply, walk->packet.length);
 	if (reason == REASON_NONE)
 		return forward(ctx, hook, family, way_family, walk, &destination->rip);
+	if (is_for_director(walk, reason))
+		return VERDICT_PASS;
 	if (reason != REASON_TOO_BIG && reason != REASON_TTL_EXCEEDED)
 		return drop(hook, reason);
 	return refuse(hook, family, walk, destination, reason);

@@ -313,6 +313,15 @@ static __always_inline void heed_pmtu_disc(enum family family, const struct dest
 	way->mtu |= MTU_WITHOUT_DF;
 }
 
+/* A real server that is the director itself is behind lo: other addresses that can't be forwarded to are refused as real servers. */
+static __always_inline void ask_destination(void *ctx, enum hook hook, enum family family,
+					    const struct destination *destination, struct way *way)
+{
+	ask_way(ctx, hook, family, &destination->rip, way);
+	if (way->fib == BPF_FIB_LKUP_RET_NOT_FWDED)
+		way->via = LOOPBACK;
+}
+
 static __always_inline void look_up_way_to_destination(void *ctx, enum hook hook, enum family family,
 						       struct destination *destination, __u32 now, struct way *way)
 {
@@ -320,14 +329,14 @@ static __always_inline void look_up_way_to_destination(void *ctx, enum hook hook
 	__u32 refresh = READ_ONCE(hop->refresh);
 
 	if (hook == HOOK_TRACE) {
-		ask_way(ctx, hook, family, &destination->rip, way);
+		ask_destination(ctx, hook, family, destination, way);
 		return;
 	}
 	/* The first packets must not wait for the one that looks up. */
 	if (READ_ONCE(hop->oif) != 0 && __sync_val_compare_and_swap(&hop->refresh, refresh, now + 25) != refresh &&
 	    read_destination_hop(hook, family, hop, way))
 		return;
-	ask_way(ctx, hook, family, &destination->rip, way);
+	ask_destination(ctx, hook, family, destination, way);
 	if (is_answer(way)) {
 		heed_pmtu_disc(family, destination, way);
 		write_destination_hop(family, hop, way);

@@ -211,14 +211,12 @@ function plan({ method, client, director, realServers }: Network): readonly Leg[
 async function setUp(realServer: RealServer, network: Network): Promise<void> {
   if (network.method === 'gate') await holdVip(realServer);
   if (network.method === 'tunnel') await realServer.run(fairlead, 'realserver', 'add', vip, '--method', 'tunnel');
-  const shift = String(network.realPort(0));
-  const child = realServer.start(
-    process.execPath,
-    serverProgram,
-    realServer.name,
-    network.realAddress(realServer),
-    shift,
-  );
+  await startServer(realServer, realServer.name, network.realAddress(realServer), network.realPort(0));
+}
+
+/** A real server's programs on any host; they answer with the name. */
+export async function startServer(host: Host, name: string, address: string, shift = 0): Promise<void> {
+  const child = host.start(process.execPath, serverProgram, name, address, String(shift));
   await child.saying('ready', 'stdout', AbortSignal.timeout(10_000));
 }
 
