@@ -220,7 +220,7 @@ static __always_inline enum verdict walk_packet(void *ctx, enum hook hook, enum 
 	if (walk.flow)
 		take_from(family, &walk, walk.flow);
 	if (!walk.flow && hook != HOOK_XDP_ESTABLISHED) {
-		if (packet->rare & RARE_PORTLESS)
+		if ((packet->rare & (RARE_PORTLESS | RARE_ALONE)) == RARE_PORTLESS)
 			return packet->rare & RARE_LATER_FRAGMENT ? VERDICT_ONE_PACKET : VERDICT_PASS;
 		verdict = open_flow(ctx, hook, family, &walk, &reason);
 		if (hook == HOOK_TC && (verdict == VERDICT_PASS || reason == REASON_NO_DESTINATION)) {

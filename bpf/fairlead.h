@@ -142,6 +142,8 @@ enum constant {
 	SLOTS_PER_PAGE = 64, /* of the connection table: a bit in flow_pages each */
 	PAGES_PER_WORD = 64, /* of flow_pages */
 	SLOTS_PER_CONNECTION = 3, /* two entries each, at a load of two thirds: what the table is made for */
+	MARK_RULES = 1024, /* at the most */
+	MARK_PORTS = 15, /* ranges of ports in one of them: XT_MULTI_PORTS */
 };
 
 /* services: what a packet's destination is looked up by. Of a mark: the mark in the VIP's first word, in network order, no port. */
@@ -166,6 +168,52 @@ enum service_lookup {
 	LOOKUP_MARK = 1,
 	LOOKUP_FTP = 2, /* port 21: its data connections belong to it */
 	LOOKUP_ANY_PORT = 4, /* port 0 */
+	LOOKUP_IKE = 8, /* any that may have a key exchange's two ports */
+};
+
+/* Host order, both ends included. */
+struct port_range {
+	__u16 first;
+	__u16 last;
+};
+
+enum mark_rule_flag {
+	MARK_NOT_SOURCE = 1, /* what is asked for must not be */
+	MARK_NOT_TARGET = 2,
+	MARK_NOT_PROTOCOL = 4,
+	MARK_NOT_SOURCE_PORTS = 8,
+	MARK_NOT_TARGET_PORTS = 16,
+	MARK_NOT_INTERFACE = 32,
+	MARK_NOT_MARK = 64,
+	MARK_INTERFACE = 128, /* one is asked for; it may not be there */
+	MARK_ENDS = 256, /* rules after it are not looked at: ACCEPT and RETURN */
+	/* Only for user space, which tells what was asked for by them. */
+	MARK_MARKED = 512,
+	MARK_SETS = 1024,
+	MARK_SAME = 2048, /* the rule before, for another interface that its name stands for */
+};
+
+/* One of the rules that give packets marks. What is 0 is not asked for. Most are done with after their first cache line. */
+struct mark_rule {
+	struct address target;
+	struct address target_mask;
+	__u32 flags; /* enum mark_rule_flag */
+	__u8 protocol;
+	__u8 family;
+	__u8 source_port_count;
+	__u8 target_port_count;
+	__u32 interface; /* index of the one that has the name below; 0: there is none */
+	__u32 value; /* the mark becomes mark & ~mask ^ value */
+	__u32 mask;
+	__u32 marked; /* what it must be before, under the mask */
+	__u32 marked_mask;
+	__u32 reserved;
+	struct address source;
+	struct address source_mask;
+	__u8 interface_name[16]; /* as a person gave it */
+	struct port_range target_ports[MARK_PORTS];
+	struct port_range source_ports[MARK_PORTS];
+	__u32 pad[6];
 };
 
 /* A virtual service as the packet path needs it. Replaced whole, never changed in place. */
@@ -361,6 +409,13 @@ enum flow_control {
 	FLOW_BELOW_GENERATION = 0xfffff,
 };
 
+/* settings.mark_rules: how many there are, in which half, and above that a number that each change adds one to. */
+enum mark_rules_bits {
+	MARK_COUNT_MASK = 0xffff,
+	MARK_SECOND_HALF = 0x10000,
+	MARK_VERSION_SHIFT = 17,
+};
+
 /* What user space sets at load (const in the programs), and what it may change later (the settings map). */
 struct settings {
 	__u32 timeout_s[32]; /* by enum flow_state */
@@ -389,7 +444,8 @@ struct settings {
 	/* and what comes of them */
 	__s32 drop_rate; /* by the timer: one of so many, where drop_packet is ON_BY_NEED */
 	__s32 drop_counter; /* by the packet path: so many until the next is dropped */
-	__u32 reserved[9];
+	__u32 mark_rules; /* those in force: enum mark_rules_bits */
+	__u32 reserved[8];
 };
 
 /* Whether a defence against floods is at work. The timer changes between the two in the middle. */
@@ -483,6 +539,8 @@ struct trace {
 	__u32 new_ports;
 	__u32 way_family; /* of gateway and source */
 	__u64 l2;
+	__u32 mark; /* that rules gave it */
+	__u32 reserved;
 };
 
 enum verdict {
@@ -520,6 +578,8 @@ struct vocabulary {
 	enum flow_control flow_control;
 	enum interface_bit interface_bit;
 	enum end end;
+	enum mark_rule_flag mark_rule_flag;
+	enum mark_rules_bits mark_rules_bits;
 	struct clock clock;
 	enum defence defence;
 };

@@ -21,15 +21,16 @@ static __always_inline bool is_of_many(enum family family, const struct address 
 	return (__u8)address->word[0] >= 224 && ((__u8)address->word[0] < 240 || !~address->word[0]);
 }
 
-static __always_inline enum verdict bypass(struct __sk_buff *skb, enum family family, const struct packet *packet)
+static __always_inline enum verdict bypass(struct __sk_buff *skb, enum family family, const struct packet *packet,
+					   const struct settings *set)
 {
 	struct question *question = question_of(HOOK_TC);
 	__u32 hook = HOOK_TC;
 	struct opening *opening = bpf_map_lookup_elem(&openings, &hook);
 	void *ip;
 
-	if (!question || !opening || !mark_of(skb, HOOK_TC) ||
-	    find_service_of(skb, HOOK_TC, family, packet, true) != FOUND || opening->choice.key.protocol)
+	if (!question || !opening || !(set->lookups & LOOKUP_MARK) ||
+	    find_service_of(skb, HOOK_TC, family, packet, set, true) != FOUND || opening->choice.key.protocol)
 		return VERDICT_NEXT;
 	question->to = target_of(family, &packet->addresses);
 	look_up_at_tc(skb, family);
@@ -123,7 +124,7 @@ static __always_inline enum verdict refuse_orphan(struct __sk_buff *skb, enum fa
 	struct answer *answer = current_answer();
 	struct destination *destination;
 
-	if (!question || !answer || packet->ttl <= 1 || is_end(packet))
+	if (!question || !answer || packet->ttl <= 1 || is_end(packet) || packet->rare & RARE_PORTLESS)
 		return VERDICT_NEXT;
 	destination = destination_at(find_sender(set, family, packet));
 	if (!destination)
@@ -151,7 +152,7 @@ static __always_inline enum verdict leave(struct __sk_buff *skb, enum family fam
 	if (set->nat_icmp_send)
 		verdict = refuse_orphan(skb, family, set, packet);
 	if (verdict == VERDICT_NEXT && set->cache_bypass)
-		verdict = bypass(skb, family, packet);
+		verdict = bypass(skb, family, packet, set);
 	return verdict;
 }
 

@@ -5,6 +5,8 @@
 #include "account.h"
 #include "defence.h"
 #include "flow_table.h"
+#include "ike.h"
+#include "mark.h"
 #include "next_hop.h"
 #include "schedule.h"
 #include "template.h"
@@ -12,6 +14,9 @@
 #define RACE_TRIES 4
 #define TUPLE_TRIES 3
 #define PORT_TRIES 256
+
+/* A service's flag, but only in an opening: the connection goes where its twin does. */
+#define SERVICE_OF_TWIN 0x80000000
 
 /* Where one packet stands on its walk. */
 struct walk {
@@ -170,6 +175,8 @@ static __always_inline enum verdict enter(enum hook hook, enum family family, st
 	bool is_fullnat = new->method == METHOD_FULLNAT;
 	int result = NO_ROOM;
 
+	if (is_fullnat && walk->packet.rare & RARE_PORTLESS)
+		return drop(hook, REASON_NO_LOCAL_PORT); /* nothing would tell two clients' replies apart */
 	for (int i = 0; i < TUPLE_TRIES; i++) {
 		if (is_fullnat) {
 			enum reason reason = choose_source(new, local_address(choice, walk->way, i));
@@ -269,6 +276,8 @@ static __always_inline enum known choose_destination(enum family family, struct 
 		return choose_stateless(family, opening) ? KNOWN : UNKNOWN;
 	if (!(choice->service.flags & SERVICE_PERSISTENT))
 		return choose(choice) ? KNOWN : UNKNOWN;
+	if (choice->service.flags & SERVICE_OF_TWIN)
+		return KNOWN;
 	name_template(family, opening);
 	known = follow_template(opening);
 	if (known != UNKNOWN)
@@ -362,20 +371,77 @@ __noinline int find_service(__u64 target_low, __u64 target_high, __u64 ports, __
 		return FOUND_NONE;
 	opening->choice.service = *service;
 	opening->choice.key = key;
+	opening->new.controller = NO_SLOT;
 	return FOUND;
 }
 
 static __always_inline int find_service_of(void *ctx, enum hook hook, enum family family, const struct packet *packet,
-					   bool is_amid)
+					   const struct settings *set, bool is_amid)
 {
 	const struct addresses *addresses = &packet->addresses;
-	__u32 mark = mark_of(ctx, hook), about = hook | family << FIND_FAMILY_SHIFT;
+	__u32 mark = 0, about = hook | family << FIND_FAMILY_SHIFT;
 
+	if (hook == HOOK_TRACE || set->lookups & LOOKUP_MARK)
+		mark = mark_of(ctx, hook, family, packet);
 	if (hook != HOOK_TRACE && !is_amid)
 		about |= FIND_BEGINS;
 	if (family == FAMILY_4)
 		return find_service(addresses->word[0] >> 32, 0, packet->ports, mark, about);
 	return find_service(addresses->word[2], addresses->word[3], packet->ports, mark, about);
+}
+
+/* 1: the packet's twin has an entry, and the opening is made to follow it. */
+__noinline int follow_twin(__u32 hook, __u32 family)
+{
+	struct opening *opening = bpf_map_lookup_elem(&openings, &hook);
+	struct destination *destination;
+	struct choice *choice;
+	struct tuple twin;
+	struct flow *flow;
+	__u32 slot;
+
+	if (!opening)
+		return 0;
+	asm volatile("" : "+r"(opening)); /* or clang adds before it compares, which the verifier refuses */
+	choice = &opening->choice;
+	twin = opening->new.key;
+	slot = find_tuple(&twin);
+	flow = flow_at(slot);
+	if (!flow || flow_kind(flow->control) != FLOW_LIVE)
+		return 0;
+	destination = destination_at(flow->destination);
+	if (!destination || is_gone(destination))
+		return 0;
+	__builtin_memset(&choice->service, 0, sizeof(choice->service));
+	choice->service.id = NO_SERVICE;
+	/* For its name and its local addresses. */
+	if (family == FAMILY_4)
+		find_service(twin.addresses.word[0] >> 32, 0, twin.ports, 0, hook | FAMILY_4 << FIND_FAMILY_SHIFT);
+	else
+		find_service(twin.addresses.word[2], twin.addresses.word[3], twin.ports, 0,
+			     hook | FAMILY_6 << FIND_FAMILY_SHIFT);
+	choice->service.flags |= SERVICE_OF_TWIN | SERVICE_PERSISTENT; /* the latter keeps ports other than its own */
+	choice->destination = flow->destination;
+	choice->method = READ_ONCE(destination->method);
+	opening->new.controller = controller_of(flow, flow->control);
+	flow = flow_at(opening->new.controller);
+	if (hook == HOOK_TRACE || !flow || !hold_template(flow))
+		opening->new.controller = NO_SLOT;
+	return 1;
+}
+
+static __always_inline bool follow_exchange(enum hook hook, enum family family, const struct packet *packet)
+{
+	struct opening *opening;
+	__u32 key = hook;
+
+	opening = bpf_map_lookup_elem(&openings, &key);
+	if (!opening)
+		return false;
+	copy_addresses(family, &opening->new.key.addresses, &packet->addresses);
+	opening->new.key.ports = twin_ports(packet->ports);
+	opening->new.key.family = family;
+	return follow_twin(hook, family);
 }
 
 /* What the scheduler is told about a packet. */
@@ -393,7 +459,8 @@ static __always_inline __u16 port_of(const struct choice *choice, const struct p
 {
 	__u16 port = packet->ports >> 16;
 
-	if (!destination->port || (choice->service.flags & SERVICE_PERSISTENT && choice->key.port != port))
+	if (!destination->port || !(__u32)packet->ports ||
+	    (choice->service.flags & SERVICE_PERSISTENT && choice->key.port != port))
 		return port;
 	return destination->port;
 }
@@ -428,9 +495,11 @@ static __always_inline enum verdict open_flow(void *ctx, enum hook hook, enum fa
 	is_amid = is_lost(packet, set);
 	if (is_amid && !may_be_stateless(walk->now))
 		return VERDICT_PASS;
-	found = find_service_of(ctx, hook, family, packet, is_amid);
-	if (found != FOUND)
-		return found == FOUND_AND_DROPPED ? drop(hook, REASON_DROP_PACKET) : VERDICT_PASS;
+	if (!(set->lookups & LOOKUP_IKE && twin_ports(packet->ports) && follow_exchange(hook, family, packet))) {
+		found = find_service_of(ctx, hook, family, packet, set, is_amid);
+		if (found != FOUND)
+			return found == FOUND_AND_DROPPED ? drop(hook, REASON_DROP_PACKET) : VERDICT_PASS;
+	}
 	opening = bpf_map_lookup_elem(&openings, &key);
 	if (!opening)
 		return VERDICT_PASS;
@@ -443,7 +512,6 @@ static __always_inline enum verdict open_flow(void *ctx, enum hook hook, enum fa
 	copy_addresses(family, &new->key.addresses, &packet->addresses);
 	new->key.ports = packet->ports;
 	new->key.family = family;
-	new->controller = NO_SLOT;
 	if (is_foreign(choice, packet)) {
 		if (choice->key.port == bpf_htons(FTP))
 			return VERDICT_PASS;
@@ -488,5 +556,7 @@ static __always_inline enum verdict open_flow(void *ctx, enum hook hook, enum fa
 		leave_template(new->controller, new);
 	if (verdict != VERDICT_NEXT || walk->flow || hook == HOOK_TRACE)
 		return verdict;
+	if (choice->service.flags & SERVICE_OF_TWIN)
+		return drop(hook, REASON_TABLE_FULL);
 	return open_stateless(ctx, hook, family, walk, opening, reason);
 }

@@ -51,6 +51,7 @@ enum rare {
 	RARE_FIRST_FRAGMENT = 1,
 	RARE_LATER_FRAGMENT = 2,
 	RARE_PORTLESS = 4, /* no ports of its own to translate, and it opens no connection: a later fragment, ESP, AH */
+	RARE_ALONE = 8, /* ESP or AH that follows no key exchange: a mark's service may schedule it */
 };
 
 /* One packet's facts. Addresses and ports are as on the wire. */

@@ -6,6 +6,7 @@
 #pragma once
 
 #include "fragment.h"
+#include "ike.h"
 #include "parse.h"
 #include "sctp.h"
 
@@ -153,8 +154,8 @@ static __always_inline enum verdict parse_rare_at(void *ctx, enum hook hook, enu
 	if (packet->protocol == (family == FAMILY_4 ? IPPROTO_ICMP : IPPROTO_ICMPV6))
 		return parse_icmp(ctx, hook, family, packet, l3 + header);
 	if (packet->protocol == IPPROTO_ESP || packet->protocol == IPPROTO_AH) {
-		packet->rare |= RARE_PORTLESS;
-		packet->ports = ike_ports();
+		packet->ports = portless_ports(family, &packet->addresses, packet->protocol);
+		packet->rare |= packet->ports == ike_ports() ? RARE_PORTLESS : RARE_PORTLESS | RARE_ALONE;
 		return VERDICT_NEXT;
 	}
 	if (!(packet->rare & RARE_LATER_FRAGMENT)) {

@@ -26,7 +26,7 @@ struct icmp_error {
 /* A packet quoted in another; IPv4's addresses take the first word, the others stay 0. */
 struct quote {
 	struct addresses addresses;
-	__u64 ports; /* of the connection: AH and ESP belong to their key exchange's */
+	__u64 ports; /* of the connection; AH's and ESP's are told by ike.h */
 	__u32 offset; /* from the start of the outermost IP header */
 	__u32 header; /* bytes, with extensions */
 	__u16 check; /* IPv4 */
@@ -96,7 +96,6 @@ static __always_inline bool read_quote(struct __sk_buff *skb, enum family family
 		return false;
 	quote->has_ports =
 		quote->protocol == IPPROTO_TCP || quote->protocol == IPPROTO_UDP || quote->protocol == IPPROTO_SCTP;
-	quote->ports = ike_ports();
 	if (!quote->has_ports)
 		return true;
 	offset += quote->header;
@@ -324,6 +323,8 @@ static __always_inline enum verdict answer_from_tunnel(struct __sk_buff *skb, st
 	if (!answer || outer->protocol != IPPROTO_IPIP ||
 	    !read_quote(skb, FAMILY_4, message->l3, stripped, length, &inner) || !has_own_connection(&inner))
 		return VERDICT_PASS;
+	if (!inner.has_ports)
+		inner.ports = portless_ports(FAMILY_4, &inner.addresses, inner.protocol);
 	walk->flow = find_flow(FAMILY_4, &inner.addresses, inner.ports, &walk->slot);
 	if (!walk->flow)
 		return VERDICT_PASS;
@@ -419,6 +420,8 @@ static __always_inline enum verdict walk_related(struct __sk_buff *skb, enum fam
 	walk.now = jiffies();
 	walk.packet = message->packet;
 	if (has_own_connection(&message->quote)) {
+		if (!message->quote.has_ports)
+			message->quote.ports = portless_ports(family, &message->turned, message->quote.protocol);
 		walk.flow = find_flow(family, &message->turned, swap_ports(message->quote.ports), &walk.slot);
 		if (walk.flow)
 			return forward_related(skb, family, &walk, message);

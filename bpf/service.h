@@ -11,12 +11,6 @@
 #define FTP 21
 #define FIRST_UNPRIVILEGED 1024 /* net.ipv4.ip_unprivileged_port_start */
 
-/* XDP frames have none. */
-static __always_inline __u32 mark_of(void *ctx, enum hook hook)
-{
-	return hook == HOOK_TC ? ((struct __sk_buff *)ctx)->mark : 0;
-}
-
 static __always_inline void name_mark(struct service_key *key, __u32 mark)
 {
 	__builtin_memset(&key->vip, 0, sizeof(key->vip));

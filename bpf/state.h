@@ -148,7 +148,8 @@ static __always_inline __u32 event_of(const struct packet *packet)
 /* The state after a packet; `state` may be any value, for it comes from a map. */
 static __always_inline __u32 next_state(const struct packet *packet, enum direction direction, __u32 state)
 {
-	if (packet->protocol == IPPROTO_UDP)
+	/* UDP, ESP and AH, in one comparison: none of the others that come here is in between. */
+	if (packet->protocol >= IPPROTO_UDP && packet->protocol <= IPPROTO_AH)
 		return STATE_UDP;
 	return state_after(direction, event_of(packet), state);
 }

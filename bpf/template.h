@@ -55,7 +55,7 @@ static __always_inline void name_template(enum family family, struct opening *op
 	__u64 ports = opening->new.key.ports, protocol = ports >> 32 & 0xff;
 	__u16 port = 0;
 
-	if ((__u16)(ports >> 16) == key->port) {
+	if ((__u16)(ports >> 16) == key->port && (__u32)ports) { /* AH and ESP have none */
 		if (key->port != bpf_htons(FTP))
 			port = key->port;
 	} else if (!key->protocol) {

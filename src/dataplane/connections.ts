@@ -1,7 +1,7 @@
 // The connection table read from the kernel's own memory: only pages that may hold connections, and of them only live entries.
 import { join } from 'node:path';
 import { jiffiesPerSecond, lowJiffies } from '../kernel/clock.ts';
-import { decode } from '../kernel/codec.ts';
+import { be16, decode } from '../kernel/codec.ts';
 import { BpfProgram } from '../kernel/program.ts';
 import type { Connection } from '../model/director.ts';
 import { FairleadError } from '../model/error.ts';
@@ -10,7 +10,7 @@ import { type Entry, readEntry } from './entries.ts';
 import type { Maps } from './maps.ts';
 import { readEndpoint } from './read.ts';
 import { readTimeoutRow } from './timeouts.ts';
-import { protocolName } from './vocabulary.ts';
+import { portlessName, protocolName } from './vocabulary.ts';
 import { toEnds } from './wire.ts';
 
 /** Connections that begin or end meanwhile may be seen or not. */
@@ -74,29 +74,35 @@ function* heldPages(maps: Maps): Generator<number> {
 function toConnection(maps: Maps, entry: Entry, expiresInS: number): Connection | undefined {
   const { methods, states } = maps.vocabulary;
   const { source: client, target: virtual, protocol: number } = toEnds(entry.key);
-  const protocol = protocolName(number);
-  const state = states.name(entry.state);
+  const protocol = protocolName(number) ?? portlessName(number);
+  // AH and ESP have none; their entries live as long as UDP's.
+  const state = protocol === 'esp' || protocol === 'ah' ? 'NONE' : states.name(entry.state);
   const method = methods.name(entry.method);
   if (protocol === undefined || state === undefined || method === undefined) return undefined;
   const common = { protocol, state, method, expiresInS, client, virtual };
   if (method === 'gate' || method === 'tunnel') {
-    const { rip: address, port } = readEndpoint(maps, entry.destination);
+    const { rip: address } = readEndpoint(maps, entry.destination);
     // An IPv6 entry has no room for the port; one that came by a template, where it may be another, has an extension.
     const isTold = !entry.isSix || entry.isExtended;
-    return {
-      ...common,
-      destination: { address, port: isTold ? toEnds(entry.becomes).target.port : port || virtual.port },
-    };
+    const port = isTold ? toEnds(entry.becomes).target.port : portBehind(maps, entry.destination, virtual.port);
+    return { ...common, destination: { address, port } };
   }
   const { source: local, target: destination } = toEnds(entry.becomes);
   return method === 'fullnat' ? { ...common, destination, local } : { ...common, destination };
+}
+
+/** A connection to another port than its service's, or to none, keeps it. */
+function portBehind(maps: Maps, slot: number, virtualPort: number): number {
+  const servicePort = be16(maps.rows('destinations').number('key.port').get(slot));
+  if (virtualPort === 0 || (servicePort !== 0 && servicePort !== virtualPort)) return virtualPort;
+  return readEndpoint(maps, slot).port || virtualPort;
 }
 
 /** As IPVS shows it: a client under its mask, and no ports but those of a service that has one. */
 function toTemplate(maps: Maps, entry: Entry, expiresInS: number): Connection | undefined {
   const { methods, states } = maps.vocabulary;
   const { source: client, target: virtual, protocol: number } = toEnds(entry.key);
-  const protocol = number === 0 ? 'ip' : protocolName(number);
+  const protocol = number === 0 ? 'ip' : (protocolName(number) ?? portlessName(number));
   const method = methods.name(entry.method);
   if (protocol === undefined || method === undefined) return undefined;
   const { rip: address, port } = readEndpoint(maps, entry.destination);

@@ -12,6 +12,7 @@ import {
   type Timeouts,
 } from '../model/director.ts';
 import { FairleadError } from '../model/error.ts';
+import type { MarkRules } from '../model/mark.ts';
 import { emptyTable, type ServiceIdentity, type Table } from '../model/service.ts';
 import { initialSettings, type Settings } from '../model/settings.ts';
 import type { SyncDaemon } from '../model/sync.ts';
@@ -35,6 +36,7 @@ import {
 import type { LiveDestination, LiveService } from './live.ts';
 import { loadAgain } from './load.ts';
 import type { Maps } from './maps.ts';
+import { followInterfaces, readMarkRules, writeMarkRules } from './mark-rules.ts';
 import { findPlace, lockPath, type Place } from './place.ts';
 import { readLive } from './read.ts';
 import { readSettings, writeSettings } from './settings.ts';
@@ -49,6 +51,10 @@ import { validate } from './validate.ts';
 export interface DataplaneDirector extends Director {
   /** undefined where nothing is attached. */
   status(): Status | undefined;
+  /** What gives packets marks. */
+  markRules(): MarkRules;
+  /** All or nothing, at once. Throws what the edit throws, and table-full. */
+  changeMarkRules(edit: (present: MarkRules) => MarkRules): void;
   /** What would be done with a packet. undefined where nothing is attached. */
   trace(question: TraceQuestion): TraceAnswer | undefined;
   /** What IPVS has under net.ipv4.vs. */
@@ -87,6 +93,7 @@ export function attach(options: InstanceOptions): readonly Attachment[] {
     if (present !== undefined) {
       requireSize(present, options.connections);
       loadAgain(present);
+      followInterfaces(present);
       return attachPrograms(present, options);
     }
     using made = createInstance(place, netnsCookie(), options);
@@ -161,6 +168,19 @@ class PinnedDirector implements DataplaneDirector {
     });
   }
 
+  markRules(): MarkRules {
+    return this.#maps === undefined ? [] : readMarkRules(this.#maps);
+  }
+
+  changeMarkRules(edit: (present: MarkRules) => MarkRules): void {
+    exclusively(() => {
+      const maps = this.#current();
+      const wanted = edit(maps === undefined ? [] : readMarkRules(maps));
+      if (maps === undefined && wanted.length === 0) return;
+      writeMarkRules(maps ?? this.#create(), wanted);
+    });
+  }
+
   change(edit: (installed: Table) => Table): void {
     exclusively(() => {
       const maps = this.#current();
@@ -168,6 +188,7 @@ class PinnedDirector implements DataplaneDirector {
       else {
         this.#run(maps, edit);
         attachNew(maps);
+        followInterfaces(maps);
       }
     });
   }

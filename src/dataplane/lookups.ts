@@ -4,6 +4,8 @@ import type { Maps } from './maps.ts';
 import type { Numbers } from './vocabulary.ts';
 
 const ftp = 21;
+/** A key exchange's, which go together. */
+const ikePorts: readonly number[] = [500, 4500];
 
 /** To be told of the services before and after a change while either may be in force. */
 export function setLookups(maps: Maps, services: readonly Service[]): void {
@@ -14,8 +16,10 @@ export function setLookups(maps: Maps, services: readonly Service[]): void {
 
 function lookupsOf(services: readonly Service[], numbers: Numbers): number {
   return services.reduce((lookups, { identity }) => {
-    if (identity.kind === 'mark') return lookups | numbers.LOOKUP_MARK;
-    if (identity.port === 0) return lookups | numbers.LOOKUP_ANY_PORT;
-    return identity.port === ftp ? lookups | numbers.LOOKUP_FTP : lookups;
+    if (identity.kind === 'mark') return lookups | numbers.LOOKUP_MARK | numbers.LOOKUP_IKE;
+    const { protocol, port } = identity;
+    const ike = protocol === 'udp' && (port === 0 || ikePorts.includes(port)) ? numbers.LOOKUP_IKE : 0;
+    if (port === 0) return lookups | ike | numbers.LOOKUP_ANY_PORT;
+    return lookups | ike | (port === ftp ? numbers.LOOKUP_FTP : 0);
   }, 0);
 }

@@ -18,6 +18,7 @@ const structArrays = {
   settings: 'settings',
   instances: 'instance',
   traces: 'trace',
+  mark_rules: 'mark_rule',
 } as const;
 export type StructArray = keyof typeof structArrays;
 /** Arrays of 8-byte words. */

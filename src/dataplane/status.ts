@@ -6,6 +6,7 @@ import { readSlots } from './destinations.ts';
 import { missingForwarding } from './forwarding.ts';
 import type { LiveTable } from './live.ts';
 import type { Maps } from './maps.ts';
+import { countMarkRules } from './mark-rules.ts';
 import { readLive } from './read.ts';
 import { isKept } from './slots.ts';
 
@@ -24,6 +25,7 @@ export interface Status {
   readonly services: Fill;
   /** Used: in a service. Deleted: kept for connections that still refer to them, or for 2 minutes in case they come back. */
   readonly destinations: Fill & { readonly deleted: number };
+  readonly markRules: Fill;
   /** Packets not forwarded, by reason; those that never happened are 0. */
   readonly reasons: Readonly<Record<string, bigint>>;
   readonly events: Readonly<Record<string, bigint>>;
@@ -42,6 +44,7 @@ export function readStatus(maps: Maps): Status {
     },
     services: { used: live.services.length, size: maps.map('cursors').info.maxEntries },
     destinations: readDestinations(maps, live, bootSeconds()),
+    markRules: { used: countMarkRules(maps), size: maps.vocabulary.numbers.MARK_RULES },
     reasons: readCounts(maps, 'reasons', maps.vocabulary.reasons),
     events: readCounts(maps, 'events', maps.vocabulary.events),
   };

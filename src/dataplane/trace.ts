@@ -15,6 +15,8 @@ export interface TraceQuestion {
   readonly protocol: Protocol;
   readonly source: Endpoint;
   readonly target: Endpoint;
+  /** Index of the interface that it comes in by; if not given, no rule that asks for one matches. */
+  readonly interfaceIndex?: number;
 }
 
 export type TraceVerdict = 'forwarded' | 'dropped' | 'passed';
@@ -28,6 +30,8 @@ export interface TraceAnswer {
   readonly nextState?: string;
   /** It is scheduled by itself and makes no entry. */
   readonly isOnePacket?: true;
+  /** What rules gave a packet without an entry, if it is not 0. */
+  readonly mark?: number;
   /** Only of a new connection: an entry needs no service. */
   readonly service?: Service;
   readonly destination?: { readonly rip: Address; readonly port: number; readonly method: Method };
@@ -61,6 +65,7 @@ interface TraceRow {
   readonly new_family: number;
   readonly new_ports: number;
   readonly way_family: number;
+  readonly mark: number;
 }
 
 type TracedAddress = 'gateway' | 'source' | 'new_source' | 'new_target';
@@ -72,8 +77,17 @@ export function tracePacket(maps: Maps, question: TraceQuestion): TraceAnswer {
   const name = question.target.address.family === 4 ? 'director_trace' : 'director_trace_six';
   using program = BpfProgram.openPinned(join(maps.directory, name));
   if (program === undefined) throw new FairleadError('not-attached', `${maps.directory}: program ${name} is missing`);
-  program.testRun({ packet: buildPacket(question) });
+  const packet = buildPacket(question);
+  program.testRun({ packet, context: buildContext(packet.length, question.interfaceIndex) });
   return toAnswer(maps, maps.rows('traces').read<TraceRow>(0));
+}
+
+/** struct xdp_md of linux/bpf.h. */
+function buildContext(length: number, interfaceIndex = 0): Buffer {
+  const context = Buffer.alloc(24);
+  context.writeUInt32LE(length, 4);
+  context.writeUInt32LE(interfaceIndex, 12);
+  return context;
 }
 
 /** A TCP SYN, or an empty UDP datagram, as it would reach the director. */
@@ -140,6 +154,7 @@ function toAnswer(maps: Maps, row: TraceRow): TraceAnswer {
     ...(row.flow === numbers.NO_SLOT
       ? {}
       : { flow: { slot: row.flow, state: states.name(row.state) ?? `${row.state}`, isReply: row.reply !== 0 } }),
+    ...(row.mark === 0 ? {} : { mark: row.mark }),
     ...(isWalked ? { nextState: states.name(row.next_state) ?? `${row.next_state}` } : {}),
     ...(row.stateless ? { isOnePacket: true } : {}),
     ...(service === undefined ? {} : { service }),

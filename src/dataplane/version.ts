@@ -15,6 +15,7 @@ const shared = [
   'instance',
   'locality_key',
   'locality',
+  'mark_rule',
 ];
 const vocabularies = [
   'method',
@@ -30,6 +31,8 @@ const vocabularies = [
   'interface_bit',
   'end',
   'flow_control',
+  'mark_rule_flag',
+  'mark_rules_bits',
 ];
 
 /** 32 bits of a hash over every struct that stays in pinned maps, and over the numbers stored in them. */

@@ -6,6 +6,9 @@ import { type Method, type Protocol, type Scheduler, schedulers } from '../model
 /** IANA's numbers. */
 export const protocolNumbers: Readonly<Record<Protocol, number>> = { tcp: 6, udp: 17, sctp: 132 };
 
+/** Of the protocols without ports. */
+export const portlessNumbers = { esp: 50, ah: 51 } as const;
+
 export interface Codes<Name extends string> {
   number(name: Name): number;
   /** undefined for a number that has no name. */
@@ -34,10 +37,11 @@ const numberNames = {
     'SLOTS_PER_PAGE',
     'PAGES_PER_WORD',
     'SLOTS_PER_CONNECTION',
+    'MARK_RULES',
   ],
   destination_flag: ['DESTINATION_AVAILABLE'],
   service_flag: ['SERVICE_PERSISTENT', 'SERVICE_ONE_PACKET', 'SERVICE_THRESHOLDS', 'SERVICE_FLAG_1'],
-  service_lookup: ['LOOKUP_MARK', 'LOOKUP_FTP', 'LOOKUP_ANY_PORT'],
+  service_lookup: ['LOOKUP_MARK', 'LOOKUP_FTP', 'LOOKUP_ANY_PORT', 'LOOKUP_IKE'],
   flow_template: ['TEMPLATE_BIT', 'TEMPLATE_PARKED_BIT', 'TEMPLATE_CLOSED'],
   interface_bit: ['INTERFACE_XDP_BIT'],
   end: ['END_TARGET', 'END_SOURCE'],
@@ -55,6 +59,21 @@ const numberNames = {
     'FLOW_GENERATION_SHIFT',
     'FLOW_BELOW_GENERATION',
   ],
+  mark_rule_flag: [
+    'MARK_NOT_SOURCE',
+    'MARK_NOT_TARGET',
+    'MARK_NOT_PROTOCOL',
+    'MARK_NOT_SOURCE_PORTS',
+    'MARK_NOT_TARGET_PORTS',
+    'MARK_NOT_INTERFACE',
+    'MARK_NOT_MARK',
+    'MARK_INTERFACE',
+    'MARK_ENDS',
+    'MARK_MARKED',
+    'MARK_SETS',
+    'MARK_SAME',
+  ],
+  mark_rules_bits: ['MARK_COUNT_MASK', 'MARK_SECOND_HALF', 'MARK_VERSION_SHIFT'],
 } as const;
 type NumberName = (typeof numberNames)[keyof typeof numberNames][number];
 export type Numbers = Readonly<Record<NumberName, number>>;
@@ -83,6 +102,11 @@ export function readNumbers(layouts: Layouts): Numbers {
 
 export function protocolName(number: number): Protocol | undefined {
   return (Object.keys(protocolNumbers) as Protocol[]).find((name) => protocolNumbers[name] === number);
+}
+
+export function portlessName(number: number): keyof typeof portlessNumbers | undefined {
+  if (number === portlessNumbers.esp) return 'esp';
+  return number === portlessNumbers.ah ? 'ah' : undefined;
 }
 
 function codes<Name extends string>(

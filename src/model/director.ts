@@ -88,9 +88,11 @@ export function stateLabel(state: FlowState): string {
   return sctpLabels[state] ?? state;
 }
 
+/** `esp` and `ah`: by a mark's service, without ports. `ip`: the template of a mark, which is for all protocols. */
+export type ConnectionProtocol = Protocol | 'esp' | 'ah' | 'ip';
+
 export interface Connection {
-  /** `ip`: the template of a mark, which is for all protocols. */
-  readonly protocol: Protocol | 'ip';
+  readonly protocol: ConnectionProtocol;
   readonly state: FlowState;
   /** It is none, but what a persistent service remembers a client by: without a client's port. */
   readonly isTemplate?: boolean;

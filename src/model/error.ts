@@ -10,6 +10,7 @@ export type ErrorCode =
   | 'scheduler-unknown' // or the persistence engine
   | 'daemon-exists'
   | 'daemon-missing'
+  | 'mark-rule-missing'
   | 'address-unusable'
   | 'out-of-range'
   | 'not-supported'

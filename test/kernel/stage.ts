@@ -1,5 +1,6 @@
 // A director in a network namespace where every neighbour is known, and single packets run through its programs there.
 import { join } from 'node:path';
+import { readRule } from '../../src/cli/fairlead/marks/rule.ts';
 import { readJiffies } from '../../src/dataplane/connections.ts';
 import { controlOf } from '../../src/dataplane/control.ts';
 import { everUsed } from '../../src/dataplane/destinations.ts';
@@ -54,11 +55,14 @@ export interface Stage extends Disposable {
   readonly maps: Maps;
   /** Not for asynchronous work. */
   run<T>(work: () => T): T;
-  xdp(frame: Buffer): Answer;
+  /** `context`: struct xdp_md. */
+  xdp(frame: Buffer, context?: Buffer): Answer;
   tc(frame: Buffer, run?: { readonly context?: Buffer; readonly flags?: number }): Answer;
   /** As on an interface with both hooks: TC has what XDP leaves. */
   walk(frame: Buffer): Answer & { readonly hook: 'xdp' | 'tc' };
   install(...services: readonly Service[]): void;
+  /** Rules for marks, in iptables' words. */
+  mark(...rules: readonly string[]): void;
   services(): readonly InstalledService[];
   connections(): readonly Connection[];
   /** How often each reason and event was counted since the last call, without those that were not. */
@@ -175,8 +179,10 @@ function stageOf(namespace: TestNamespace, director: DataplaneDirector, maps: Ma
     return known;
   };
   const { run } = namespace;
-  const xdp = (frame: Buffer): Answer => {
-    const { returnValue, packet } = run(() => program('director_xdp').testRun({ packet: frame, repeat: 1 }));
+  const xdp: Stage['xdp'] = (frame, context) => {
+    const { returnValue, packet } = run(() =>
+      program('director_xdp').testRun({ packet: frame, repeat: 1, ...(context && { context }) }),
+    );
     return { verdict: xdpVerdicts[returnValue] ?? 'aborted', packet };
   };
   const tc: Stage['tc'] = (frame, options = {}) => {
@@ -196,6 +202,7 @@ function stageOf(namespace: TestNamespace, director: DataplaneDirector, maps: Ma
       return first.verdict === 'pass' ? { hook: 'tc', ...tc(first.packet) } : { hook: 'xdp', ...first };
     },
     install: (...services) => run(() => director.change(() => ({ services }))),
+    mark: (...rules) => run(() => director.changeMarkRules(() => rules.map((rule) => readRule(rule.split(' '))))),
     services: () => run(() => director.services()),
     connections: () => run(() => [...director.connections()]),
     news() {

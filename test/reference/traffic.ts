@@ -30,7 +30,7 @@ export function readTraffic(stdout: string): Seen {
     const endpoint = readEndpoint(words[1]);
     if (endpoint === undefined) continue;
     const protocol = protocols.get(words[0] ?? '');
-    if (protocol !== undefined && protocol !== 'ip') {
+    if (protocol === 'tcp' || protocol === 'udp' || protocol === 'sctp') {
       const identity = { kind: 'address', protocol, vip: endpoint.address, port: endpoint.port } as const;
       if (connection === undefined) services.push({ identity, traffic: { destinations: {} } });
     }

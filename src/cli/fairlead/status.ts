@@ -40,6 +40,7 @@ export function formatStatus(status: Status): string {
             ? ''
             : `, ${status.destinations.deleted} deleted ones kept for their connections or their return`),
       ],
+      ...(status.markRules.used === 0 ? [] : [['mark rules', formatFill(status.markRules)] as const]),
     ]),
     section('not forwarded', countRows(status.reasons)),
     section('events', countRows(status.events)),

@@ -1,19 +1,32 @@
 // fairlead trace: one packet's walk through the live tables, told step by step.
+import type { DataplaneDirector } from '../../dataplane/director.ts';
 import type { TraceAnswer, TraceQuestion } from '../../dataplane/trace.ts';
 import { interfaces } from '../../kernel/interfaces.ts';
 import { formatAddress, formatEndpoint } from '../../model/address.ts';
 import type { Endpoint } from '../../model/director.ts';
+import { FairleadError } from '../../model/error.ts';
 import type { Out } from './io.ts';
 import { toJson } from './json.ts';
 import { formatIdentity } from './list.ts';
 import { openAttached } from './open.ts';
 
-export function showTrace(out: Out, question: TraceQuestion, output: 'table' | 'json'): void {
+export function showTrace(out: Out, question: TraceQuestion, output: 'table' | 'json', comesBy?: string): void {
   using director = openAttached();
-  const answer = director.trace(question);
+  const present = interfaces();
+  const interfaceIndex =
+    comesBy === undefined ? onlyAttached(director) : present.find(({ name }) => name === comesBy)?.index;
+  if (comesBy !== undefined && interfaceIndex === undefined) {
+    throw new FairleadError('interface-missing', `there is no interface ${comesBy} in this network namespace`);
+  }
+  const answer = director.trace({ ...question, ...(interfaceIndex === undefined ? {} : { interfaceIndex }) });
   if (answer === undefined) return;
-  const names = new Map(interfaces().map(({ index, name }) => [index, name]));
+  const names = new Map(present.map(({ index, name }) => [index, name]));
   out.write(output === 'json' ? toJson(describe(answer, names)) : formatTrace(question, answer, names));
+}
+
+function onlyAttached(director: DataplaneDirector): number | undefined {
+  const [first, ...others] = director.status()?.attachments ?? [];
+  return others.length === 0 ? first?.index : undefined;
 }
 
 export function formatTrace(
@@ -27,6 +40,7 @@ export function formatTrace(
   ];
   if (flow !== undefined) steps.push(['flow', `entry ${flow.slot}, ${flow.state}${flow.isReply ? ', a reply' : ''}`]);
   else steps.push(['flow', 'none']);
+  if (answer.mark !== undefined) steps.push(['mark', `${answer.mark}`]);
   if (flow === undefined)
     steps.push([
       'service',

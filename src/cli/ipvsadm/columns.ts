@@ -1,5 +1,6 @@
 // The columns of ipvsadm's listings: endpoints by number or by name, and counters in nine characters.
 import { type Address, formatAddress } from '../../model/address.ts';
+import type { ConnectionProtocol } from '../../model/director.ts';
 import type { Method, Protocol, ServiceIdentity, Tunnel } from '../../model/service.ts';
 import type { Host } from './host.ts';
 
@@ -18,10 +19,17 @@ export async function namedEndpoints(addresses: Iterable<Address>, host: Host): 
   };
 }
 
-const protocolLabels: Readonly<Record<Protocol | 'ip', string>> = { tcp: 'TCP', udp: 'UDP', sctp: 'SCTP', ip: 'IP' };
+const protocolLabels: Readonly<Record<ConnectionProtocol, string>> = {
+  tcp: 'TCP',
+  udp: 'UDP',
+  sctp: 'SCTP',
+  esp: 'ESP',
+  ah: 'AH',
+  ip: 'IP',
+};
 const protocolOptions: Readonly<Record<Protocol, string>> = { tcp: '-t', udp: '-u', sctp: '--sctp-service' };
 
-export function protocolLabel(protocol: Protocol | 'ip'): string {
+export function protocolLabel(protocol: ConnectionProtocol): string {
   return protocolLabels[protocol];
 }
 

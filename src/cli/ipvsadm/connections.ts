@@ -34,8 +34,8 @@ function titleOf(given: ReadonlySet<OptionName>): string {
 
 function row(connection: Connection, endpoint: EndpointFormat, isWide: boolean): string {
   const { protocol, state, expiresInS, client, virtual, local, destination, engine } = connection;
-  // Ports of a mark's template are of no protocol, so they have no names.
-  const of: Protocol | undefined = protocol === 'ip' ? undefined : protocol;
+  // Ports of a mark's template are of no protocol, so they have no names, and AH's and ESP's are none.
+  const of: Protocol | undefined = protocol === 'ip' || protocol === 'esp' || protocol === 'ah' ? undefined : protocol;
   const text = ({ address, port }: { address: Address; port: number }) => endpoint(address, port, of);
   const head = `${protocolLabel(protocol).padEnd(3)} ${minutes(expiresInS).padEnd(6)}`;
   const line = `${head} ${columns(stateLabel(state), text(client), text(virtual))} ${text(destination).padEnd(isWide && engine ? 16 : 0)}`;
