@@ -104,7 +104,6 @@ const notYet: readonly Known[] = [
     scenarios: ['packets/own-errors-counted'],
     because: "the director's own ICMP errors about a connection are not in its service's counters",
   },
-  { scenarios: ['packets/ipsec'], because: 'ESP and AH are left to the director yet' },
   {
     scenarios: ['packets/too-large'],
     because: 'the ICMP fragmentation needed quotes the packet with the TTL that it came with, IPVS with one less',
