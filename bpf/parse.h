@@ -133,20 +133,15 @@ static __always_inline bool is_transport(__u8 next)
 }
 
 /* The header at `ip` into facts; answers its length, in bytes. RARE: the packet is for rare.h. */
-static __always_inline enum verdict parse_four(enum hook hook, void *at, void *end, struct packet *packet,
-					       __u32 *header)
+static __always_inline enum verdict parse_four(void *at, void *end, struct packet *packet, __u32 *header)
 {
 	struct iphdr *ip = at;
-	__u8 first;
 
 	if ((void *)(ip + 1) > end)
 		return VERDICT_PASS;
-	first = *(__u8 *)ip;
-	if ((__u8)(first - 0x45) > 0xf - 5) /* version 4, and a header of 5 words to 15 */
-		return VERDICT_PASS;
-	if (hook == HOOK_XDP_ESTABLISHED && first != 0x45)
-		return VERDICT_WALK;
-	*header = hook == HOOK_XDP_ESTABLISHED ? sizeof(*ip) : (first & 0xf) * 4;
+	if (*(__u8 *)ip != 0x45) /* version 4, and no options */
+		return VERDICT_RARE;
+	*header = sizeof(*ip);
 	if (ip->frag_off & bpf_htons(IP_FRAGMENT) || !is_transport(ip->protocol))
 		return VERDICT_RARE;
 	packet->protocol = ip->protocol;
@@ -263,7 +258,7 @@ static __always_inline enum verdict parse(void *ctx, enum hook hook, enum family
 	if (type != bpf_htons(family == FAMILY_4 ? ETH_P_IP : ETH_P_IPV6))
 		return family == FAMILY_4 && type == bpf_htons(ETH_P_IPV6) ? VERDICT_SIX : VERDICT_PASS;
 
-	verdict = family == FAMILY_4 ? parse_four(hook, start + l3, end, packet, &header)
+	verdict = family == FAMILY_4 ? parse_four(start + l3, end, packet, &header)
 				     : parse_six(start + l3, end, packet, &header);
 	if (verdict == VERDICT_RARE)
 		return parse_rare(ctx, hook, family, packet, l3);

@@ -1,12 +1,13 @@
 /* SPDX-License-Identifier: MIT OR GPL-2.0-only */
 /*
- * Parsing what is not just TCP or UDP behind IP's header: SCTP, the ESP and AH of a key exchange, fragments, and IPv6's extension
- * headers. In functions of their own, so that other packets don't pay for it, nor the verifier for each way of getting there.
+ * Parsing what is not just TCP or UDP behind IP's header: SCTP, the ESP and AH of a key exchange, fragments, IPv4's options and
+ * IPv6's extension headers. In functions of their own, so that other packets don't pay for it, nor the verifier for each way of getting there.
  */
 #pragma once
 
 #include "fragment.h"
 #include "ike.h"
+#include "options.h"
 #include "parse.h"
 #include "sctp.h"
 
@@ -31,7 +32,10 @@ static __always_inline __u32 read_four(void *ctx, bool is_xdp_context, __u32 l3,
 	__u32 fragment;
 	struct iphdr ip;
 
-	if (load_bytes(ctx, is_xdp_context, l3, &ip, sizeof(ip)))
+	if (load_bytes(ctx, is_xdp_context, l3, &ip, sizeof(ip)) || ip.version != 4 || ip.ihl < 5)
+		return 0;
+	if (ip.ihl > 5 &&
+	    !are_options_forwardable(ctx, is_xdp_context, FAMILY_4, l3 + sizeof(ip), ip.ihl * 4 - sizeof(ip)))
 		return 0;
 	fragment = bpf_ntohs(ip.frag_off);
 	packet->protocol = ip.protocol;
@@ -79,6 +83,10 @@ static __always_inline __u32 read_six(void *ctx, bool is_xdp_context, __u32 l3, 
 			continue;
 		}
 		if (next == IPPROTO_ROUTING && ((__u8 *)&fragment)[3])
+			return 0;
+		if (next == IPPROTO_HOPOPTS &&
+		    (i > 0 || !are_options_forwardable(ctx, is_xdp_context, FAMILY_6, l3 + header + 2,
+						       fragment.reserved * 8 + 6)))
 			return 0;
 		header += (fragment.reserved + 1) * 8; /* of the others, the length */
 		if (header > HEADERS_SIX_MOST)

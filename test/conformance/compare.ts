@@ -37,6 +37,12 @@ export function compare(ipvs: string, fairlead: string): readonly Disagreement[]
   return disagreements;
 }
 
+/** From the first step's begin to the last one's end. */
+export function durationS(transcript: string): number {
+  const times = [...transcript.matchAll(/^@ (\d+\.\d+)$/gm)].map(([, time]) => Number(time));
+  return (times.at(-1) ?? 0) - (times[0] ?? 0);
+}
+
 /** A step begins with a line that scenario.sh puts before what it does: `$ ` and `> `. */
 function toSteps(transcript: string): readonly Step[] {
   const steps: { title: string; lines: string[]; from: number; to: number }[] = [];

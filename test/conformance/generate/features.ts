@@ -10,15 +10,15 @@ export type Feature =
   | 'sctp'
   | 'thresholds'
   | 'gre and gue'
+  | 'settings'
   | 'fragments'
   | 'recorded routes'
   | 'congestion in tunnels'
   | 'own errors counted';
 
 export const lacking: readonly Feature[] = [
-  ...(['ipv6', 'marks', 'persistence', 'one-packet', 'scheduler-flags', 'fo, ovf and mh'] as const),
-  ...(['sctp', 'thresholds', 'gre and gue', 'fragments'] as const),
-  ...(['recorded routes', 'congestion in tunnels', 'own errors counted'] as const),
+  ...(['marks', 'one-packet', 'scheduler-flags', 'fo, ovf and mh', 'gre and gue', 'settings'] as const),
+  ...(['fragments', 'recorded routes', 'congestion in tunnels', 'own errors counted'] as const),
 ];
 
 export const has = (feature: Feature): boolean => !lacking.includes(feature);

@@ -1,6 +1,6 @@
 // Random packets to a service and back: every field that has no meaning for it must pass untouched.
 import { has } from './features.ts';
-import type { Random } from './random.ts';
+import type { Random } from '../../random.ts';
 
 const PACKETS = 40;
 const options = ['01010101', '94040000', ...(has('recorded routes') ? ['0707040000000000'] : [])];

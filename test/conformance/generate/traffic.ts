@@ -1,85 +1,100 @@
-// Random services under traffic: connections that stay and that end, real servers that come, go and change their weight.
-import { has, schedulers } from './features.ts';
-import type { Random } from './random.ts';
+// Random services under traffic: connections that stay and that end, real servers that come, go, change their weight and are
+// full, services that are deleted and made anew.
+import { has } from './features.ts';
+import type { Random } from '../../random.ts';
+import {
+  addServer,
+  createSite,
+  deleteServer,
+  deleteSite,
+  editServer,
+  editSite,
+  makeSite,
+  nameOf,
+  realServers,
+  type Site,
+  vipOf,
+} from './sites.ts';
 
 const STEPS = 22;
+/** Connections that were only begun end after a minute, and one side may be slow. */
+const BEGUN_LATE = STEPS - 6;
 
-interface Site {
-  readonly protocol: string;
-  readonly option: string;
-  readonly port: number;
-  readonly method: string;
-  /** Real servers, by number. */
-  readonly present: Set<number>;
+const clients = {
+  4: ['10.0.0.1', '10.0.0.5', '172.16.3.9'],
+  6: ['fd00:a::1', 'fd00:a::5', 'fd00:a::9'],
+} as const;
+
+interface Traffic {
+  readonly random: Random;
+  readonly sites: readonly Site[];
+  /** Client ports are used once: a masqueraded real server can't tell two connections of one apart. */
+  nextPort: number;
 }
 
 export function traffic(random: Random): string {
   const sites = Array.from({ length: 1 + random.below(2) }, (_, index) => makeSite(random, 80 + index));
-  const lines = ['# Random services under traffic.', ...sites.flatMap((site) => install(random, site))];
-  const ports = { next: 20000 };
-  for (let step = 0; step < STEPS; step++) lines.push(...stepOf(random, random.pick(sites), ports));
+  const state: Traffic = { random, sites, nextPort: 20000 };
+  const lines = ['# Random services under traffic.'];
+  lines.push("ipvs '-A -t 10.0.0.101:99 -s rr' # the table is never empty: see empty-table.sh");
+  for (const site of sites) lines.push(createSite(random, site), ...install(random, site));
+  for (let step = 0; step < STEPS; step++) lines.push(...stepOf(state, random.pick(sites), step));
   // Last, because what a reset ends is gone after ten seconds.
   lines.push('list', 'connections', `reset ${random.pick(['0-3', '2-5 server'])}`, 'connections', 'list');
-  lines.push('settle', "ipvs '-Ln --stats'");
+  lines.push("ipvs '-Ln --persistent-conn'", "ipvs '-Ln --thresholds'", 'settle', "ipvs '-Ln --stats --exact'");
   return `${lines.join('\n')}\n`;
 }
 
-function makeSite(random: Random, port: number): Site {
-  const protocol = random.pick(['tcp', 'tcp', 'tcp', 'udp', ...(has('sctp') ? ['sctp'] : [])]);
-  const option = protocol === 'sctp' ? '--sctp-service' : `-${protocol[0]}`;
-  return { protocol, option, port, method: random.pick(['-m', '-m', '-g', '-i']), present: new Set() };
-}
-
 function install(random: Random, site: Site): string[] {
-  const persistent = has('persistence') ? random.maybe(4, () => ` -p ${random.pick(['100', '300'])}`) : '';
-  const lines = [`ipvs '-A ${nameOf(site)} -s ${random.pick(schedulers)}${persistent}'`];
-  for (const number of [1, 2, 3, 4]) if (!random.once(4)) lines.push(add(random, site, number));
-  return lines;
+  return realServers.filter(() => !random.once(4)).map((number) => addServer(random, site, number));
 }
 
-function stepOf(random: Random, site: Site, ports: { next: number }): string[] {
+function stepOf(state: Traffic, site: Site, step: number): string[] {
+  const { random } = state;
   const kind = random.below(100);
-  if (kind < 45) return [open(random, site, ports)];
-  if (kind < 55) return [`close ${range(random)}${random.maybe(3, () => ' server')}`];
-  if (kind < 62) return [`talk ${range(random)}`];
-  if (kind < 68) return ['list'];
-  if (kind < 71) return [`ipvs '-E ${nameOf(site)} -s ${random.pick(schedulers)}'`];
-  if (kind < 73) return [`ipvs '-Ln ${nameOf(site)}'`];
-  const number = 1 + random.below(5);
-  if (!site.present.has(number)) return [add(random, site, number)];
-  if (random.once(3)) {
-    site.present.delete(number);
-    return [`ipvs '-d ${nameOf(site)} -r ${realServer(site, number)}'`];
-  }
-  return [`ipvs '-e ${nameOf(site)} -r ${realServer(site, number)} ${site.method} -w ${weight(random)}'`];
+  if (kind < 44) return [open(state, site, step)];
+  if (kind < 53) return [`close ${range(random)}${random.maybe(3, () => ' server')}`];
+  if (kind < 60) return [`talk ${range(random)}`];
+  if (kind < 65) return ['list'];
+  if (kind < 67) return ['connections'];
+  if (kind < 70) return [editSite(random, site)];
+  if (kind < 72) return [`ipvs '-Ln ${nameOf(site)}'`];
+  if (kind < 74) return ['settle', `ipvs '-Z${random.maybe(2, () => ` ${nameOf(site)}`)}'`, "ipvs '-Ln --stats'"];
+  if (kind < 77) return remake(random, site);
+  if (kind < 79 && has('settings')) return [setting(random)];
+  return changeServer(random, site);
 }
 
-/** Client ports are used once: a masqueraded real server can't tell two connections of one apart. */
-function open(random: Random, site: Site, ports: { next: number }): string {
+/** Connections of before belong to the new one's real servers again, with what they count. */
+function remake(random: Random, site: Site): string[] {
+  const between = random.pick([[], ['connections'], ['talk 0-3']]);
+  return [deleteSite(site), ...between, createSite(random, site), ...install(random, site), 'list'];
+}
+
+function changeServer(random: Random, site: Site): string[] {
+  const number = random.pick(realServers);
+  if (!site.present.has(number)) return [addServer(random, site, number)];
+  if (!random.once(3)) return [editServer(random, site, number)];
+  const isBack = random.once(2);
+  const between = random.pick([[], ['talk 0-3'], ['list']]);
+  return [deleteServer(site, number), ...between, ...(isBack ? [addServer(random, site, number), 'list'] : [])];
+}
+
+function setting(random: Random): string {
+  const name = random.pick(['expire_nodest_conn', 'expire_quiescent_template', 'conn_reuse_mode', 'sloppy_tcp']);
+  return `setting ${name} ${random.below(2)}`;
+}
+
+function open(state: Traffic, site: Site, step: number): string {
+  const { random } = state;
   const count = 1 + random.below(14);
-  const from = ports.next;
-  ports.next += count;
-  const address = random.pick(['10.0.0.1', '10.0.0.5', '172.16.3.9']);
+  const from = state.nextPort;
+  state.nextPort += count;
+  const address = random.pick(clients[site.family]);
   const spread = random.maybe(2, () => ` addresses ${1 + random.below(9)}`);
-  const ending = site.protocol === 'sctp' ? '' : random.pick(['', '', '', ' short', ' syn']);
-  return `open ${count} ${site.protocol} ${address} ${from} $VIP ${site.port}${spread}${ending}`;
-}
-
-function add(random: Random, site: Site, number: number): string {
-  site.present.add(number);
-  return `ipvs '-a ${nameOf(site)} -r ${realServer(site, number)} ${site.method} -w ${weight(random)}'`;
-}
-
-function nameOf({ option, port }: Site): string {
-  return `${option} 10.0.0.100:${port}`;
-}
-
-function realServer({ method, port }: Site, number: number): string {
-  return `10.1.0.${number}:${method === '-m' ? 8000 + port : port}`;
-}
-
-function weight(random: Random): number {
-  return random.pick([0, 1, 1, 1, 2, 3, 4, 7, 20]);
+  const endings = step < BEGUN_LATE ? ['', '', '', ' short'] : ['', ' short', ' syn'];
+  const ending = site.protocol === 'sctp' ? '' : random.pick(endings);
+  return `open ${count} ${site.protocol} ${address} ${from} ${vipOf(site)} ${site.port}${spread}${ending}`;
 }
 
 function range(random: Random): string {

@@ -4,6 +4,7 @@ export interface Random {
   /** From 0 to below `limit`. */
   below(limit: number): number;
   pick<T>(values: readonly T[]): T;
+  bytes(count: number): Buffer;
   /** Once in `times`. */
   once(times: number): boolean;
   /** Some text, or none. */
@@ -25,6 +26,11 @@ export function randomFrom(seed: number): Random {
   return {
     below,
     once,
+    bytes: (count) => {
+      const bytes = Buffer.alloc(count);
+      for (let at = 0; at < count; at++) bytes[at] = next();
+      return bytes;
+    },
     maybe: (times, text) => (once(times) ? text() : ''),
     pick: (values) => {
       const value = values[below(values.length)];

@@ -1,0 +1,89 @@
+/* SPDX-License-Identifier: MIT OR GPL-2.0-only */
+/*
+ * IPv4 options and IPv6 hop-by-hop options: whether a packet with them may be forwarded as it is. Those that lay down a route, those
+ * that a router must know and malformed ones are the kernel's own, which drops them or answers.
+ */
+#pragma once
+
+#include "chunk.h"
+#include "fairlead.h"
+
+#define OPTIONS_MOST 40 /* one byte each: IPv4 has no room for more */
+
+enum ip_option {
+	OPTION_END = 0, /* IPv6: a byte of padding */
+	OPTION_NONE = 1, /* of IPv4 */
+	OPTION_RECORD_ROUTE = 7,
+	OPTION_TIMESTAMP = 68,
+	OPTION_LOOSE_ROUTE = 131,
+	OPTION_STRICT_ROUTE = 137,
+	OPTION_SIX_MUST_BE_KNOWN = 0xc0, /* bits: what does not know it may not skip it (RFC 8200, 4.2) */
+};
+
+struct ip_option_head {
+	__u8 kind;
+	__u8 length;
+};
+
+/* As ip_options_compile: the pointers of those two begin behind their heads. */
+static __always_inline bool is_sound_four(void *ctx, bool is_xdp, __u32 at, const struct ip_option_head *option)
+{
+	__u32 least = option->kind == OPTION_RECORD_ROUTE ? 4 : 5;
+	__u8 pointer;
+
+	if (option->kind == OPTION_LOOSE_ROUTE || option->kind == OPTION_STRICT_ROUTE)
+		return false;
+	if (option->kind != OPTION_RECORD_ROUTE && option->kind != OPTION_TIMESTAMP)
+		return true;
+	return option->length >= least - 1 && !load_bytes(ctx, is_xdp, at + 2, &pointer, sizeof(pointer)) &&
+	       pointer >= least;
+}
+
+static __always_inline bool are_forwardable(void *ctx, bool is_xdp, enum family family, __u32 at, __u32 length)
+{
+	__u32 end = at + length;
+
+	for (int i = 0; i < OPTIONS_MOST; i++) {
+		struct ip_option_head option = {};
+		__u32 size;
+
+		if (at >= end)
+			return at == end;
+		if (load_bytes(ctx, is_xdp, at, &option.kind, sizeof(option.kind)))
+			return false;
+		if (option.kind == OPTION_END && family == FAMILY_4)
+			return true;
+		if (option.kind == (family == FAMILY_4 ? OPTION_NONE : OPTION_END)) {
+			at++;
+			continue;
+		}
+		if (at + sizeof(option) > end || load_bytes(ctx, is_xdp, at, &option, sizeof(option)))
+			return false;
+		size = family == FAMILY_4 ? option.length : option.length + sizeof(option);
+		if (size < sizeof(option))
+			return false;
+		if (family == FAMILY_4 ? !is_sound_four(ctx, is_xdp, at, &option)
+				       : option.kind & OPTION_SIX_MUST_BE_KNOWN)
+			return false;
+		at += size;
+	}
+	return at == end;
+}
+
+/* Functions of their own, so that the verifier goes through them once. */
+__noinline int are_forwardable_xdp(struct xdp_md *ctx, __u32 family, __u32 at, __u32 length)
+{
+	return family == FAMILY_4 ? are_forwardable(ctx, true, FAMILY_4, at, length)
+				  : are_forwardable(ctx, true, FAMILY_6, at, length);
+}
+
+__noinline int are_forwardable_tc(struct __sk_buff *skb, __u32 family, __u32 at, __u32 length)
+{
+	return family == FAMILY_4 ? are_forwardable(skb, false, FAMILY_4, at, length)
+				  : are_forwardable(skb, false, FAMILY_6, at, length);
+}
+
+static __always_inline bool are_options_forwardable(void *ctx, bool is_xdp, enum family family, __u32 at, __u32 length)
+{
+	return is_xdp ? are_forwardable_xdp(ctx, family, at, length) : are_forwardable_tc(ctx, family, at, length);
+}

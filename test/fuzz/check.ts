@@ -1,0 +1,153 @@
+// What must hold of every packet, whatever it was: told in words where it does not.
+import { parseAddress } from '../../src/model/address.ts';
+import type { Answer } from '../kernel/stage.ts';
+import { type Facts, headerResidue, judge, transportResidue } from './judge.ts';
+import { families } from './scene.ts';
+
+const [ICMP, ICMP6, IPIP, IPV6] = [1, 58, 4, 41];
+/** Where a packet's TTL, header checksum and addresses are, from IP's header on. */
+const fields = {
+  4: { ttl: 8, checksum: [10, 12], source: [12, 16], target: [16, 20] },
+  6: { ttl: 7, checksum: [0, 0], source: [8, 24], target: [24, 40] },
+} as const;
+/** Of TCP, UDP, SCTP and ICMP: from layer 4 on. */
+const checksums: Readonly<Record<number, readonly [number, number]>> = {
+  6: [16, 18],
+  17: [6, 8],
+  132: [8, 12],
+  [ICMP]: [2, 4],
+  [ICMP6]: [2, 4],
+};
+
+const bytesOf = (address: string): string => Buffer.from(parseAddress(address).bytes).toString('hex');
+const realServers = new Set(([4, 6] as const).flatMap((family) => [1, 2, 3, 4, 9].map((number) => bytesOf(families[family].rip(number)))));
+const vips = new Set(([4, 6] as const).map((family) => bytesOf(families[family].vip)));
+const locals = new Set(([4, 6] as const).map((family) => bytesOf(families[family].local)));
+
+/** undefined when all is well. */
+export function check(sent: Buffer, { verdict, packet }: Answer): string | undefined {
+  if (verdict === 'aborted') return 'the program was aborted';
+  if (verdict === 'drop') return undefined;
+  if (verdict === 'pass') return packet.equals(sent) ? undefined : 'a packet that is passed on is not as it was';
+  const facts = judge(sent);
+  if (typeof facts === 'string') return `sent on although: ${facts}`;
+  if (facts.fragment === 'later' && isPutBack(sent, facts, packet)) return undefined;
+  const becomes = judge(packet);
+  if (typeof becomes === 'string') return `what leaves is malformed: ${becomes}`;
+  if (becomes.tags > 0) return 'what leaves has a tag';
+  return checkSent(sent, facts, packet, becomes);
+}
+
+/** Into the receive queue, to wait for the first one of its datagram. One tag is then beside it. */
+function isPutBack(sent: Buffer, { tags }: Facts, packet: Buffer): boolean {
+  return packet.equals(tags === 0 ? sent : Buffer.concat([sent.subarray(0, 12), sent.subarray(16)]));
+}
+
+/** Is it an ICMP message that tells the sender about its packet? */
+export function isAnswer(sent: Buffer, { verdict, packet }: Answer): boolean {
+  if (verdict !== 'redirect') return false;
+  const [facts, becomes] = [judge(sent), judge(packet)];
+  return typeof facts !== 'string' && typeof becomes !== 'string' && answers(facts, becomes);
+}
+
+function answers(facts: Facts, becomes: Facts): boolean {
+  return isIcmp(becomes) && (!isIcmp(facts) || !becomes.target.equals(facts.target)) && !isSameMessage(facts, becomes);
+}
+
+function isSameMessage(facts: Facts, becomes: Facts): boolean {
+  return isIcmp(facts) && facts.end - facts.l4 === becomes.end - becomes.l4;
+}
+
+function isIcmp({ family, protocol }: Facts): boolean {
+  return protocol === (family === 4 ? ICMP : ICMP6);
+}
+
+function checkSent(sent: Buffer, facts: Facts, packet: Buffer, becomes: Facts): string | undefined {
+  if (answers(facts, becomes)) return checkAnswer(sent, facts, packet, becomes);
+  if (facts.ttl <= 1) return 'sent on although its TTL is over';
+  const target = becomes.target.toString('hex');
+  if (realServers.has(target) && isTunnel(facts, becomes)) return checkTunnel(sent, facts, packet, becomes);
+  return checkForwarded(sent, facts, packet, becomes);
+}
+
+function isTunnel(facts: Facts, becomes: Facts): boolean {
+  const length = becomes.end - becomes.l4;
+  return becomes.protocol === (facts.family === 4 ? IPIP : IPV6) && length === facts.end - facts.l3;
+}
+
+function checkAnswer(sent: Buffer, facts: Facts, packet: Buffer, becomes: Facts): string | undefined {
+  if (headerResidue(packet, becomes) !== 0) return "an answer's header checksum";
+  if (transportResidue(packet, becomes) !== 0) return "an answer's checksum";
+  if (isIcmp(facts)) return undefined; // what it tells is about a packet within
+  if (!becomes.target.equals(facts.source)) return 'an answer to somebody else';
+  const quoted = packet.subarray(becomes.l4 + 8, becomes.end);
+  const original = sent.subarray(facts.l3, facts.l3 + quoted.length);
+  const { ttl, checksum } = fields[facts.family];
+  return sameBut(quoted, original, [[ttl, ttl + 1], checksum]) ? undefined : 'an answer quotes something else';
+}
+
+function checkTunnel(sent: Buffer, facts: Facts, packet: Buffer, becomes: Facts): string | undefined {
+  if (headerResidue(packet, becomes) !== 0) return "a tunnel's header checksum";
+  const inside = packet.subarray(becomes.l4);
+  const original = sent.subarray(facts.l3);
+  const { ttl, checksum } = fields[facts.family];
+  if (!sameBut(inside, original, [[ttl, ttl + 1], checksum])) return 'another packet in the tunnel';
+  if (inside.readUInt8(ttl) !== facts.ttl - 1) return 'the TTL in the tunnel';
+  const shifted: Facts = { ...facts, l3: becomes.l4, l4: becomes.l4 + facts.l4 - facts.l3 };
+  return headerResidue(packet, shifted) === headerResidue(sent, facts) ? undefined : 'a header checksum in the tunnel';
+}
+
+type Range = readonly [from: number, to: number];
+
+function checkForwarded(sent: Buffer, facts: Facts, packet: Buffer, becomes: Facts): string | undefined {
+  if (becomes.family !== facts.family || becomes.protocol !== facts.protocol) return 'another protocol leaves';
+  if (becomes.ttl !== facts.ttl - 1) return 'the TTL';
+  const [inside, original] = [packet.subarray(becomes.l3), sent.subarray(facts.l3)];
+  const { ttl, checksum, source, target } = fields[facts.family];
+  const mayDiffer: Range[] = [[ttl, ttl + 1], checksum, source, target];
+  if (facts.fragment !== 'later') mayDiffer.push(...inTransport(facts, facts.l4 - facts.l3));
+  if (isIcmp(facts)) mayDiffer.push(...inQuote(original, facts));
+  if (!sameBut(inside, original, mayDiffer)) return 'other bytes leave';
+  if (headerResidue(packet, becomes) !== headerResidue(sent, facts)) return 'the header checksum';
+  if (transportResidue(packet, becomes) !== transportResidue(sent, facts)) return 'the layer 4 checksum';
+  return isIcmp(facts) ? undefined : checkEnds(facts, becomes);
+}
+
+/** Ports and checksum. */
+function inTransport({ protocol }: Facts, at: number): Range[] {
+  const checksum = checksums[protocol];
+  const hasPorts = protocol === 6 || protocol === 17 || protocol === 132;
+  return [
+    ...(hasPorts ? [[at, at + 4] as const] : []),
+    ...(checksum === undefined ? [] : [[at + checksum[0], at + checksum[1]] as const]),
+  ];
+}
+
+/** Addresses, ports and header checksum of the packet that a message is about. Its extension headers may be many. */
+function inQuote(message: Buffer, facts: Facts): Range[] {
+  const at = facts.l4 - facts.l3 + 8;
+  const { checksum, source, target } = fields[facts.family];
+  const ranges = [checksum, source, target].map(([from, to]): Range => [at + from, at + to]);
+  const header = facts.family === 4 ? ((message[at] ?? 0) & 0xf) * 4 : 40;
+  return [...ranges, [at + header, facts.family === 4 ? at + header + 4 : at + header + 164]];
+}
+
+/** gate changes nothing, masq and fullnat what leads to a real server, or back to the client. */
+function checkEnds(facts: Facts, becomes: Facts): string | undefined {
+  const [source, target] = [facts.source.equals(becomes.source), facts.target.equals(becomes.target)];
+  const [from, to] = [becomes.source.toString('hex'), becomes.target.toString('hex')];
+  if (source && target) return vips.has(to) ? undefined : 'sent on unchanged, and not for a VIP';
+  if (realServers.has(to) && (source || locals.has(from))) return undefined;
+  if (vips.has(from)) return undefined;
+  return `sent on from ${from} to ${to}`;
+}
+
+function sameBut(left: Buffer, right: Buffer, ranges: readonly Range[]): boolean {
+  if (left.length !== right.length) return false;
+  const [a, b] = [Buffer.from(left), Buffer.from(right)];
+  for (const [from, to] of ranges) {
+    for (const bytes of [a, b]) bytes.fill(0, Math.min(from, bytes.length), Math.min(to, bytes.length));
+  }
+  return a.equals(b);
+}
+

@@ -1,0 +1,64 @@
+// A stage with services of every kind, for packets that nobody chose.
+import { parseAddress } from '../../src/model/address.ts';
+import type { Method, Protocol, Service } from '../../src/model/service.ts';
+import { destination, openStage, persistence, rip, type Stage, service, six, vip } from '../kernel/stage.ts';
+
+const methods: readonly Method[] = ['masq', 'gate', 'tunnel', 'fullnat'];
+const protocols: readonly Protocol[] = ['tcp', 'udp', 'sctp'];
+export const ports: Readonly<Record<Method, number>> = { masq: 80, gate: 81, tunnel: 82, fullnat: 83 };
+/** A persistent service, one whose real server is full at three, one whose tunnel's way is narrow, one without real servers. */
+export const special = { persistent: 90, full: 91, narrow: 92, empty: 93, other: 94 } as const;
+export const ike = 500;
+export const realPort = 8080;
+export const families = {
+  4: { vip, rip, local: '192.0.2.77', client: '203.0.113.5', mask: '255.255.255.255' },
+  6: { vip: six.vip, rip: six.rip, local: '2001:db8:b::77', client: six.client, mask: 'ffff:ffff:ffff:ffff::' },
+} as const;
+export type Family = keyof typeof families;
+
+export function openScene(): Stage {
+  const stage = openStage({ connections: 8192 });
+  stage.install(...([4, 6] as const).flatMap(servicesOf));
+  return stage;
+}
+
+function servicesOf(family: Family): readonly Service[] {
+  const { vip, rip, local, mask } = families[family];
+  const to = (number: number, method: Method, port: number, more = {}): Service['destinations'][number] =>
+    destination(number, method, { rip: parseAddress(rip(number)), port, ...more });
+  const servers = (method: Method): Service['destinations'] =>
+    [1, 2, 3].map((number) => to(number, method, isTranslated(method) ? realPort : ports[method]));
+  const own = (port: number, facts: Partial<Service>, protocol: Protocol = 'tcp'): Service => ({
+    ...service({ vip, port, protocol }),
+    ...facts,
+  });
+  const sameProtocols = (make: (protocol: Protocol) => Service): readonly Service[] => protocols.map(make);
+  const other = families[family === 4 ? 6 : 4];
+  return [
+    ...methods.flatMap((method) =>
+      sameProtocols((protocol) =>
+        service({
+          ...{ vip, protocol, port: ports[method], destinations: servers(method) },
+          localAddresses: method === 'fullnat' ? [local] : [],
+        }),
+      ),
+    ),
+    ...sameProtocols((protocol) =>
+      own(special.persistent, { destinations: servers('masq'), persistence: persistence(300, mask) }, protocol),
+    ),
+    ...sameProtocols((protocol) =>
+      own(special.full, { destinations: [to(1, 'gate', special.full, { upperThreshold: 3 })] }, protocol),
+    ),
+    own(special.narrow, { destinations: [to(9, 'tunnel', special.narrow)] }),
+    own(special.narrow, { destinations: [to(9, 'tunnel', special.narrow)] }, 'udp'),
+    own(special.empty, {}),
+    own(special.other, {
+      destinations: [destination(4, 'tunnel', { rip: parseAddress(other.rip(4)), port: special.other })],
+    }),
+    own(ike, { destinations: [to(2, 'masq', ike)] }, 'udp'),
+  ];
+}
+
+function isTranslated(method: Method): boolean {
+  return method === 'masq' || method === 'fullnat';
+}
