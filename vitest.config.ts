@@ -15,6 +15,7 @@ export default defineConfig({
       },
       { test: { name: 'kernel', include: ['test/kernel/**/*.test.ts'], ...oneByOne(2), testTimeout: 60_000 } },
       { test: { name: 'e2e', include: ['test/e2e/**/*.test.ts'], ...oneByOne(3), testTimeout: 120_000 } },
+      { test: { name: 'conformance', include: ['test/conformance/conformance.test.ts'], ...oneByOne(4) } },
     ],
   },
 });

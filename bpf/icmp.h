@@ -35,6 +35,7 @@ struct answer {
 	struct address source; /* who says so */
 	__u32 mtu; /* of fragmentation needed, of packet too big */
 	__u32 quoted; /* bytes */
+	__u32 destination; /* whose connection counts the message as a packet back; or NO_DESTINATION */
 	__u32 now;
 	__u8 type;
 	__u8 code;
@@ -219,6 +220,12 @@ static __always_inline int age_quoted(struct __sk_buff *skb, enum family family)
 	return 0;
 }
 
+/* IPVS takes an ICMP error from the VIP about a connection of gate or tunnel for its real server's (ip_vs_out_icmp). */
+static __always_inline bool counts_answers(const struct walk *walk, const struct destination *destination)
+{
+	return destination && (walk->method == METHOD_GATE || walk->method == METHOD_TUNNEL);
+}
+
 /* Has the packet's sender told why it is dropped: by the VIP; of replies by the director's address on the real server's side. */
 static __always_inline enum verdict answer_by_icmp(enum family family, const struct walk *walk,
 						   const struct destination *destination, enum reason reason)
@@ -232,6 +239,7 @@ static __always_inline enum verdict answer_by_icmp(enum family family, const str
 	answer->source = walk->is_reply && destination ? read_address(family, &destination->next_hop.source)
 						       : target_of(family, &walk->packet.addresses);
 	answer->now = walk->now;
+	answer->destination = counts_answers(walk, destination) ? walk->destination : NO_DESTINATION;
 	answer->has_aged = reason == REASON_TOO_BIG;
 	answer->mtu = reason == REASON_TOO_BIG ? walk->way->mtu : 0;
 	if (reason == REASON_TTL_EXCEEDED) {
@@ -245,6 +253,11 @@ static __always_inline enum verdict answer_by_icmp(enum family family, const str
 		answer->code = is_four ? ICMP_PORT_UNREACH : ICMP6_PORT_UNREACH;
 	}
 	return VERDICT_ANSWER;
+}
+
+static __always_inline __u32 message_headers(enum family family)
+{
+	return family == FAMILY_4 ? sizeof(struct icmp_headers) : sizeof(struct icmp_six_headers);
 }
 
 /* What is in `answers`, if the limit allows. */
@@ -272,6 +285,8 @@ static __always_inline enum verdict send_answer(struct __sk_buff *skb, enum fami
 	    (answer->has_aged && age_quoted(skb, family)) ||
 	    (family == FAMILY_4 ? head_four(skb, answer) : head_six(skb, answer)))
 		return drop(HOOK_TC, REASON_ADJUST_FAILED);
+	if (answer->destination != NO_DESTINATION)
+		count_packet(answer->destination, true, answer->quoted + message_headers(family));
 	ask_way(skb, HOOK_TC, family, &to, way);
 	if (!way->via)
 		return drop(HOOK_TC, REASON_NO_ROUTE);

@@ -353,6 +353,7 @@ static __always_inline enum verdict answer_from_tunnel(struct __sk_buff *skb, st
 	walk->packet.tagged = 0;
 	answer->packet = walk->packet;
 	answer->now = walk->now;
+	answer->destination = NO_DESTINATION;
 	answer->type = error->type;
 	answer->code = error->code;
 	answer->has_aged = 0;

@@ -404,18 +404,22 @@ function bodyErrors(
 /** RFC 1071; of bytes that hold a right checksum it is 0. */
 export function checksumOf(bytes: Uint8Array): number {
   let sum = 0;
-  for (const [index, byte] of bytes.entries()) sum += index % 2 ? byte : byte << 8;
+  for (let at = 0; at < bytes.length; at += 2) sum += ((bytes[at] ?? 0) << 8) | (bytes[at + 1] ?? 0);
   while (sum > 0xffff) sum = (sum & 0xffff) + (sum >>> 16);
   return ~sum & 0xffff;
 }
 
+/** What the lowest byte of CRC32c's register adds to it when it is shifted out. */
+const crcOfByte = Uint32Array.from({ length: 256 }, (_, byte) => {
+  let register = byte;
+  for (let bit = 0; bit < 8; bit++) register = (register >>> 1) ^ (register & 1 ? 0x82f6_3b78 : 0);
+  return register;
+});
+
 /** RFC 9260, appendix A. */
 export function crc32c(bytes: Uint8Array): number {
   let register = 0xffff_ffff;
-  for (const byte of bytes) {
-    register ^= byte;
-    for (let bit = 0; bit < 8; bit++) register = (register >>> 1) ^ (register & 1 ? 0x82f6_3b78 : 0);
-  }
+  for (const byte of bytes) register = (register >>> 8) ^ (crcOfByte[(register ^ byte) & 0xff] ?? 0);
   return ~register >>> 0;
 }
 

@@ -4,7 +4,7 @@ export interface Random {
   /** From 0 to below `limit`. */
   below(limit: number): number;
   pick<T>(values: readonly T[]): T;
-  bytes(count: number): Buffer;
+  bytes(count: number): Buffer<ArrayBuffer>;
   /** Once in `times`. */
   once(times: number): boolean;
   /** Some text, or none. */
@@ -27,9 +27,9 @@ export function randomFrom(seed: number): Random {
     below,
     once,
     bytes: (count) => {
-      const bytes = Buffer.alloc(count);
-      for (let at = 0; at < count; at++) bytes[at] = next();
-      return bytes;
+      const bytes = Buffer.alloc(count + 3);
+      for (let at = 0; at < count; at += 4) bytes.writeUInt32LE(next(), at);
+      return bytes.subarray(0, count);
     },
     maybe: (times, text) => (once(times) ? text() : ''),
     pick: (values) => {

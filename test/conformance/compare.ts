@@ -23,6 +23,8 @@ interface Side {
 /** One side's clock was read just before a second was over, the other's just after. */
 const EXPIRY_TOLERANCE_S = 1;
 
+/** Of IPv6 packets that the director sends by itself: its kernel chooses it, or none. */
+const ownFlowLabel = / hlim 64 flow 0x[0-9a-f]+/g;
 const entry = /^(\S+ +)(\d\d+):(\d\d)( .*)$/;
 
 export function compare(ipvs: string, fairlead: string): readonly Disagreement[] {
@@ -54,7 +56,7 @@ function toSteps(transcript: string): readonly Step[] {
     if (time !== undefined) clock = Number(time);
     if (time !== undefined && last?.to === last?.from && last) last.to = clock;
     else if (/^[$>] /.test(line)) steps.push({ title: line, lines: [], from: clock, to: clock });
-    else if (time === undefined) last?.lines.push(line);
+    else if (time === undefined) last?.lines.push(line.replace(ownFlowLabel, ' hlim 64'));
   }
   return steps.map((step) => ({ ...step, lines: inOrder(step.lines) }));
 }

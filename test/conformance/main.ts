@@ -36,7 +36,8 @@ else await main();
 
 async function main(): Promise<void> {
   process.stderr.write(`conformance: ${scenarios.length} scenarios, seed ${seed}\n`);
-  const report = await run(scenarios, (text) => process.stderr.write(`conformance: ${text}\n`));
+  const say = (text: string): void => void process.stderr.write(`conformance: ${text}\n`);
+  const report = await run(scenarios, { bothKernels: true, say });
   if (values.transcripts !== undefined) keep(values.transcripts, report);
   process.stdout.write(values.json ? `${JSON.stringify(toDocument(report))}\n` : toText(report));
   if (report.verdicts.some(({ isExpected }) => !isExpected)) process.exitCode = 1;

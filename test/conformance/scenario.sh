@@ -144,12 +144,17 @@ decapsulate() {
 
 # 32 bytes from the client to port 8080 of 203.0.113.10, as the real server got them.
 send_file() {
+  local receiver
   step "> socat"
   head -c 32 /dev/urandom >"$work/sent"
-  timeout 5 ip netns exec server socat -u TCP4-LISTEN:8080,reuseaddr "CREATE:$work/received" &
+  timeout 60 ip netns exec server socat -u TCP4-LISTEN:8080,reuseaddr "CREATE:$work/received" &
+  receiver=$!
   until ip netns exec server ss -Hltn 'sport = 8080' | grep -q .; do sleep 0.02; done
-  timeout 3 ip netns exec client socat -u "FILE:$work/sent" TCP4:203.0.113.10:8080,connect-timeout=2 2>&1 | sed 's/.*: /! /'
-  wait $!
+  ip netns exec client socat -u "FILE:$work/sent" TCP4:203.0.113.10:8080,connect-timeout=10 2>"$work/err" || {
+    sed 's/.*: /! /' "$work/err"
+    kill $receiver
+  }
+  wait $receiver 2>/dev/null
   cmp -s "$work/sent" "$work/received" && echo PASS || echo FAIL
   now
 }

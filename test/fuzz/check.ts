@@ -20,7 +20,9 @@ const checksums: Readonly<Record<number, readonly [number, number]>> = {
 };
 
 const bytesOf = (address: string): string => Buffer.from(parseAddress(address).bytes).toString('hex');
-const realServers = new Set(([4, 6] as const).flatMap((family) => [1, 2, 3, 4, 9].map((number) => bytesOf(families[family].rip(number)))));
+const realServers = new Set(
+  ([4, 6] as const).flatMap((family) => [1, 2, 3, 4, 9].map((number) => bytesOf(families[family].rip(number)))),
+);
 const vips = new Set(([4, 6] as const).map((family) => bytesOf(families[family].vip)));
 const locals = new Set(([4, 6] as const).map((family) => bytesOf(families[family].local)));
 
@@ -150,4 +152,3 @@ function sameBut(left: Buffer, right: Buffer, ranges: readonly Range[]): boolean
   }
   return a.equals(b);
 }
-

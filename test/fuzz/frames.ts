@@ -1,5 +1,15 @@
 // Frames of every kind that the programs look at, and what may become of their bytes on the way.
-import { build, buildIcmpError, buildIp, type Description, type Extension, extension, flag, fragment, protocol } from '../packets.ts';
+import {
+  build,
+  buildIcmpError,
+  buildIp,
+  type Description,
+  type Extension,
+  extension,
+  flag,
+  fragment,
+  protocol,
+} from '../packets.ts';
 import type { Random } from '../random.ts';
 import { type Family, families, ike, ports, realPort, special } from './scene.ts';
 
@@ -25,7 +35,12 @@ function makeWhole(random: Random): Buffer {
   if (kind < 17) return aboutAnother(random, family);
   if (kind < 18) return random.bytes(14 + random.below(120));
   const inside = buildIp(describe(random, random.once(2) ? 4 : 6, endsOf(random, 4)));
-  return build({ ...ends, protocol: inside[0] === 0x45 ? protocol.ipip : protocol.ipv6, body: inside, ...outside(random, family) });
+  return build({
+    ...ends,
+    protocol: inside[0] === 0x45 ? protocol.ipip : protocol.ipv6,
+    body: inside,
+    ...outside(random, family),
+  });
 }
 
 type Ends = Pick<Description, 'source' | 'destination' | 'sourcePort' | 'destinationPort'>;
@@ -37,7 +52,12 @@ function endsOf(random: Random, family: Family): Ends {
   const clientPort = 4000 + random.below(8);
   if (random.once(4)) {
     const target = random.pick([client, client, local, other]);
-    return { source: rip(1 + random.below(4)), destination: target, sourcePort: random.pick([realPort, realPort, ike, 80]), destinationPort: clientPort };
+    return {
+      source: rip(1 + random.below(4)),
+      destination: target,
+      sourcePort: random.pick([realPort, realPort, ike, 80]),
+      destinationPort: clientPort,
+    };
   }
   const port = random.pick(servicePorts);
   return {
@@ -68,7 +88,11 @@ function describe(random: Random, family: Family, ends: Ends): Description {
   if (kind < 10) return { ...base, flags: random.pick([syn, syn, ack, ack | psh, fin | ack, rst, syn | ack, 0, 0xff]) };
   if (kind < 15) return { ...base, withoutChecksum: family === 4 && random.once(6) };
   if (kind < 19) return { ...base, payload: Buffer.alloc(0), chunks: chunks(random) };
-  return { ...base, protocol: random.pick([protocol.esp, protocol.ah, 47, 59, 255]), body: random.bytes(random.below(60)) };
+  return {
+    ...base,
+    protocol: random.pick([protocol.esp, protocol.ah, 47, 59, 255]),
+    body: random.bytes(random.below(60)),
+  };
 }
 
 function chunks(random: Random): NonNullable<Description['chunks']> {
@@ -80,7 +104,16 @@ function chunks(random: Random): NonNullable<Description['chunks']> {
 }
 
 function ipOptions(random: Random): Buffer {
-  const known = ['01010101', '94040000', '0707040000000000', '440c0500000000000000000000', '830704c0000201', '8907040a000001', '8203', '00'];
+  const known = [
+    '01010101',
+    '94040000',
+    '0707040000000000',
+    '440c0500000000000000000000',
+    '830704c0000201',
+    '8907040a000001',
+    '8203',
+    '00',
+  ];
   const bytes = Buffer.from(random.pick(known), 'hex');
   return Buffer.concat([bytes, Buffer.alloc(-bytes.length & 3)]);
 }
@@ -93,7 +126,7 @@ function sixHeaders(random: Random): Extension[] {
 }
 
 /** Padding. */
-function sixOptions(size: number): Buffer {
+function sixOptions(size: number): Buffer<ArrayBuffer> {
   const bytes = Buffer.alloc(size);
   bytes.writeUInt8(1, 0);
   bytes.writeUInt8(size - 2, 1);
@@ -112,15 +145,23 @@ function aboutAnother(random: Random, family: Family): Buffer {
   };
   const type = random.pick(family === 4 ? [3, 3, 3, 11, 4, 5, 0, 8, 12] : [1, 2, 3, 4, 128, 129, 135, 0]);
   const cut = random.pick([quoted.length, quoted.length, 28, 48, random.below(quoted.length + 1)]);
-  const body = buildIcmpError({ ...ends, type, code: random.below(6), mtu: random.pick([0, 68, 576, 1280, 1400, 65535]), quoted: quoted.subarray(0, cut) });
+  const body = buildIcmpError({
+    ...ends,
+    type,
+    code: random.below(6),
+    mtu: random.pick([0, 68, 576, 1280, 1400, 65535]),
+    quoted: quoted.subarray(0, cut),
+  });
   return build({ ...ends, ...outside(random, family), protocol: family === 4 ? protocol.icmp : protocol.icmp6, body });
 }
 
 /** What lies there is often one of these. */
-const telling = [0, 1, 4, 5, 6, 8, 15, 17, 20, 28, 40, 41, 43, 44, 58, 60, 0x45, 0x46, 0x4f, 0x60, 0x7f, 0x80, 0x81, 132, 0xff];
+const telling = [
+  0, 1, 4, 5, 6, 8, 15, 17, 20, 28, 40, 41, 43, 44, 58, 60, 0x45, 0x46, 0x4f, 0x60, 0x7f, 0x80, 0x81, 132, 0xff,
+];
 
 function damage(random: Random, whole: Buffer): Buffer {
-  let frame = Buffer.from(whole);
+  let frame: Buffer = Buffer.from(whole);
   for (let times = 1 + random.below(3); times > 0; times--) frame = damageOnce(random, frame);
   return frame.length < 14 ? Buffer.concat([frame, Buffer.alloc(14 - frame.length)]) : frame.subarray(0, 3000);
 }

@@ -1,7 +1,7 @@
 // Random packets through the loaded programs, and what did not hold.
 import { takeCensus } from '../invariants.ts';
 import type { Feeder } from '../kernel/feeder.ts';
-import { type Answer, type Stage, tcVerdicts } from '../kernel/stage.ts';
+import { type Answer, type Stage, tcVerdicts, xdpVerdicts } from '../kernel/stage.ts';
 import { type Random, randomFrom } from '../random.ts';
 import { check, isAnswer } from './check.ts';
 import { makeFrame } from './frames.ts';
@@ -9,10 +9,11 @@ import { makeFrame } from './frames.ts';
 export interface Finding {
   /** What did not hold. */
   readonly what: string;
-  readonly hook: Hook;
-  readonly frame: string;
-  readonly verdict: string;
-  readonly packet: string;
+  /** Of a packet, if one alone shows it. */
+  readonly hook?: Hook;
+  readonly frame?: string;
+  readonly verdict?: string;
+  readonly packet?: string;
 }
 
 export interface Outcome {
@@ -33,40 +34,80 @@ const TC_LEAST = 58;
 /** No counted reason: what XDP leaves to TC, and what stands beside a reason. */
 const notDrops = ['to-tc', 'icmp-limited', 'stateless', 'expired', 'path-mtu'];
 
-/** Until `isOver` says so, looked at after each batch. */
-export function fuzz(stage: Stage, feeder: Feeder, seed: number, isOver: (packets: number) => boolean): Outcome {
+export interface FuzzOptions {
+  readonly seed: number;
+  /** Asked after each batch. */
+  isOver(packets: number): boolean;
+}
+
+interface Tried {
+  readonly hook: Hook;
+  readonly frame: Buffer;
+  readonly answer: Answer;
+}
+
+export function fuzz(stage: Stage, feeder: Feeder, { seed, isOver }: FuzzOptions): Outcome {
   const random = randomFrom(seed);
   const verdicts: Record<string, number> = {};
   const findings: Finding[] = [];
   let packets = 0;
-  const note = (what: string | undefined, hook: Hook, frame: Buffer, { verdict, packet }: Answer): void => {
-    if (what === undefined) return;
-    findings.push({ what, hook, frame: frame.toString('hex'), verdict, packet: packet.toString('hex') });
-  };
   learnWays(stage, random);
-  stage.news();
   while (!isOver(packets) && findings.length < MOST_FINDINGS) {
-    let dropped = 0;
-    for (let sent = 0; sent < BATCH; sent++, packets++) {
-      const frame = makeFrame(random);
-      const hook = random.once(2) || frame.length < TC_LEAST ? 'xdp' : 'tc';
-      const answer = hook === 'xdp' ? stage.xdp(frame) : atTc(stage, feeder, frame);
+    const batch = tryFrames(
+      stage,
+      feeder,
+      Array.from({ length: BATCH }, () => makeFrame(random)),
+      random,
+    );
+    packets += batch.length;
+    for (const { hook, frame, answer } of batch) {
       const name = `${hook} ${answer.verdict}`;
       verdicts[name] = (verdicts[name] ?? 0) + 1;
-      note(check(frame, answer), hook, frame, answer);
-      if (answer.verdict === 'drop' || isAnswer(frame, answer)) dropped++;
+      const what = check(frame, answer);
+      if (what !== undefined) findings.push(toFinding(what, { hook, frame, answer }));
     }
-    const counted = Object.entries(stage.news()).filter(([name]) => !notDrops.includes(name));
-    const told = counted.reduce((sum, [, count]) => sum + count, 0);
-    if (told < dropped) {
-      const nothing = { verdict: 'drop', packet: Buffer.alloc(0) } as const;
-      note(`${dropped} packets were dropped or answered, and ${told} counted: ${JSON.stringify(counted)}`, 'tc', nothing.packet, nothing);
-    }
+    const uncounted = checkReasons(stage, batch);
+    if (uncounted !== undefined) findings.push({ what: uncounted });
   }
-  for (const what of takeCensus(stage.maps).violations) {
-    findings.push({ what, hook: 'tc', frame: '', verdict: '', packet: '' });
-  }
-  return { packets, verdicts, findings };
+  const { violations } = takeCensus(stage.maps);
+  return { packets, verdicts, findings: [...findings, ...violations.map((what) => ({ what }))] };
+}
+
+function toFinding(what: string, { hook, frame, answer }: Tried): Finding {
+  const { verdict, packet } = answer;
+  return { what, hook, frame: frame.toString('hex'), verdict, packet: packet.toString('hex') };
+}
+
+/** In the stage's namespace all of them, for going there takes longer than a packet does. */
+function tryFrames(stage: Stage, feeder: Feeder, frames: readonly Buffer[], random: Random): readonly Tried[] {
+  const [xdp, tc, tagged] = [stage.program('director_xdp'), stage.program('director_tc'), feeder.program('one_tag')];
+  return stage.run(() =>
+    frames.map((frame) => {
+      if (random.once(2) || frame.length < TC_LEAST) {
+        const { returnValue, packet } = xdp.testRun({ packet: frame, repeat: 1 });
+        return { hook: 'xdp', frame, answer: { verdict: xdpVerdicts[returnValue] ?? 'aborted', packet } };
+      }
+      if (!isTagged(frame)) {
+        const { returnValue, packet } = tc.testRun({ packet: frame, repeat: 1 });
+        return { hook: 'tc', frame, answer: { verdict: tcVerdicts[returnValue] ?? 'aborted', packet } };
+      }
+      // The kernel takes the outermost tag off before TC, and has it beside the packet.
+      const bare = Buffer.concat([frame.subarray(0, 12), frame.subarray(16)]);
+      const { returnValue, packet } = tagged.testRun({ packet: bare, repeat: 1 });
+      const verdict = tcVerdicts[returnValue] ?? 'aborted';
+      const isAsItWas = verdict === 'pass' && packet.equals(bare);
+      return { hook: 'tc', frame, answer: { verdict, packet: isAsItWas ? frame : packet } };
+    }),
+  );
+}
+
+/** Every packet that is dropped, or answered instead of being forwarded, is counted under a reason. */
+function checkReasons(stage: Stage, batch: readonly Tried[]): string | undefined {
+  const counted = Object.entries(stage.news()).filter(([name]) => !notDrops.includes(name));
+  const told = counted.reduce((sum, [, count]) => sum + count, 0);
+  const over = batch.filter(({ frame, answer }) => answer.verdict === 'drop' || isAnswer(frame, answer)).length;
+  if (told >= over) return undefined;
+  return `${over} packets were dropped or answered, and ${told} are counted: ${JSON.stringify(counted)}`;
 }
 
 /** XDP sends by ways that are known. */
@@ -76,16 +117,7 @@ function learnWays(stage: Stage, random: Random): void {
     if (frame.length >= TC_LEAST) stage.tc(frame);
   }
   stage.settle();
-}
-
-/** The kernel takes the outermost tag off before TC, and says beside the packet what it was. */
-function atTc(stage: Stage, feeder: Feeder, frame: Buffer): Answer {
-  if (!isTagged(frame)) return stage.tc(frame);
-  const bare = Buffer.concat([frame.subarray(0, 12), frame.subarray(16)]);
-  const { returnValue, packet } = stage.run(() => feeder.program('one_tag').testRun({ packet: bare, repeat: 1 }));
-  const verdict = tcVerdicts[returnValue] ?? 'aborted';
-  // Passed on with its tag: the kernel has it beside the packet, and shows it without.
-  return { verdict, packet: verdict === 'pass' && packet.equals(bare) ? frame : packet };
+  stage.news();
 }
 
 function isTagged(frame: Buffer): boolean {

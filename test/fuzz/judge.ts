@@ -44,12 +44,17 @@ function judgeFour(frame: Buffer, l3: number, tags: number): Judgement {
   if (options !== undefined) return options;
   const bits = frame.readUInt16BE(l3 + 6);
   const protocol = frame.readUInt8(l3 + 9);
-  const fragment = bits & 0x1fff ? 'later' : bits & 0x2000 ? 'first' : 'none';
+  const fragment = fragmentOf((bits & 0x1fff) !== 0, (bits & 0x2000) !== 0);
   const l4 = l3 + header;
   if (fragment !== 'later' && l4 + (least[protocol] ?? 0) > end) return 'transport header cut';
   const [source, target] = [frame.subarray(l3 + 12, l3 + 16), frame.subarray(l3 + 16, l3 + 20)];
   const facts = { tags, l3, end, l4, source, target, protocol, fragment } as const;
   return { ...facts, family: 4, ttl: frame.readUInt8(l3 + 8) };
+}
+
+function fragmentOf(hasOffset: boolean, hasMore: boolean): Facts['fragment'] {
+  if (hasOffset) return 'later';
+  return hasMore ? 'first' : 'none';
 }
 
 /** Options of IPv4: whole, and none that lays down a route. */
@@ -78,7 +83,11 @@ function judgeSix(frame: Buffer, l3: number, tags: number): Judgement {
   let protocol = frame.readUInt8(l3 + 6);
   let at = l3 + 40;
   let fragment: Facts['fragment'] = 'none';
-  for (let headers = 0; fragment !== 'later' && [HOP_BY_HOP, ROUTING, FRAGMENT, DESTINATION].includes(protocol); headers++) {
+  for (
+    let headers = 0;
+    fragment !== 'later' && [HOP_BY_HOP, ROUTING, FRAGMENT, DESTINATION].includes(protocol);
+    headers++
+  ) {
     if (at + 8 > end) return 'extension header cut';
     const length = protocol === FRAGMENT ? 8 : (frame.readUInt8(at + 1) + 1) * 8;
     if (at + length > end) return "an extension header's length";
@@ -90,7 +99,7 @@ function judgeSix(frame: Buffer, l3: number, tags: number): Judgement {
     }
     if (protocol === FRAGMENT) {
       const bits = frame.readUInt16BE(at + 2);
-      fragment = bits & 0xfff8 ? 'later' : bits & 1 ? 'first' : fragment;
+      fragment = fragmentOf((bits & 0xfff8) !== 0, (bits & 1) !== 0);
     }
     protocol = frame.readUInt8(at);
     at += length;

@@ -42,7 +42,7 @@ const skBuffBytes = 192;
 const skBuffMark = 8;
 
 export type Verdict = 'pass' | 'drop' | 'redirect' | 'aborted';
-const xdpVerdicts: readonly Verdict[] = ['aborted', 'drop', 'pass', 'pass', 'redirect'];
+export const xdpVerdicts: readonly Verdict[] = ['aborted', 'drop', 'pass', 'pass', 'redirect'];
 export const tcVerdicts: Readonly<Record<number, Verdict>> = { 4294967295: 'pass', 2: 'drop', 7: 'redirect' };
 
 export interface Answer {

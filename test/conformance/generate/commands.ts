@@ -1,6 +1,7 @@
 // Random command lines over few services and real servers, so that they meet: edits, mistakes, and what is listed between.
-import { has, schedulers } from './features.ts';
+
 import type { Random } from '../../random.ts';
+import { has, schedulers } from './features.ts';
 
 const LINES = 26;
 

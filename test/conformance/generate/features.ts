@@ -10,15 +10,10 @@ export type Feature =
   | 'sctp'
   | 'thresholds'
   | 'gre and gue'
-  | 'settings'
-  | 'fragments'
-  | 'recorded routes'
-  | 'congestion in tunnels'
-  | 'own errors counted';
+  | 'settings';
 
 export const lacking: readonly Feature[] = [
   ...(['marks', 'one-packet', 'scheduler-flags', 'fo, ovf and mh', 'gre and gue', 'settings'] as const),
-  ...(['fragments', 'recorded routes', 'congestion in tunnels', 'own errors counted'] as const),
 ];
 
 export const has = (feature: Feature): boolean => !lacking.includes(feature);

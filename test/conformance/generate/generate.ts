@@ -1,8 +1,9 @@
 // Scenarios made from a seed: the same seed makes the same ones.
+
+import { type Random, randomFrom } from '../../random.ts';
 import type { Scenario } from '../scenario.ts';
 import { commands } from './commands.ts';
 import { packets } from './packets.ts';
-import { type Random, randomFrom } from '../../random.ts';
 import { traffic } from './traffic.ts';
 
 const kinds: Readonly<Record<string, (random: Random) => string>> = { commands, traffic, packets };

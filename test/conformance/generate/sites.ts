@@ -1,6 +1,7 @@
 // Random services, and the command lines that make and change them.
-import { has, schedulers } from './features.ts';
+
 import type { Random } from '../../random.ts';
+import { has, schedulers } from './features.ts';
 
 /** One service, as it is to be or as it is. */
 export interface Site {

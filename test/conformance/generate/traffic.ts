@@ -1,7 +1,8 @@
 // Random services under traffic: connections that stay and that end, real servers that come, go, change their weight and are
 // full, services that are deleted and made anew.
-import { has } from './features.ts';
+
 import type { Random } from '../../random.ts';
+import { has } from './features.ts';
 import {
   addServer,
   createSite,
