@@ -68,6 +68,15 @@ function compileObjects(root, toolchain, stamp, keep) {
 }
 
 /**
+ * What stands beside src imports ../src/...: at run time that is dist, so that both use the same modules.
+ * @param {string} stage
+ */
+function useDist(stage) {
+  rmSync(join(stage, 'src'), { recursive: true, force: true });
+  symlinkSync('../../dist', join(stage, 'src'));
+}
+
+/**
  * @param {string} root
  * @param {Stamp} stamp
  * @param {Keep} keep
@@ -84,13 +93,9 @@ function compileTypeScript(root, stamp, keep) {
       throw new SetupError('the commands can not be bundled');
   });
   if (bench.length === 0) return;
-  emit('build/bench', 'tsconfig.bench.json', digestOf([...configs, ...src, ...bench]), (stage) => {
-    // bench imports ../src/...: at run time that is dist, so that both use the same modules.
-    rmSync(join(stage, 'src'), { recursive: true, force: true });
-    symlinkSync('../../dist', join(stage, 'src'));
-  });
-  const conformance = files(join(root, 'test'), /^(root|(vm|conformance)\/.*)(?<!\.test)\.ts$/);
-  emit('build/conformance', 'tsconfig.conformance.json', digestOf([...configs, ...conformance]), () => {});
+  emit('build/bench', 'tsconfig.bench.json', digestOf([...configs, ...src, ...bench]), useDist);
+  const conformance = files(join(root, 'test'), /(?<!\.test)\.ts$/);
+  emit('build/conformance', 'tsconfig.conformance.json', digestOf([...configs, ...src, ...conformance]), useDist);
 
   /**
    * @param {string} folder

@@ -23,6 +23,7 @@ export const packages = {
   lab: toLab,
   bench: toLab,
   conformance: toConform,
+  fuzz: toLab,
   check: toCheck,
   test: toTest,
 };

@@ -1,9 +1,11 @@
 // The compiled feeder.bpf.c, aimed at a stage's director.
+import { join } from 'node:path';
 import { readLayouts } from '../../src/kernel/btf.ts';
 import { encodeInto } from '../../src/kernel/codec.ts';
 import { BpfObject } from '../../src/kernel/object.ts';
 import type { BpfProgram } from '../../src/kernel/program.ts';
 import { parseAddress } from '../../src/model/address.ts';
+import { root } from '../root.ts';
 import { compile } from './compile.ts';
 import type { Stage } from './stage.ts';
 
@@ -24,7 +26,7 @@ export interface Feeder extends Disposable {
 }
 
 export function openFeeder(stage: Stage): Feeder {
-  using compiled = compile(new URL('feeder.bpf.c', import.meta.url).pathname);
+  using compiled = compile(join(root, 'test/kernel/feeder.bpf.c'));
   const layouts = readLayouts(compiled.path);
   const object = BpfObject.open(compiled.path);
   object.load();
