@@ -87,12 +87,18 @@ static __always_inline enum reason obstacle(enum hook hook, enum family way_fami
 	return REASON_NONE;
 }
 
+/* Is a packet's sender told of this? */
+static __always_inline bool is_told(enum reason reason)
+{
+	return reason == REASON_TOO_BIG || reason == REASON_TTL_EXCEEDED || reason == REASON_NO_DESTINATION;
+}
+
 static __always_inline enum verdict refuse(enum hook hook, enum family family, const struct walk *walk,
 					   const struct destination *destination, enum reason reason)
 {
 	drop(hook, reason);
 	/* Nobody is told about a later fragment (RFC 1122, 3.2.2). */
-	if (hook != HOOK_TC || walk->packet.rare & RARE_LATER_FRAGMENT)
+	if (hook != HOOK_TC || walk->packet.rare & RARE_LATER_FRAGMENT || !is_told(reason))
 		return VERDICT_DROP;
 	return answer_by_icmp(family, walk, destination, reason);
 }
@@ -168,6 +174,9 @@ static __always_inline enum verdict send_on(void *ctx, enum hook hook, enum fami
 		return reason == REASON_NONE ? VERDICT_SENT : VERDICT_DROP;
 	}
 
+	/* What the kernel would not forward IPVS does not see: replies are taken where packets are forwarded, requests before. */
+	if (hook == HOOK_TC && is_reply && reason != REASON_NONE)
+		return refuse(hook, family, walk, destination, reason);
 	if (hook == HOOK_XDP_ESTABLISHED)
 		note_seen(walk->flow, walk->now);
 	else if (walk->flow)
@@ -177,8 +186,6 @@ static __always_inline enum verdict send_on(void *ctx, enum hook hook, enum fami
 		return forward(ctx, hook, family, way_family, walk, &destination->rip);
 	if (is_for_director(walk, reason))
 		return VERDICT_PASS;
-	if (reason != REASON_TOO_BIG && reason != REASON_TTL_EXCEEDED)
-		return drop(hook, reason);
 	return refuse(hook, family, walk, destination, reason);
 }
 

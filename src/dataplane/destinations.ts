@@ -103,8 +103,10 @@ export function prepareDestinations(maps: Maps, ledger: Ledger, service: Planned
   const rows = maps.rows('destinations');
   for (const destination of service.destinations) {
     const { slot, origin } = destination;
-    if (origin === 'new') initialise(maps, ledger, destination, key);
     if (origin === 'kept') continue;
+    if (origin === 'new') initialise(maps, ledger, destination, key);
+    // ip_vs_add_dest: what comes back to the service that it left counts on, what comes to a new one from 0.
+    else if (rows.number('service').get(slot) !== service.record.id) countAnew(maps, ledger, slot);
     rows.number('service').set(slot, service.record.id);
     copyMember(maps, destination);
     rows.number('flags').set(slot, maps.vocabulary.numbers.DESTINATION_AVAILABLE);
@@ -114,12 +116,16 @@ export function prepareDestinations(maps: Maps, ledger: Ledger, service: Planned
 function initialise(maps: Maps, ledger: Ledger, { slot, rip, port }: PlannedDestination, key: Buffer): void {
   const rows = maps.rows('destinations');
   const used = maps.rows('settings').number('destinations_used');
-  ledger.setOffset(slotEntry(slot), minus(nothing, rawCounters(maps, slot)));
-  for (const average of ['cps', 'inpps', 'outpps', 'inbps', 'outbps']) maps.rows('rates').bigint(average).set(slot, 0n);
+  countAnew(maps, ledger, slot);
   rows.clear(slot);
   rows.bytes('rip').set(slot, encodeAddress(rip));
   rows.bytes('key').set(slot, key);
   rows.number('port').set(slot, be16(port));
   rows.number('family').set(slot, rip.family);
   if (slot >= used.get(0)) used.set(0, slot + 1);
+}
+
+function countAnew(maps: Maps, ledger: Ledger, slot: number): void {
+  ledger.setOffset(slotEntry(slot), minus(nothing, rawCounters(maps, slot)));
+  for (const average of ['cps', 'inpps', 'outpps', 'inbps', 'outbps']) maps.rows('rates').bigint(average).set(slot, 0n);
 }

@@ -209,15 +209,17 @@ function ordersOf(wanted: readonly string[], installed: ReadonlyMap<string, Live
 
 function idAllocator(room: Room, live: LiveTable): { take(): number; next(): number } {
   const taken = new Set(live.services.map(({ record }) => record.id));
-  let candidate = room.nextServiceId % room.serviceIds;
+  let next = room.nextServiceId % room.serviceIds;
   return {
     take() {
       if (taken.size >= room.serviceIds)
         throw new FairleadError('table-full', `no room for more services: the table has ${room.serviceIds}`);
-      while (taken.has(candidate)) candidate = (candidate + 1) % room.serviceIds;
-      taken.add(candidate);
-      return candidate;
+      while (taken.has(next)) next = (next + 1) % room.serviceIds;
+      const id = next;
+      taken.add(id);
+      next = (id + 1) % room.serviceIds; // not this one again at once, for what a service leaves behind has its id
+      return id;
     },
-    next: () => candidate,
+    next: () => next,
   };
 }

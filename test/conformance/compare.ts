@@ -24,7 +24,7 @@ interface Side {
 const EXPIRY_TOLERANCE_S = 1;
 
 /** Of IPv6 packets that the director sends by itself: its kernel chooses it, or none. */
-const ownFlowLabel = / hlim 64 flow 0x[0-9a-f]+/g;
+const ownFlowLabel = /( hlim 64(?: tc 0x[0-9a-f]+)?) flow 0x[0-9a-f]+/g;
 const entry = /^(\S+ +)(\d\d+):(\d\d)( .*)$/;
 
 export function compare(ipvs: string, fairlead: string): readonly Disagreement[] {
@@ -56,7 +56,7 @@ function toSteps(transcript: string): readonly Step[] {
     if (time !== undefined) clock = Number(time);
     if (time !== undefined && last?.to === last?.from && last) last.to = clock;
     else if (/^[$>] /.test(line)) steps.push({ title: line, lines: [], from: clock, to: clock });
-    else if (time === undefined) last?.lines.push(line.replace(ownFlowLabel, ' hlim 64'));
+    else if (time === undefined) last?.lines.push(line.replace(ownFlowLabel, '$1'));
   }
   return steps.map((step) => ({ ...step, lines: inOrder(step.lines) }));
 }

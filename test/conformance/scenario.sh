@@ -183,8 +183,9 @@ lay_out() {
       echo "address add $line"
     done
     for number in {1..20}; do
+      printf -v line fd00:a::%x $number
       echo "neighbour add 10.0.0.$number lladdr 02:00:00:00:00:c0 dev d0 nud permanent"
-      echo "neighbour add fd00:a::$number lladdr 02:00:00:00:00:c0 dev d0 nud permanent"
+      echo "neighbour add $line lladdr 02:00:00:00:00:c0 dev d0 nud permanent"
     done
     for number in {1..9}; do
       echo "neighbour add 10.1.0.$number lladdr 02:00:00:00:01:0$number dev d1 nud permanent"

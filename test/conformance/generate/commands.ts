@@ -4,12 +4,14 @@ import type { Random } from '../../random.ts';
 import { has, schedulers } from './features.ts';
 
 const LINES = 26;
+/** IPVS's loses thresholds. */
+const SAVE = 't "ipvsadm -Sn | sed \'s/ -[xy] [0-9]*//g\'"';
 
 export function commands(random: Random): string {
   const lines = ['# Random command lines.'];
   for (let line = 0; line < LINES; line++) lines.push(`ipvs '${commandLine(random)}'`);
   // Without services the order of those that there are does not show.
-  return `${[...lines, "ipvs '-Sn'", "ipvs '-Ln'", "ipvs '-Ln --stats'", "ipvs '-L --timeout'"].join('\n')}\n`;
+  return `${[...lines, SAVE, "ipvs '-Ln'", "ipvs '-Ln --stats'", "ipvs '-L --timeout'"].join('\n')}\n`;
 }
 
 function commandLine(random: Random): string {
@@ -24,8 +26,7 @@ function commandLine(random: Random): string {
   if (kind < 86) return `-Z${random.maybe(2, () => ` ${service(random)}`)}`;
   if (kind < 88) return `--set ${timeout(random)} ${timeout(random)} ${timeout(random)}`;
   if (kind < 92) return `-Ln ${service(random)}${random.maybe(3, () => ' --stats')}`;
-  if (kind < 96)
-    return random.pick(['-Sn', '-Ln', '-Ln --thresholds', '-Ln --persistent-conn', '-Lnc', '-Ln --tun-info']);
+  if (kind < 96) return random.pick(['-Ln', '-Ln --thresholds', '-Ln --persistent-conn', '-Lnc', '-Ln --tun-info']);
   return mistake(random);
 }
 
@@ -33,7 +34,7 @@ function service(random: Random): string {
   const families = ['-t 10.0.0.100', '-t 10.0.0.100', '-u 10.0.0.100', '-t 10.0.0.101'];
   if (has('ipv6')) families.push('-t [fd00:a::100]', '-u [fd00:a::100]');
   if (has('sctp')) families.push('--sctp-service 10.0.0.100');
-  if (has('marks') && random.once(8)) return `-f ${random.pick(['1', '2', '7'])}`;
+  if (random.once(8)) return `-f ${random.pick(['1', '2', '7'])}`;
   return `${random.pick(families)}:${random.pick(['80', '80', '81', '443', 'http'])}`;
 }
 

@@ -2,7 +2,6 @@
 
 export type Feature =
   | 'ipv6'
-  | 'marks'
   | 'persistence'
   | 'one-packet'
   | 'scheduler-flags'
@@ -13,7 +12,7 @@ export type Feature =
   | 'settings';
 
 export const lacking: readonly Feature[] = [
-  ...(['marks', 'one-packet', 'scheduler-flags', 'fo, ovf and mh', 'gre and gue', 'settings'] as const),
+  ...(['one-packet', 'scheduler-flags', 'fo, ovf and mh', 'gre and gue', 'settings'] as const),
 ];
 
 export const has = (feature: Feature): boolean => !lacking.includes(feature);

@@ -69,7 +69,8 @@ function stepOf(state: Traffic, site: Site, step: number): string[] {
 /** Connections of before belong to the new one's real servers again, with what they count. */
 function remake(random: Random, site: Site): string[] {
   const between = random.pick([[], ['connections'], ['talk 0-3']]);
-  return [deleteSite(site), ...between, createSite(random, site), ...install(random, site), 'list'];
+  // What is counted of what comes back is counted from IPVS's last look, every two seconds, on.
+  return ['settle', deleteSite(site), ...between, createSite(random, site), ...install(random, site), 'list'];
 }
 
 function changeServer(random: Random, site: Site): string[] {
