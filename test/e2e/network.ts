@@ -3,12 +3,20 @@ import { randomBytes } from 'node:crypto';
 import { fileURLToPath } from 'node:url';
 import { Child } from '../../src/lab/child.ts';
 import { attempt, type CommandOptions, type Outcome, run } from '../../src/lab/command.ts';
+import { parseAddress } from '../../src/model/address.ts';
 import type { Method } from '../../src/model/service.ts';
 
-export const vip = '10.0.0.100';
-export const clientAddress = '10.0.0.1';
+export type Family = 4 | 6;
+/** `outer` and `inner`: how addresses on the two networks begin. */
+const places = {
+  4: { outer: '10.0.0.', inner: '10.1.0.', prefix: 24, host: 32 },
+  6: { outer: 'fd00:a::', inner: 'fd00:b::', prefix: 64, host: 128 },
+} as const;
+
+export const vip = vipOf(4);
+export const clientAddress = `${places[4].outer}1`;
 /** The director's on the real servers' side. */
-export const dip = '10.1.0.254';
+export const dip = `${places[4].inner}254`;
 export const ipvsadm = fileURLToPath(new URL('../../bin/ipvsadm', import.meta.url));
 export const fairlead = fileURLToPath(new URL('../../bin/fairlead', import.meta.url));
 
@@ -41,6 +49,8 @@ export interface RealServer extends Host {
 
 export interface Network extends AsyncDisposable {
   readonly method: Method;
+  readonly family: Family;
+  readonly vip: string;
   readonly client: Host;
   readonly director: Host;
   readonly realServers: readonly [RealServer, RealServer, RealServer];
@@ -51,7 +61,7 @@ export interface Network extends AsyncDisposable {
   readonly realPort: (port: number) => number;
 }
 
-export async function openNetwork(method: Method): Promise<Network> {
+export async function openNetwork(method: Method, family: Family = 4): Promise<Network> {
   const prefix = `fairlead-e2e-${process.pid}-${randomBytes(3).toString('hex')}-`;
   const children: Child[] = [];
   const lost: Error[] = [];
@@ -59,22 +69,24 @@ export async function openNetwork(method: Method): Promise<Network> {
   const realServer = (number: number): RealServer => ({
     ...host(`rs${number}`),
     name: `rs${number}`,
-    rip: `10.1.0.${number}`,
+    rip: `${places[family].inner}${number}`,
   });
   const isMapped = method === 'masq' || method === 'fullnat';
   const network: Network = {
     method,
+    family,
+    vip: vipOf(family),
     client: host('client'),
     director: host('director'),
     realServers: [realServer(1), realServer(2), realServer(3)],
     switch: host('switch'),
-    realAddress: ({ rip }) => (isMapped ? rip : vip),
+    realAddress: ({ rip }) => (isMapped ? rip : vipOf(family)),
     realPort: (port) => (isMapped ? port + portShift : port),
     [Symbol.asyncDispose]: async () => {
       for (const child of children) await child[Symbol.asyncDispose]();
       await network.director.attempt([fairlead, 'detach']);
       if (method === 'tunnel') {
-        for (const one of network.realServers) await one.attempt([fairlead, 'realserver', 'remove', vip]);
+        for (const one of network.realServers) await one.attempt([fairlead, 'realserver', 'remove', network.vip]);
       }
       const hosts = [network.client, network.director, ...network.realServers, network.switch];
       const input = hosts.map(({ namespace }) => `netns del ${namespace}\n`).join('');
@@ -103,7 +115,7 @@ export interface Service {
 /** Lines for `ipvsadm -R`. */
 export function serviceLines(network: Network, { protocol, port, ...rest }: Service): string[] {
   const { realServers = network.realServers, scheduler = 'rr' } = rest;
-  const service = `${protocol === 'tcp' ? '-t' : '-u'} ${vip}:${port}`;
+  const service = `${protocol === 'tcp' ? '-t' : '-u'} ${inUrl(network.vip)}:${port}`;
   return [
     `-A ${service} -s ${scheduler}`,
     ...realServers.map((one) => `-a ${service} -r ${destination(network, one, port)} ${methodOption(network)}`),
@@ -123,7 +135,12 @@ export async function restore(network: Network, lines: readonly string[]): Promi
 }
 
 export function destination(network: Network, { rip }: RealServer, port: number): string {
-  return `${rip}:${network.realPort(port)}`;
+  return `${inUrl(rip)}:${network.realPort(port)}`;
+}
+
+/** Where a port may follow. */
+export function inUrl(address: string): string {
+  return address.includes(':') ? `[${address}]` : address;
 }
 
 export function methodOption({ method }: Network): string {
@@ -164,14 +181,16 @@ async function layOut(network: Network): Promise<void> {
   const untouched = ['ip_forward', 'conf/all/rp_filter', 'conf/default/rp_filter'];
   const reset = untouched.map((name) => `echo 0 > /proc/sys/net/ipv4/${name}\n`).join('');
   const ports: string[] = ['link set outer up', 'link set inner up'];
+  const { prefix } = places[network.family];
+  const once = network.family === 6 ? ' nodad' : ''; // or they could not be used for a second
   for (const { host, name, legs, addresses = [], gateway } of plan(network)) {
     await host.attempt(['sh', '-e'], { input: reset });
     const own = ['link set lo up'];
     for (const [segment, address] of Object.entries(legs)) {
-      own.push(`addr add ${address}/24 dev ${segment}`, `link set ${segment} up`);
+      own.push(`addr add ${address}/${prefix} dev ${segment}${once}`, `link set ${segment} up`);
       ports.push(`link set ${name}-${segment} master ${segment} up`);
     }
-    own.push(...addresses.map((each) => `addr add ${each}`));
+    own.push(...addresses.map((each) => `addr add ${each}${once}`));
     if (gateway !== undefined) own.push(`route add default via ${gateway}`);
     await run(['ip', '-n', host.namespace, '-batch', '-'], { input: `${own.join('\n')}\n` });
   }
@@ -187,30 +206,31 @@ interface Leg {
 }
 
 /** A real server of masq answers by the director, one of fullnat has no other way, those of gate and tunnel go past it. */
-function plan({ method, client, director, realServers }: Network): readonly Leg[] {
+function plan({ method, family, client, director, realServers }: Network): readonly Leg[] {
+  const { outer, inner, host: length } = places[family];
   return [
-    { host: client, name: 'client', legs: { outer: clientAddress } },
+    { host: client, name: 'client', legs: { outer: `${outer}1` } },
     {
       host: director,
       name: 'director',
-      legs: { outer: '10.0.0.254', inner: dip },
-      addresses: [`${vip}/32 dev outer`],
+      legs: { outer: `${outer}254`, inner: `${inner}254` },
+      addresses: [`${vipOf(family)}/${length} dev outer`],
     },
     ...realServers.map((host, index) => ({
       host,
       name: host.name,
       legs: {
         inner: host.rip,
-        ...(method === 'gate' || method === 'tunnel' ? { outer: `10.0.0.${11 + index}` } : {}),
+        ...(method === 'gate' || method === 'tunnel' ? { outer: `${outer}${11 + index}` } : {}),
       },
-      ...(method === 'masq' ? { gateway: dip } : {}),
+      ...(method === 'masq' ? { gateway: `${inner}254` } : {}),
     })),
   ];
 }
 
 async function setUp(realServer: RealServer, network: Network): Promise<void> {
-  if (network.method === 'gate') await holdVip(realServer);
-  if (network.method === 'tunnel') await realServer.run(fairlead, 'realserver', 'add', vip, '--method', 'tunnel');
+  if (network.method === 'gate') await holdVip(realServer, network);
+  if (network.method === 'tunnel') await realServer.run(fairlead, 'realserver', 'add', network.vip, '--method', 'tunnel');
   await startServer(realServer, realServer.name, network.realAddress(realServer), network.realPort(0));
 }
 
@@ -221,13 +241,19 @@ export async function startServer(host: Host, name: string, address: string, shi
 }
 
 /** It has the VIP and keeps silent about it. */
-async function holdVip(realServer: RealServer): Promise<void> {
-  await realServer.run('sysctl', '-q', 'net.ipv4.conf.all.arp_ignore=1', 'net.ipv4.conf.all.arp_announce=2');
-  await realServer.run('ip', 'addr', 'add', `${vip}/32`, 'dev', 'lo');
+async function holdVip(realServer: RealServer, { family, vip: own }: Network): Promise<void> {
+  if (family === 4)
+    await realServer.run('sysctl', '-q', 'net.ipv4.conf.all.arp_ignore=1', 'net.ipv4.conf.all.arp_announce=2');
+  await realServer.run('ip', 'addr', 'add', `${own}/${places[family].host}`, 'dev', 'lo');
 }
 
-/** Readable in a capture: 02:00 and the four bytes of the address. */
+/** Readable in a capture: 02:00 and the last four bytes of the address, or of IPv6's network and host two each. */
 function macOf(address: string): string {
-  const bytes = address.split('.').map((byte) => Number(byte).toString(16).padStart(2, '0'));
-  return ['02', '00', ...bytes].join(':');
+  const { bytes } = parseAddress(address);
+  const shown = bytes.length === 4 ? bytes : [...bytes.slice(2, 4), ...bytes.slice(14)];
+  return ['02', '00', ...shown.map((byte) => byte.toString(16).padStart(2, '0'))].join(':');
+}
+
+function vipOf(family: Family): string {
+  return `${places[family].outer}100`;
 }

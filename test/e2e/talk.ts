@@ -2,7 +2,7 @@
 import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
 import type { Child } from '../../src/lab/child.ts';
-import { type Network, vip } from './network.ts';
+import type { Network } from './network.ts';
 import { until } from './until.ts';
 
 const program = fileURLToPath(new URL('programs/client.mjs', import.meta.url));
@@ -27,7 +27,7 @@ export interface Talker {
 
 type Event = { readonly id: string; readonly what: string; readonly text: string };
 
-export async function startTalker({ client }: Network): Promise<Talker> {
+export async function startTalker({ client, vip }: Network): Promise<Talker> {
   const child = client.start(process.execPath, program, vip);
   const events: Event[] = [];
   createInterface({ input: child.stdout }).on('line', (line) => {

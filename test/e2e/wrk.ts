@@ -1,5 +1,5 @@
 // wrk from the client: 64 connections that ask all the time.
-import { type Network, vip } from './network.ts';
+import { inUrl, type Network } from './network.ts';
 
 export interface WrkOptions {
   readonly seconds?: number;
@@ -19,7 +19,7 @@ export async function runWrk(
 ): Promise<WrkResult> {
   const load = ['--threads', '2', '--connections', '64', '--duration', `${seconds}s`, '--timeout', '5s'];
   const header = isClosing ? ['--header', 'Connection: close'] : [];
-  const report = await network.client.run('wrk', ...load, ...header, `http://${vip}/`);
+  const report = await network.client.run('wrk', ...load, ...header, `http://${inUrl(network.vip)}/`);
   return {
     requests: Number(/(\d+) requests in/.exec(report)?.[1] ?? 0),
     failures: (report.match(/^ *(?:Socket errors|Non-2xx).*$/gm) ?? []).join('\n'),

@@ -29,7 +29,7 @@ const commands = {
     });
   },
   udp: (id, port) => {
-    const socket = createSocket('udp4');
+    const socket = createSocket(to.includes(':') ? 'udp6' : 'udp4');
     socket.on('message', (message) => tell(id, 'said', message.toString()));
     socket.on('error', (error) =>
       tell(id, 'error', /** @type {NodeJS.ErrnoException} */ (error).code ?? error.message),
