@@ -11,11 +11,13 @@
 #include <linux/if_ether.h>
 #include <linux/in.h>
 #include <linux/ip.h>
+#include <linux/ipv6.h>
 #include <linux/pkt_cls.h>
 #include <linux/tcp.h>
 #include <stddef.h>
 
 #define FRAME 60 /* Ethernet, IPv4, TCP and 6 bytes */
+#define FRAME_SIX 80 /* Ethernet, IPv6, TCP and 6 bytes */
 #define LOOPBACK 1
 #define KEYS (1 << 19)
 
@@ -34,6 +36,24 @@ struct plan {
 	__u32 checksums; /* IPv4's, and TCP's << 16; the director corrects them, whatever they are */
 };
 
+/* The same of IPv6, whose fields lie elsewhere. */
+struct plan_six {
+	__u64 next;
+	__u64 mask;
+	__u64 growth;
+	__u64 ethernet; /* frame from byte 0: the MACs */
+	__u32 source_mac; /* from 8: its end */
+	__u16 type; /* from 12 */
+	__u16 unused;
+	__u32 version; /* from 14: traffic class and flow label */
+	__u32 length; /* from 18: next header, hop limit */
+	__u64 addresses[4]; /* from 22 */
+	__u64 ports; /* from 54: and sequence number */
+	__u64 flags; /* from 62: acknowledgement, flags, window */
+	__u32 checksum; /* from 70: TCP's */
+	__u32 unused_too;
+};
+
 struct key {
 	__u64 addresses;
 	__u64 ports;
@@ -46,6 +66,14 @@ struct {
 	__type(key, __u32);
 	__type(value, struct plan);
 } plans SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(map_flags, BPF_F_MMAPABLE);
+	__uint(max_entries, 1);
+	__type(key, __u32);
+	__type(value, struct plan_six);
+} plans_six SEC(".maps");
 
 struct {
 	__uint(type, BPF_MAP_TYPE_ARRAY);
@@ -76,7 +104,20 @@ static __always_inline struct plan *current_plan(void)
 	return bpf_map_lookup_elem(&plans, &zero);
 }
 
-/* A flow for this packet; the next one's number follows by a permutation of them all, whose order no prefetcher knows. */
+static __always_inline struct plan_six *current_plan_six(void)
+{
+	__u32 zero = 0;
+
+	return bpf_map_lookup_elem(&plans_six, &zero);
+}
+
+/* A permutation of all flows, whose order no prefetcher knows. */
+static __always_inline __u64 flow_after(__u64 n, __u64 mask)
+{
+	return (n * 0x5851f42d4c957f2dULL + 1) & mask;
+}
+
+/* A flow for this packet; the next one's number follows. */
 static __always_inline struct key next_key(struct plan *plan)
 {
 	__u64 n = plan->next;
@@ -91,7 +132,7 @@ static __always_inline struct key next_key(struct plan *plan)
 			key = *stored;
 		return key;
 	}
-	plan->next = (n * 0x5851f42d4c957f2dULL + 1) & plan->mask;
+	plan->next = flow_after(n, plan->mask);
 	/* The client's address and port on the wire: their last bytes count. */
 	key.addresses += (n & 0xff00) << 8 | (n & 0xff) << 24;
 	key.ports += (n >> 16 & 0xff) << 8;
@@ -110,6 +151,33 @@ static __always_inline void write_frame(void *start, const struct plan *plan, st
 	*(__u16 *)(start + 50) = plan->checksums >> 16;
 }
 
+static __always_inline void write_frame_six(void *start, struct plan_six *plan)
+{
+	__u64 n = plan->next;
+
+	plan->next = flow_after(n, plan->mask);
+	*(__u64 *)start = plan->ethernet;
+	*(__u32 *)(start + 8) = plan->source_mac;
+	*(__u16 *)(start + 12) = plan->type;
+	*(__u32 *)(start + 14) = plan->version;
+	*(__u32 *)(start + 18) = plan->length;
+	*(__u64 *)(start + 22) = plan->addresses[0];
+	/* As of IPv4: the last bytes of the client's address and port. */
+	*(__u64 *)(start + 30) = plan->addresses[1] + ((n >> 8 & 0xff) << 48 | (n & 0xff) << 56);
+	*(__u64 *)(start + 38) = plan->addresses[2];
+	*(__u64 *)(start + 46) = plan->addresses[3];
+	*(__u64 *)(start + 54) = plan->ports + ((n >> 16 & 0xff) << 8);
+	*(__u64 *)(start + 62) = plan->flags;
+	*(__u32 *)(start + 70) = plan->checksum;
+}
+
+/* What the last packet's target put in front goes; where it put nothing there, the call is made all the same. */
+static __always_inline void take_growth_off(struct xdp_md *ctx, int growth, __u32 frame)
+{
+	if (growth)
+		bpf_xdp_adjust_head(ctx, ctx->data_end - ctx->data > frame ? growth : -growth);
+}
+
 SEC("xdp")
 int generate_xdp(struct xdp_md *ctx)
 {
@@ -118,12 +186,7 @@ int generate_xdp(struct xdp_md *ctx)
 
 	if (!plan)
 		return XDP_ABORTED;
-	/* What the last packet's target put in front goes; where it put nothing there, the call is made all the same. */
-	if (plan->growth) {
-		int growth = plan->growth;
-
-		bpf_xdp_adjust_head(ctx, ctx->data_end - ctx->data > FRAME ? growth : -growth);
-	}
+	take_growth_off(ctx, plan->growth, FRAME);
 	start = (void *)(long)ctx->data;
 	end = (void *)(long)ctx->data_end;
 	if (start + FRAME > end)
@@ -142,6 +205,37 @@ int generate_tc(struct __sk_buff *skb)
 	if (!plan || start + FRAME > end)
 		return TC_ACT_SHOT;
 	write_frame(start, plan, next_key(plan));
+	bpf_tail_call_static(skb, &tc_target, 0);
+	return TC_ACT_SHOT;
+}
+
+SEC("xdp")
+int generate_xdp_six(struct xdp_md *ctx)
+{
+	struct plan_six *plan = current_plan_six();
+	void *start, *end;
+
+	if (!plan)
+		return XDP_ABORTED;
+	take_growth_off(ctx, plan->growth, FRAME_SIX);
+	start = (void *)(long)ctx->data;
+	end = (void *)(long)ctx->data_end;
+	if (start + FRAME_SIX > end)
+		return XDP_ABORTED;
+	write_frame_six(start, plan);
+	bpf_tail_call_static(ctx, &xdp_target, 0);
+	return XDP_ABORTED;
+}
+
+SEC("tc")
+int generate_tc_six(struct __sk_buff *skb)
+{
+	struct plan_six *plan = current_plan_six();
+	void *start = (void *)(long)skb->data, *end = (void *)(long)skb->data_end;
+
+	if (!plan || start + FRAME_SIX > end)
+		return TC_ACT_SHOT;
+	write_frame_six(start, plan);
 	bpf_tail_call_static(skb, &tc_target, 0);
 	return TC_ACT_SHOT;
 }

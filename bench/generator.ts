@@ -15,7 +15,9 @@ export type Hook = 'xdp' | 'tc';
 
 export const tcpFlag = { syn: 0x02, ack: 0x10 } as const;
 
-/** Which packets come. */
+export type Family = 4 | 6;
+
+/** Which packets come: of IPv6 if the VIP is. */
 export interface Traffic {
   /** A power of two. */
   readonly flows: number;
@@ -43,11 +45,12 @@ export interface Key {
   readonly ports: bigint;
 }
 
-const frameBytes = 60;
+const frameBytes = { 4: 60, 6: 80 } as const;
 /** Of flow 0. */
 const clientPort = 0x4000;
-const ipv4 = 0x0008;
+const etherTypes = { 4: 0x0008, 6: 0xdd86 } as const;
 const withoutOptions = 0x45;
+const versionSix = 0x60;
 const ttl = 64;
 const dontFragment = 0x0040;
 const tcpProtocol = 6;
@@ -55,9 +58,10 @@ const dataOffset = 5 << 4;
 
 export class Generator implements Disposable {
   readonly #object: BpfObject;
-  readonly #maps: Readonly<Record<'plans' | 'keys' | 'xdp_target' | 'tc_target', BpfMap>>;
+  readonly #maps: Readonly<Record<'plans' | 'plans_six' | 'keys' | 'xdp_target' | 'tc_target', BpfMap>>;
   readonly #programs = new Map<string, BpfProgram>();
   #context: { readonly context?: Buffer } = {};
+  #family: Family = 4;
   readonly #layouts = readLayouts(objectPath);
   /** Those that the map holds. */
   #keys: readonly Key[] | undefined;
@@ -67,11 +71,14 @@ export class Generator implements Disposable {
     this.#object = BpfObject.open(objectPath);
     this.#object.load();
     const map = (name: string): BpfMap => this.#object.map(name);
-    this.#maps = { plans: map('plans'), keys: map('keys'), xdp_target: map('xdp_target'), tc_target: map('tc_target') };
+    this.#maps = {
+      ...{ plans: map('plans'), plans_six: map('plans_six'), keys: map('keys') },
+      ...{ xdp_target: map('xdp_target'), tc_target: map('tc_target') },
+    };
   }
 
   /** One of its own programs. */
-  program(name: 'generate_xdp' | 'generate_tc' | 'empty_xdp' | 'empty_tc' | 'bare_redirect'): BpfProgram {
+  program(name: `generate_${Hook}` | `generate_${Hook}_six` | `empty_${Hook}` | 'bare_redirect'): BpfProgram {
     const known = this.#programs.get(name) ?? this.#object.program(name);
     this.#programs.set(name, known);
     return known;
@@ -84,9 +91,10 @@ export class Generator implements Disposable {
   }
 
   plan(traffic: Traffic): void {
-    const bytes = new Uint8Array(this.#maps.plans.mmap());
-    encodeInto(this.#layouts.struct('plan'), frameOf(traffic), bytes);
-    this.#context = traffic.ingress === undefined ? {} : { context: xdpContext(traffic.ingress) };
+    this.#family = parseAddress(traffic.vip).family;
+    const frame = this.#family === 4 ? frameOf(traffic) : frameSixOf(traffic);
+    encodeInto(this.#layouts.struct(this.#names.layout), frame, this.#plan());
+    this.#context = traffic.ingress === undefined ? {} : { context: xdpContext(traffic.ingress, this.#family) };
     if (traffic.keys === undefined || traffic.keys === this.#keys) return;
     this.#keys = traffic.keys;
     const keys = new BigUint64Array(traffic.keys.flatMap(({ addresses, ports }) => [addresses, ports]));
@@ -95,15 +103,23 @@ export class Generator implements Disposable {
 
   /** Number of the flow that the next packet would be of. */
   next(): number {
-    const { next } = decode<{ next: bigint }>(this.#layouts.struct('plan'), new Uint8Array(this.#maps.plans.mmap()));
-    return Number(next);
+    return Number(decode<{ next: bigint }>(this.#layouts.struct(this.#names.layout), this.#plan()).next);
+  }
+
+  /** The plan of this family's packets. */
+  get #names(): { readonly map: 'plans' | 'plans_six'; readonly layout: 'plan' | 'plan_six' } {
+    return this.#family === 4 ? { map: 'plans', layout: 'plan' } : { map: 'plans_six', layout: 'plan_six' };
+  }
+
+  #plan(): Uint8Array {
+    return new Uint8Array(this.#maps[this.#names.map].mmap());
   }
 
   /** ns of CPU time a packet, and not of the clock: others use this machine too. */
   run(hook: Hook, packets: number): number {
-    const program = this.program(`generate_${hook}`);
-    const packet = Buffer.alloc(frameBytes);
-    packet.writeUInt16LE(ipv4, 12);
+    const program = this.program(this.#family === 4 ? `generate_${hook}` : `generate_${hook}_six`);
+    const packet = Buffer.alloc(frameBytes[this.#family]);
+    packet.writeUInt16LE(etherTypes[this.#family], 12);
     const before = process.cpuUsage();
     program.testRun({ packet, repeat: packets, ...(hook === 'xdp' ? this.#context : {}) });
     const { user, system } = process.cpuUsage(before);
@@ -116,30 +132,24 @@ export class Generator implements Disposable {
 }
 
 /** struct xdp_md: where the frame ends, and where it came in. */
-function xdpContext({ index }: Ingress): Buffer {
+function xdpContext({ index }: Ingress, family: Family): Buffer {
   const context = Buffer.alloc(24);
-  context.writeUInt32LE(frameBytes, 4);
+  context.writeUInt32LE(frameBytes[family], 4);
   context.writeUInt32LE(index, 12);
   return context;
 }
 
 /** struct plan's part of it. */
 function frameOf({ flows, first = 0, client, vip, port, tcpFlags, ingress, growth = 0, keys }: Traffic): object {
-  const frame = Buffer.alloc(frameBytes);
-  if (ingress !== undefined) frame.write(ingress.mac.replaceAll(':', ''), 'hex');
-  frame.writeUInt8(2, 6);
-  frame.writeUInt16LE(ipv4, 12);
+  const frame = ethernet(4, ingress);
   frame.writeUInt8(withoutOptions, 14);
-  frame.writeUInt16BE(frameBytes - 14, 16);
+  frame.writeUInt16BE(frame.length - 14, 16);
   frame.writeUInt16LE(dontFragment, 20);
   frame.writeUInt8(ttl, 22);
   frame.writeUInt8(tcpProtocol, 23);
   frame.set(parseAddress(client).bytes, 26);
   frame.set(parseAddress(vip).bytes, 30);
-  frame.writeUInt16BE(clientPort, 34);
-  frame.writeUInt16BE(port, 36);
-  frame.writeUInt8(dataOffset, 46);
-  frame.writeUInt8(tcpFlags, 47);
+  writeTcp(frame, 34, port, tcpFlags);
   return {
     next: BigInt(first),
     mask: BigInt(flows - 1),
@@ -153,4 +163,45 @@ function frameOf({ flows, first = 0, client, vip, port, tcpFlags, ingress, growt
     flags: frame.readBigUInt64LE(42),
     checksums: 0x1234_5678,
   };
+}
+
+/** struct plan_six's. */
+function frameSixOf({ flows, first = 0, client, vip, port, tcpFlags, ingress, growth = 0 }: Traffic): object {
+  const frame = ethernet(6, ingress);
+  frame.writeUInt8(versionSix, 14);
+  frame.writeUInt16BE(frame.length - 54, 18);
+  frame.writeUInt8(tcpProtocol, 20);
+  frame.writeUInt8(ttl, 21);
+  frame.set(parseAddress(client).bytes, 22);
+  frame.set(parseAddress(vip).bytes, 38);
+  writeTcp(frame, 54, port, tcpFlags);
+  return {
+    next: BigInt(first),
+    mask: BigInt(flows - 1),
+    growth: BigInt(growth),
+    ethernet: frame.readBigUInt64LE(0),
+    source_mac: frame.readUInt32LE(8),
+    type: frame.readUInt16LE(12),
+    version: frame.readUInt32LE(14),
+    length: frame.readUInt32LE(18),
+    addresses: [22, 30, 38, 46].map((at) => frame.readBigUInt64LE(at)),
+    ports: frame.readBigUInt64LE(54),
+    flags: frame.readBigUInt64LE(62),
+    checksum: 0x1234,
+  };
+}
+
+function ethernet(family: Family, ingress: Ingress | undefined): Buffer {
+  const frame = Buffer.alloc(frameBytes[family]);
+  if (ingress !== undefined) frame.write(ingress.mac.replaceAll(':', ''), 'hex');
+  frame.writeUInt8(2, 6);
+  frame.writeUInt16LE(etherTypes[family], 12);
+  return frame;
+}
+
+function writeTcp(frame: Buffer, at: number, port: number, flags: number): void {
+  frame.writeUInt16BE(clientPort, at);
+  frame.writeUInt16BE(port, at + 2);
+  frame.writeUInt8(dataOffset, at + 12);
+  frame.writeUInt8(flags, at + 13);
 }

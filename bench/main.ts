@@ -13,7 +13,7 @@ process.stdout.write(values.json ? `${JSON.stringify(toDocument(report))}\n` : f
 function toDocument({ rows, floorNs }: Report): object {
   const round = (ns: number): number => Math.round(ns * 10) / 10;
   return {
-    rows: rows.map(({ name, flows, ns }) => ({ name, family: 4, flows, ns: round(ns) })),
+    rows: rows.map(({ name, family, flows, ns }) => ({ name, family, flows, ns: round(ns) })),
     floorNs: round(floorNs),
   };
 }

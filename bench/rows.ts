@@ -3,13 +3,14 @@ import { join } from 'node:path';
 import type { Maps } from '../src/dataplane/maps.ts';
 import { BpfProgram } from '../src/kernel/program.ts';
 import { type Method, schedulers } from '../src/model/service.ts';
-import { Generator, type Hook, type Ingress, type Traffic, tcpFlag } from './generator.ts';
+import { type Family, Generator, type Hook, type Ingress, type Traffic, tcpFlag } from './generator.ts';
 import { type Figure, run, type Sample, sample, toFigure } from './measure.ts';
 import { replies } from './replies.ts';
-import { clients, port, services, vip, withScene } from './scene.ts';
+import { places, port, services, withScene } from './scene.ts';
 
 export interface Row extends Figure {
   readonly name: string;
+  readonly family: Family;
   readonly flows: number;
 }
 
@@ -19,70 +20,84 @@ export interface Report {
   readonly floorNs: number;
 }
 
-const flowCounts = [1, 1 << 10, 1 << 16, 1 << 19];
+/** A translated connection of IPv6 takes four places in the table, of IPv4 two. */
+const mostFlows = { 4: 1 << 19, 6: 1 << 18 } as const;
+const flowCounts = { 4: [1, 1 << 10, 1 << 16, mostFlows[4]], 6: [1, 1 << 10, 1 << 16, mostFlows[6]] } as const;
 const tcFlowCounts = [1, 1 << 16];
-const mostFlows = 1 << 19;
 const runs = 9;
 const packets = 1 << 18;
 /** New connections come in so many parts, each a sample. */
 const parts = 16;
-const tunnelHeader = 20;
+const tunnelHeaders = { 4: 20, 6: 40 } as const;
 const methods: readonly Method[] = ['masq', 'gate', 'tunnel', 'fullnat'];
 
-const bareClient = { client: clients, vip, port };
+function bareClient(family: Family): { client: string; vip: string; port: number } {
+  const { clients, vip } = places[family];
+  return { client: clients, vip, port };
+}
 
 export function measureAll(say: (text: string) => void): Report {
   using generator = new Generator();
   const bare = bareSamples(generator);
-  const rows = [toRow('empty program', 1, bare.empty), toRow('parse and redirect', 1, bare.redirect)];
-  for (const method of methods) {
-    say(`${method}: ${mostFlows} connections`);
-    rows.push(...withScene(services(method, ['wlc']), (maps, ingress) => methodRows(generator, maps, ingress, method)));
+  const rows = [toRow('empty program', 4, 1, bare.empty), toRow('parse and redirect', 4, 1, bare.redirect)];
+  for (const family of [4, 6] as const) {
+    for (const method of methods) {
+      say(`${method}: ${mostFlows[family]} connections of IPv${family}`);
+      const measure = (maps: Maps, ingress: Ingress): readonly Row[] =>
+        methodRows(generator, maps, ingress, family, method);
+      rows.push(...withScene(services(family, method, ['wlc']), measure));
+    }
   }
   say('schedulers');
-  rows.push(...withScene(services('gate', schedulers), (maps, ingress) => schedulerRows(generator, maps, ingress)));
+  rows.push(...withScene(services(4, 'gate', schedulers), (maps, ingress) => schedulerRows(generator, maps, ingress)));
   return { rows, floorNs: Math.min(...bare.empty.map(({ floor }) => floor)) };
 }
 
 function bareSamples(generator: Generator): Record<'empty' | 'redirect', readonly Sample[]> {
-  const traffic = { ...bareClient, flows: 1, tcpFlags: tcpFlag.ack };
+  const traffic = { ...bareClient(4), flows: 1, tcpFlags: tcpFlag.ack };
   const of = (name: 'empty_xdp' | 'bare_redirect'): readonly Sample[] =>
     repeat(() => sample(generator, 'xdp', generator.program(name), traffic, packets));
   return { empty: of('empty_xdp'), redirect: of('bare_redirect') };
 }
 
-function methodRows(generator: Generator, maps: Maps, ingress: Ingress, method: Method): readonly Row[] {
-  const client = { ...bareClient, ingress };
+function methodRows(
+  generator: Generator,
+  maps: Maps,
+  ingress: Ingress,
+  family: Family,
+  method: Method,
+): readonly Row[] {
+  const client = { ...bareClient(family), ingress };
   using xdp = openProgram(maps, 'director_xdp');
   using tc = openProgram(maps, 'director_tc');
-  const growth = method === 'tunnel' ? tunnelHeader : 0;
-  const created = fill(generator, maps, xdp, { ...client, flows: mostFlows, tcpFlags: tcpFlag.syn, growth });
-  run(generator, 'xdp', xdp, { ...client, flows: mostFlows, tcpFlags: tcpFlag.ack, growth }, mostFlows);
+  const growth = method === 'tunnel' ? tunnelHeaders[family] : 0;
+  const created = fill(generator, maps, xdp, { ...client, flows: mostFlows[family], tcpFlags: tcpFlag.syn, growth });
+  run(generator, 'xdp', xdp, { ...client, flows: mostFlows[family], tcpFlags: tcpFlag.ack, growth }, mostFlows[family]);
   const established = (hook: Hook, program: BpfProgram, name: string, flows: number): Row => {
-    const traffic = { ...(hook === 'xdp' ? client : bareClient), flows, tcpFlags: tcpFlag.ack, growth };
-    return row(generator, maps, hook, program, name, traffic);
+    const traffic = { ...(hook === 'xdp' ? client : bareClient(family)), flows, tcpFlags: tcpFlag.ack, growth };
+    return row(generator, maps, hook, program, { name, family }, traffic);
   };
-  const found = flowCounts.map((flows) => established('xdp', xdp, `${method} established`, flows));
-  const translates = method === 'masq' || method === 'fullnat';
-  if (translates) {
-    for (const flows of flowCounts) {
+  const found = flowCounts[family].map((flows) => established('xdp', xdp, `${method} established`, flows));
+  // By IPv6 a reply is found and rewritten as a request is.
+  if (family === 4 && (method === 'masq' || method === 'fullnat')) {
+    for (const flows of flowCounts[family]) {
       const keys = replies(maps, flows);
       const traffic = { ...client, flows, tcpFlags: tcpFlag.ack, keys };
-      found.push(row(generator, maps, 'xdp', xdp, `${method} reply`, traffic));
+      found.push(row(generator, maps, 'xdp', xdp, { name: `${method} reply`, family }, traffic));
     }
   }
   // A tunnel header can't be taken off again within a test run of a socket buffer.
   if (!growth) found.push(...tcFlowCounts.map((flows) => established('tc', tc, `tc ${method} established`, flows)));
-  return [...found, toRow(`${method} new`, mostFlows, created)];
+  return [...found, toRow(`${method} new`, family, mostFlows[family], created)];
 }
 
 function schedulerRows(generator: Generator, maps: Maps, ingress: Ingress): readonly Row[] {
-  const client = { ...bareClient, ingress };
+  const client = { ...bareClient(4), ingress };
   using xdp = openProgram(maps, 'director_xdp');
   const flows = 1 << 15;
   return schedulers.map((scheduler, index) => {
     const traffic = { ...client, port: port + index, flows, tcpFlags: tcpFlag.syn };
-    return toRow(`${scheduler} new`, flows, fill(generator, maps, xdp, traffic));
+    return toRow(`${scheduler} new`, 4, flows, fill(generator, maps, xdp, traffic));
   });
 }
 
@@ -99,14 +114,21 @@ function fill(generator: Generator, maps: Maps, program: BpfProgram, traffic: Tr
   return samples;
 }
 
-function row(generator: Generator, maps: Maps, hook: Hook, program: BpfProgram, name: string, traffic: Traffic): Row {
+function row(
+  generator: Generator,
+  maps: Maps,
+  hook: Hook,
+  program: BpfProgram,
+  { name, family }: Pick<Row, 'name' | 'family'>,
+  traffic: Traffic,
+): Row {
   run(generator, hook, program, traffic, Math.max(traffic.flows, 1 << 14)); // warms caches up
   const count = Math.max(traffic.flows, packets);
   const before = total(maps, 'in_packets');
   const samples = repeat(() => sample(generator, hook, program, traffic, count));
   // XDP leaves replies to TC when it has to look a client's route up: that is the reply's cost too.
   if (traffic.keys === undefined) expectAll(`packets of ${name}`, total(maps, 'in_packets') - before, runs * count);
-  return toRow(name, traffic.flows, samples);
+  return toRow(name, family, traffic.flows, samples);
 }
 
 /** A few packets look routes up and leave the rest of their way to TC. */
@@ -133,6 +155,6 @@ function repeat(work: () => Sample): readonly Sample[] {
   return Array.from({ length: runs }, work);
 }
 
-function toRow(name: string, flows: number, samples: readonly Sample[]): Row {
-  return { name, flows, ...toFigure(samples) };
+function toRow(name: string, family: Family, flows: number, samples: readonly Sample[]): Row {
+  return { name, family, flows, ...toFigure(samples) };
 }

@@ -7,26 +7,41 @@ import type { Maps } from '../src/dataplane/maps.ts';
 import { findPlace } from '../src/dataplane/place.ts';
 import { interfaces } from '../src/kernel/interfaces.ts';
 import { withNetns } from '../src/kernel/namespace.ts';
-import { parseAddress } from '../src/model/address.ts';
+import { type Address, parseAddress } from '../src/model/address.ts';
 import type { Method, Scheduler, Service } from '../src/model/service.ts';
-import type { Ingress } from './generator.ts';
+import type { Family, Ingress } from './generator.ts';
 
-export const vip = '198.51.100.10';
 export const port = 80;
-/** Clients are 10.64.0.0 to 10.64.255.255, behind a router. */
-export const clients = '10.64.0.0';
-const rips = [11, 12, 13, 14].map((last) => `192.0.2.${last}`);
+
+interface Places {
+  readonly vip: string;
+  /** The first of 65,536 clients, behind a router. */
+  readonly clients: string;
+  readonly clientsPrefix: number;
+  /** How the director's own network begins. */
+  readonly network: string;
+  readonly networkPrefix: number;
+}
+
+export const places: Readonly<Record<Family, Places>> = {
+  4: { vip: '198.51.100.10', clients: '10.64.0.0', clientsPrefix: 16, network: '192.0.2.', networkPrefix: 24 },
+  6: { vip: '2001:db8:a::10', clients: '2001:db8:c::', clientsPrefix: 64, network: '2001:db8:b::', networkPrefix: 64 },
+};
+const families: readonly Family[] = [4, 6];
+const router = 254;
+const realServers = [11, 12, 13, 14];
 /** So many that 512k connections to four real servers find ports. */
-const localAddresses = Array.from({ length: 16 }, (_, index) => `192.0.2.${101 + index}`);
-const router = '192.0.2.254';
+const localAddresses = Array.from({ length: 16 }, (_, index) => 101 + index);
 
 /** One service for each scheduler, on ports from `port` on; their real servers are the same four. */
-export function services(method: Method, schedulers: readonly Scheduler[]): readonly Service[] {
+export function services(family: Family, method: Method, schedulers: readonly Scheduler[]): readonly Service[] {
+  const { vip, network } = places[family];
+  const own = (host: number): Address => parseAddress(`${network}${host}`);
   return schedulers.map((scheduler, index) => ({
     identity: { kind: 'address', protocol: 'tcp', vip: parseAddress(vip), port: port + index },
     scheduler,
-    localAddresses: method === 'fullnat' ? localAddresses.map(parseAddress) : [],
-    destinations: rips.map((rip) => ({ rip: parseAddress(rip), port: port + index, method, weight: 1 })),
+    localAddresses: method === 'fullnat' ? localAddresses.map(own) : [],
+    destinations: realServers.map((host) => ({ rip: own(host), port: port + index, method, weight: 1 })),
   }));
 }
 
@@ -73,11 +88,15 @@ function lay(name: string): void {
   inside('link', 'add', 'd0', 'type', 'veth', 'peer', 'name', 'r0');
   inside('link', 'set', 'd0', 'up');
   inside('link', 'set', 'r0', 'up');
-  inside('address', 'add', '192.0.2.1/24', 'dev', 'd0');
-  for (const [index, address] of [...rips, router].entries()) {
-    inside('neighbour', 'add', address, 'lladdr', `02:00:00:00:00:${10 + index}`, 'nud', 'permanent', 'dev', 'd0');
+  for (const family of families) {
+    const { network, networkPrefix, clients, clientsPrefix } = places[family];
+    inside('address', 'add', `${network}1/${networkPrefix}`, 'dev', 'd0', ...(family === 6 ? ['nodad'] : []));
+    for (const [index, host] of [...realServers, router].entries()) {
+      const mac = `02:00:00:00:00:${10 + index}`;
+      inside('neighbour', 'add', `${network}${host}`, 'lladdr', mac, 'nud', 'permanent', 'dev', 'd0');
+    }
+    inside('route', 'add', `${clients}/${clientsPrefix}`, 'via', `${network}${router}`);
   }
-  inside('route', 'add', `${clients}/16`, 'via', router);
 }
 
 function ip(...words: readonly string[]): void {

@@ -2,12 +2,17 @@
 import type { Report } from './rows.ts';
 
 export function formatTable({ rows, floorNs }: Report): string {
-  const cells = rows.map(({ name, flows, ns, median }) => [name, String(flows), ns.toFixed(1), median.toFixed(1)]);
+  const cells = rows.map(({ name, family, flows, ns, median }) => [
+    family === 4 ? name : `${name}, IPv6`,
+    String(flows),
+    ns.toFixed(1),
+    median.toFixed(1),
+  ]);
   const lines = [['', 'flows', 'ns', 'median'], ...cells].map(([name = '', ...figures]) =>
-    [name.padEnd(26), ...figures.map((text) => text.padStart(9))].join(''),
+    [name.padEnd(30), ...figures.map((text) => text.padStart(9))].join(''),
   );
   return [
-    'CPU time a packet in ns, IPv4, at the quietest of several runs, and their median',
+    'CPU time a packet in ns, at the quietest of several runs, and their median',
     ...lines,
     `The packet generator's own ${floorNs.toFixed(1)} ns are subtracted.`,
     '',
