@@ -18,6 +18,11 @@ test.each([
   ['connections in another order', listing([0, 1], first, second), listing([0, 1], second, first)],
   ['a timer one second on', listing([0, 1], first), listing([0, 1], first.replace('14:59', '15:00'))],
   ['a timer nine seconds on, listed nine seconds later', listing([0, 1], first), listing([7, 17], later)],
+  [
+    'a connection that a slower side has no more',
+    listing([0, 1], first, second),
+    listing([0, 60], first.replace('14:59', '14:00')),
+  ],
   ['flow labels of its own', '$ a\nip6 a > b hlim 64 flow 0x6a1f8 len 20\n', '$ a\nip6 a > b hlim 64 len 20\n'],
 ])('%s agrees', (_, ipvs, fairlead) => {
   expect(compare(ipvs, fairlead)).toEqual([]);
@@ -30,6 +35,11 @@ test.each([
   ['a connection more', listing([0, 1], first), listing([0, 1], first, second)],
   ['another state', listing([0, 1], second), listing([0, 1], second.replace('SYN_RECV   ', 'ESTABLISHED'))],
   ['an end before the last step', `${listing([0, 1], first)}$ ipvsadm -C\n`, listing([0, 1], first)],
+  [
+    'a connection that is gone too early',
+    listing([0, 1], first, second),
+    listing([0, 40], first.replace('14:59', '14:20')),
+  ],
   ['another flow label of a packet forwarded', '$ a\nip6 a > b hlim 63 flow 0x6a1f8\n', '$ a\nip6 a > b hlim 63\n'],
 ])('%s does not agree', (_, ipvs, fairlead) => {
   expect(compare(ipvs, fairlead)).toHaveLength(1);

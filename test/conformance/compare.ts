@@ -75,8 +75,28 @@ function byConnection(a: string, b: string): number {
 }
 
 function isEqual(ipvs: Side, fairlead: Side): boolean {
-  const [left, right] = [linesOf(ipvs), linesOf(fairlead)];
-  return left.length === right.length && left.every((line, at) => isSameLine(line, right[at] ?? '', ipvs, fairlead));
+  const [left, right] = [[...linesOf(ipvs)], [...linesOf(fairlead)]];
+  for (;;) {
+    const [there, here] = [left[0], right[0]];
+    if (there === undefined && here === undefined) return true;
+    if (there !== undefined && here !== undefined && isSameLine(there, here, ipvs, fairlead)) {
+      left.shift();
+      right.shift();
+    } else if (there !== undefined && mayBeOver(there, ipvs, fairlead)) left.shift();
+    else if (here !== undefined && mayBeOver(here, fairlead, ipvs)) right.shift();
+    else return false;
+  }
+}
+
+/** Of a connection that `side` lists: on the other side, which was slower, its timer may have run out. */
+function mayBeOver(line: string, side: Side, other: Side): boolean {
+  if (!entry.test(line)) return false;
+  return side.steps.slice(0, side.index).some(({ title }, sender) => {
+    const sent = other.steps[sender];
+    const listed = other.steps[other.index];
+    if (!title.startsWith('> ') || sent === undefined || listed === undefined) return false;
+    return listed.to - sent.from + EXPIRY_TOLERANCE_S >= timeoutSince(sender, side, line).from;
+  });
 }
 
 /**

@@ -9,27 +9,19 @@ const seed = 1;
 const all = chooseScenarios({ words: [], seed, count: 2 });
 /** A part, which takes three minutes; `npm run conformance` runs all. */
 const part = new Set([
-  ...['cli/ipv6', 'cli/mixed-families', 'cli/persistence', 'cli/sctp', 'cli/services', 'cli/sorting', 'cli/thresholds'],
+  ...['cli/ipv6', 'cli/mixed-families', 'cli/sctp', 'cli/thresholds'],
   ...[
+    'life/counters-of-deleted',
     'life/deleted-server',
     'life/persistence',
     'life/persistence-any-port',
-    'life/persistence-netmask',
     'life/quiescent',
   ],
-  ...[
-    'life/sctp-masq',
-    'life/statistics',
-    'life/tcp-masq',
-    'life/udp-masq',
-    'life/udp-tunnel',
-    'life/same-reply-tuple',
-  ],
+  ...['life/same-reply-tuple', 'life/sctp-masq', 'life/statistics', 'life/udp-tunnel'],
   ...['packets/bad-checksums', 'packets/fragments', 'packets/icmp-from-client', 'packets/icmp-from-server'],
   ...['packets/ipv6-gate', 'packets/ipv6-masq', 'packets/ipv6-tunnel', 'packets/malformed', 'packets/methods'],
   ...['packets/own-errors-counted', 'packets/refusals', 'packets/too-large', 'packets/ttl', 'packets/udp'],
-  ...['schedule/edits', 'schedule/lblc', 'schedule/sh', 'schedule/udp', 'schedule/wlc', 'schedule/wrr'],
-  ...['sockets/dr', 'sockets/nat', 'sockets/tun'],
+  ...['schedule/edits', 'schedule/lblc', 'schedule/threshold-edits', 'schedule/udp', 'schedule/wlc', 'sockets/nat'],
   ...['random/commands-1', 'random/packets-1', 'random/packets-2', 'random/traffic-1', 'random/traffic-2'],
 ]);
 const scenarios = all.filter(({ name }) => part.has(name));

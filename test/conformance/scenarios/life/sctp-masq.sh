@@ -1,8 +1,5 @@
 # An SCTP association's entry: LVS's masq.
 serve "--sctp-service $VIP:9899 -s rr" -m 1
-open 1 sctp 10.0.0.1 27001 $VIP 9899 syn
-connections
-list
 open 1 sctp 10.0.0.1 27002 $VIP 9899
 connections
 list
@@ -22,3 +19,6 @@ open 1 sctp 10.0.0.1 27004 $VIP 9899
 r1 ip 10.1.0.1 10.0.0.1 sctp 80 27004 1 shutdown
 connections
 list
+title 'one that is only begun has 3 s'
+open 1 sctp 10.0.0.1 27001 $VIP 9899 syn
+connections
