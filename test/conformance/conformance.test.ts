@@ -21,7 +21,7 @@ const part = new Set([
   ...['packets/bad-checksums', 'packets/fragments', 'packets/icmp-from-client', 'packets/icmp-from-server'],
   ...['packets/ipv6-gate', 'packets/ipv6-masq', 'packets/ipv6-tunnel', 'packets/malformed', 'packets/methods'],
   ...['packets/own-errors-counted', 'packets/refusals', 'packets/too-large', 'packets/ttl', 'packets/udp'],
-  ...['schedule/edits', 'schedule/lblc', 'schedule/threshold-edits', 'schedule/udp', 'schedule/wlc', 'sockets/nat'],
+  ...['schedule/edits', 'schedule/lblc', 'schedule/thresholds-edited', 'schedule/udp', 'schedule/wlc', 'sockets/nat'],
   ...['random/commands-1', 'random/packets-1', 'random/packets-2', 'random/traffic-1', 'random/traffic-2'],
 ]);
 const scenarios = all.filter(({ name }) => part.has(name));

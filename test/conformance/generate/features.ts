@@ -11,9 +11,7 @@ export type Feature =
   | 'gre and gue'
   | 'settings';
 
-export const lacking: readonly Feature[] = [
-  ...(['one-packet', 'scheduler-flags', 'fo, ovf and mh', 'gre and gue', 'settings'] as const),
-];
+export const lacking: readonly Feature[] = ['gre and gue'];
 
 export const has = (feature: Feature): boolean => !lacking.includes(feature);
 export const schedulers: readonly string[] = [
