@@ -1,4 +1,4 @@
-// `npm run fuzz`: random and damaged packets through the programs, for as long as one likes.
+// `npm run fuzz`: random and damaged packets through the programs, as many as one likes.
 import { parseArgs } from 'node:util';
 import { openFeeder } from '../kernel/feeder.ts';
 import { fuzz } from './fuzz.ts';
