@@ -83,10 +83,6 @@ const notYet: readonly Known[] = [
   },
   { scenarios: ['cli/thresholds', 'schedule/thresholds'], because: 'there are no thresholds yet' },
   {
-    scenarios: ['cli/tunnel-types', 'packets/tunnels', 'packets/too-large-tunnels'],
-    because: 'gre and gue are not there yet',
-  },
-  {
     scenarios: ['packets/bad-header-checksum'],
     because: "an IP header's checksum is not looked at: a wrong one is forwarded as wrong, and opens connections",
   },
@@ -94,10 +90,6 @@ const notYet: readonly Known[] = [
   {
     scenarios: ['packets/icmp-from-client', 'packets/icmp-from-server'],
     because: 'ICMP errors about a connection are left to the director yet',
-  },
-  {
-    scenarios: ['packets/congestion'],
-    because: "a tunnel's header repeats congestion experienced, IPVS's says ECT(0)",
   },
   { scenarios: ['packets/ip-options-recorded'], because: 'a route that is recorded is passed on as it is' },
   {
