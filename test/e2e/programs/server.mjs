@@ -41,7 +41,7 @@ function obey(socket) {
   });
 }
 
-const udp = createSocket('udp4');
+const udp = createSocket(address.includes(':') ? 'udp6' : 'udp4');
 udp.on('message', (message, { address: client, port }) => {
   udp.send([`${name} `, message], port, client);
 });
