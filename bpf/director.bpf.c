@@ -65,8 +65,8 @@ static __always_inline void take_from(enum family family, struct walk *walk, con
 	}
 }
 
-/* Why a packet can't take its way. XDP, which leaves all of these to TC, knows a way by its MAC. */
-static __always_inline enum reason obstacle(enum hook hook, enum family way_family, struct walk *walk)
+/* Why a packet can't take its way. XDP, which leaves all of these to TC, knows a way by its MAC. `header`: a tunnel's, in bytes. */
+static __always_inline enum reason obstacle(enum hook hook, struct walk *walk, __u32 header)
 {
 	const struct packet *packet = &walk->packet;
 
@@ -80,7 +80,7 @@ static __always_inline enum reason obstacle(enum hook hook, enum family way_fami
 			if (walk->new_family == FAMILY_4) /* of the packet in the tunnel */
 				walk->packet.dont_fragment = 0;
 		}
-		walk->way->mtu -= tunnel_header(way_family);
+		walk->way->mtu -= header;
 	}
 	if (walk->way->mtu && packet->segment > walk->way->mtu)
 		return packet->dont_fragment ? REASON_TOO_BIG : REASON_MUST_FRAGMENT;
@@ -103,33 +103,32 @@ static __always_inline enum verdict refuse(enum hook hook, enum family family, c
 	return answer_by_icmp(family, walk, destination, reason);
 }
 
-/* Does the connection's tunnel lead to a real server of the other family? */
-static __always_inline bool is_tunnel_to_other(enum family family, const struct walk *walk,
-					       const struct destination *destination)
+/* Does it go by a tunnel that is more than IP in IP of its own family? One comparison. */
+static __always_inline bool is_wrapped(enum family family, const struct walk *walk,
+				       const struct destination *destination)
 {
-	return walk->method == METHOD_TUNNEL && READ_ONCE(destination->family) != family;
+	return walk->method == METHOD_TUNNEL && READ_ONCE(destination->wrapping) != family;
 }
 
-/* gate and tunnel. The tags are off. `way_family`: of the way, which only a tunnel may have other than the packet's. */
-static __always_inline enum verdict forward_whole(void *ctx, enum hook hook, enum family family, enum family way_family,
+/* gate and tunnel. The tags are off. */
+static __always_inline enum verdict forward_whole(void *ctx, enum hook hook, enum family family,
 						  const struct walk *walk, const struct address *rip)
 {
-	if (way_family == family && walk->method == METHOD_GATE)
+	if (walk->method == METHOD_GATE)
 		return is_xdp(hook) ? route_xdp(ctx, hook, family, walk) : route_tc(ctx, hook, family, walk);
 	if (is_none(&walk->way->source))
 		return drop(hook, REASON_NO_LOCAL_ADDRESS);
-	return is_xdp(hook) ? tunnel_xdp(ctx, hook, family, way_family, walk, rip)
-			    : tunnel_tc(ctx, hook, family, way_family, walk, rip);
+	return is_xdp(hook) ? tunnel_xdp(ctx, hook, family, walk, rip) : tunnel_tc(ctx, hook, family, walk, rip);
 }
 
-static __always_inline enum verdict forward(void *ctx, enum hook hook, enum family family, enum family way_family,
-					    struct walk *walk, const struct address *rip)
+static __always_inline enum verdict forward(void *ctx, enum hook hook, enum family family, struct walk *walk,
+					    const struct address *rip)
 {
 	if (!is_xdp(hook) && !take_tags_off(ctx, &walk->packet))
 		return drop(hook, REASON_ADJUST_FAILED);
-	if (way_family == family && (walk->method == METHOD_MASQ || walk->method == METHOD_FULLNAT))
+	if (walk->method == METHOD_MASQ || walk->method == METHOD_FULLNAT)
 		return is_xdp(hook) ? translate_xdp(ctx, hook, family, walk) : translate_tc(ctx, hook, family, walk);
-	return forward_whole(ctx, hook, family, way_family, walk, rip);
+	return forward_whole(ctx, hook, family, walk, rip);
 }
 
 /* The real server is the director itself: its own stack takes gate's and tunnel's packets as they are (Local). */
@@ -139,28 +138,31 @@ static __always_inline bool is_for_director(const struct walk *walk, enum reason
 	       (walk->method == METHOD_GATE || walk->method == METHOD_TUNNEL);
 }
 
+#include "wrap.h"
+
 #include "related.h"
+#include "unwrap.h"
 
 /* The walk's end: way, account, forward. */
-static __always_inline enum verdict send_on(void *ctx, enum hook hook, enum family family, enum family way_family,
-					    struct walk *walk, struct destination *destination)
+static __always_inline enum verdict send_on(void *ctx, enum hook hook, enum family family, struct walk *walk,
+					    struct destination *destination)
 {
-	bool is_reply = way_family == family ? walk->is_reply : false;
+	bool is_reply = walk->is_reply;
 	struct address client = target_of(family, &walk->new_addresses); /* of a reply */
 	enum reason reason;
 	bool is_known;
 
 	is_known = is_reply ? known_way_to_client(hook, family, &client, walk->now, walk->way)
-			    : known_way_to_destination(hook, way_family, destination, walk->now, walk->way);
+			    : known_way_to_destination(hook, family, destination, walk->now, walk->way);
 	if (!is_known) {
 		if (hook == HOOK_XDP_ESTABLISHED)
 			return VERDICT_WALK;
 		if (is_reply)
 			look_up_way_to_client(ctx, hook, family, &client, walk->now, walk->way);
 		else
-			look_up_way_to_destination(ctx, hook, way_family, destination, walk->now, walk->way);
+			look_up_way_to_destination(ctx, hook, family, destination, walk->now, walk->way);
 	}
-	reason = obstacle(hook, way_family, walk);
+	reason = obstacle(hook, walk, tunnel_header(family));
 
 	/* The packet that looked up goes by TC too, whose neighbour code probes: XDP alone would keep a stale MAC for ever. */
 	if (is_xdp(hook) && (!walk->way->l2 || walk->way->fib != NO_LOOKUP || reason != REASON_NONE))
@@ -168,7 +170,7 @@ static __always_inline enum verdict send_on(void *ctx, enum hook hook, enum fami
 	if (hook == HOOK_TRACE) {
 		bool is_own = is_for_director(walk, reason);
 
-		trace_walk(family, way_family, walk, is_own ? REASON_NONE : reason);
+		trace_walk(family, family, walk, is_own ? REASON_NONE : reason);
 		if (is_own)
 			return VERDICT_PASS;
 		return reason == REASON_NONE ? VERDICT_SENT : VERDICT_DROP;
@@ -183,7 +185,7 @@ static __always_inline enum verdict send_on(void *ctx, enum hook hook, enum fami
 		track(walk->flow, walk->slot, &walk->packet, is_reply, walk->now);
 	count_packet(walk->destination, is_reply, walk->packet.length);
 	if (reason == REASON_NONE)
-		return forward(ctx, hook, family, way_family, walk, &destination->rip);
+		return forward(ctx, hook, family, walk, &destination->rip);
 	if (is_for_director(walk, reason))
 		return VERDICT_PASS;
 	return refuse(hook, family, walk, destination, reason);
@@ -251,11 +253,9 @@ static __always_inline enum verdict walk_packet(void *ctx, enum hook hook, enum 
 	if (!walk.is_reply && is_gone(destination))
 		return hook == HOOK_XDP_ESTABLISHED ? VERDICT_WALK : drop(hook, REASON_DESTINATION_GONE);
 
-	if (is_tunnel_to_other(family, &walk, destination))
-		return hook == HOOK_XDP_ESTABLISHED
-			       ? VERDICT_WALK
-			       : send_on(ctx, hook, family, other_family(family), &walk, destination);
-	return send_on(ctx, hook, family, family, &walk, destination);
+	if (is_wrapped(family, &walk, destination))
+		return hook == HOOK_XDP_ESTABLISHED ? VERDICT_WALK : hand_over(hook, &walk, false);
+	return send_on(ctx, hook, family, &walk, destination);
 }
 
 #include "one_packet.h"
@@ -268,6 +268,7 @@ static __always_inline int xdp_action(enum verdict verdict)
 	case VERDICT_SENT_BACK:
 		return XDP_TX;
 	case VERDICT_DROP:
+	case VERDICT_WRAP: /* which could not be called */
 		return XDP_DROP;
 	default:
 		return XDP_PASS;
@@ -291,6 +292,14 @@ SEC("xdp")
 int director_one_packet(struct xdp_md *ctx);
 SEC("xdp")
 int director_one_packet_six(struct xdp_md *ctx);
+SEC("xdp")
+int director_wrap(struct xdp_md *ctx);
+SEC("xdp")
+int director_wrap_six(struct xdp_md *ctx);
+SEC("xdp")
+int director_trace_wrap(struct xdp_md *ctx);
+SEC("xdp")
+int director_trace_wrap_six(struct xdp_md *ctx);
 
 enum stage {
 	STAGE_WALK,
@@ -298,6 +307,10 @@ enum stage {
 	STAGE_XDP_SIX,
 	STAGE_ONE_PACKET,
 	STAGE_ONE_PACKET_SIX,
+	STAGE_WRAP,
+	STAGE_WRAP_SIX,
+	STAGE_TRACE_WRAP,
+	STAGE_TRACE_WRAP_SIX,
 	STAGES,
 };
 
@@ -314,8 +327,19 @@ struct {
 			[STAGE_XDP_SIX] = (void *)&director_xdp_six,
 			[STAGE_ONE_PACKET] = (void *)&director_one_packet,
 			[STAGE_ONE_PACKET_SIX] = (void *)&director_one_packet_six,
+			[STAGE_WRAP] = (void *)&director_wrap,
+			[STAGE_WRAP_SIX] = (void *)&director_wrap_six,
+			[STAGE_TRACE_WRAP] = (void *)&director_trace_wrap,
+			[STAGE_TRACE_WRAP_SIX] = (void *)&director_trace_wrap_six,
 		},
 };
+
+static __always_inline int wrap_or_end(struct xdp_md *ctx, enum family family, enum verdict verdict)
+{
+	if (verdict == VERDICT_WRAP)
+		bpf_tail_call_static(ctx, &stages, family == FAMILY_4 ? STAGE_WRAP : STAGE_WRAP_SIX);
+	return end_at_xdp(verdict);
+}
 
 static __always_inline int walk_at_xdp(struct xdp_md *ctx, enum family family)
 {
@@ -323,7 +347,7 @@ static __always_inline int walk_at_xdp(struct xdp_md *ctx, enum family family)
 
 	if (verdict == VERDICT_ONE_PACKET)
 		bpf_tail_call_static(ctx, &stages, family == FAMILY_4 ? STAGE_ONE_PACKET : STAGE_ONE_PACKET_SIX);
-	return end_at_xdp(verdict);
+	return wrap_or_end(ctx, family, verdict);
 }
 
 /* All of the walk that XDP can do. */
@@ -342,13 +366,13 @@ int director_walk_six(struct xdp_md *ctx)
 SEC("xdp")
 int director_one_packet(struct xdp_md *ctx)
 {
-	return end_at_xdp(walk_one_packet(ctx, HOOK_XDP, FAMILY_4));
+	return wrap_or_end(ctx, FAMILY_4, walk_one_packet(ctx, HOOK_XDP, FAMILY_4));
 }
 
 SEC("xdp")
 int director_one_packet_six(struct xdp_md *ctx)
 {
-	return end_at_xdp(walk_one_packet(ctx, HOOK_XDP, FAMILY_6));
+	return wrap_or_end(ctx, FAMILY_6, walk_one_packet(ctx, HOOK_XDP, FAMILY_6));
 }
 
 /* What is attached. Without the rest of the walk a packet of gate takes 22 ns instead of 30, of masq 24 instead of 34. */
@@ -374,6 +398,18 @@ int director_xdp_six(struct xdp_md *ctx)
 	return xdp_action(verdict);
 }
 
+SEC("xdp")
+int director_wrap(struct xdp_md *ctx)
+{
+	return end_at_xdp(wrap_packet(ctx, HOOK_XDP, FAMILY_4));
+}
+
+SEC("xdp")
+int director_wrap_six(struct xdp_md *ctx)
+{
+	return end_at_xdp(wrap_packet(ctx, HOOK_XDP, FAMILY_6));
+}
+
 static __always_inline int tc_action(enum verdict verdict)
 {
 	switch (verdict) {
@@ -381,6 +417,8 @@ static __always_inline int tc_action(enum verdict verdict)
 		return TC_ACT_REDIRECT;
 	case VERDICT_DROP:
 	case VERDICT_ANSWER: /* which could not be called */
+	case VERDICT_ANSWER_OTHER:
+	case VERDICT_WRAP:
 		return TC_ACT_SHOT;
 	default:
 		return TC_ACT_UNSPEC; /* other filters may have their say */
@@ -405,6 +443,14 @@ SEC("tc")
 int director_one_packet_tc(struct __sk_buff *skb);
 SEC("tc")
 int director_one_packet_tc_six(struct __sk_buff *skb);
+SEC("tc")
+int director_wrap_tc(struct __sk_buff *skb);
+SEC("tc")
+int director_wrap_tc_six(struct __sk_buff *skb);
+SEC("tc")
+int director_unwrap(struct __sk_buff *skb);
+SEC("tc")
+int director_unwrap_six(struct __sk_buff *skb);
 
 enum tc_stage {
 	TC_STAGE_SIX,
@@ -416,6 +462,10 @@ enum tc_stage {
 	TC_STAGE_OPEN_RELATED_SIX,
 	TC_STAGE_ONE_PACKET,
 	TC_STAGE_ONE_PACKET_SIX,
+	TC_STAGE_WRAP,
+	TC_STAGE_WRAP_SIX,
+	TC_STAGE_UNWRAP,
+	TC_STAGE_UNWRAP_SIX,
 	TC_STAGES,
 };
 
@@ -436,6 +486,10 @@ struct {
 			[TC_STAGE_OPEN_RELATED_SIX] = (void *)&director_open_related_six,
 			[TC_STAGE_ONE_PACKET] = (void *)&director_one_packet_tc,
 			[TC_STAGE_ONE_PACKET_SIX] = (void *)&director_one_packet_tc_six,
+			[TC_STAGE_WRAP] = (void *)&director_wrap_tc,
+			[TC_STAGE_WRAP_SIX] = (void *)&director_wrap_tc_six,
+			[TC_STAGE_UNWRAP] = (void *)&director_unwrap,
+			[TC_STAGE_UNWRAP_SIX] = (void *)&director_unwrap_six,
 		},
 };
 
@@ -451,6 +505,12 @@ static __always_inline int finish_tc(struct __sk_buff *skb, enum family family, 
 	if (verdict == VERDICT_ONE_PACKET)
 		bpf_tail_call_static(skb, &tc_stages,
 				     family == FAMILY_4 ? TC_STAGE_ONE_PACKET : TC_STAGE_ONE_PACKET_SIX);
+	if (verdict == VERDICT_ANSWER_OTHER)
+		bpf_tail_call_static(skb, &tc_stages, family == FAMILY_4 ? TC_STAGE_ANSWER_SIX : TC_STAGE_ANSWER);
+	if (verdict == VERDICT_UNWRAP)
+		bpf_tail_call_static(skb, &tc_stages, family == FAMILY_4 ? TC_STAGE_UNWRAP : TC_STAGE_UNWRAP_SIX);
+	if (verdict == VERDICT_WRAP)
+		bpf_tail_call_static(skb, &tc_stages, family == FAMILY_4 ? TC_STAGE_WRAP : TC_STAGE_WRAP_SIX);
 	return tc_action(verdict);
 }
 
@@ -520,6 +580,30 @@ int director_answer_six(struct __sk_buff *skb)
 	return tc_action(send_answer(skb, FAMILY_6));
 }
 
+SEC("tc")
+int director_unwrap(struct __sk_buff *skb)
+{
+	return finish_tc(skb, FAMILY_4, unwrap_message(skb, FAMILY_4));
+}
+
+SEC("tc")
+int director_unwrap_six(struct __sk_buff *skb)
+{
+	return finish_tc(skb, FAMILY_6, unwrap_message(skb, FAMILY_6));
+}
+
+SEC("tc")
+int director_wrap_tc(struct __sk_buff *skb)
+{
+	return finish_tc(skb, FAMILY_4, wrap_packet(skb, HOOK_TC, FAMILY_4));
+}
+
+SEC("tc")
+int director_wrap_tc_six(struct __sk_buff *skb)
+{
+	return finish_tc(skb, FAMILY_6, wrap_packet(skb, HOOK_TC, FAMILY_6));
+}
+
 static __always_inline int trace_packet(struct xdp_md *ctx, enum family family)
 {
 	struct trace *trace = current_trace();
@@ -534,6 +618,8 @@ static __always_inline int trace_packet(struct xdp_md *ctx, enum family family)
 	trace->verdict = walk_packet(ctx, HOOK_TRACE, family);
 	if (trace->verdict == VERDICT_ONE_PACKET)
 		trace->verdict = walk_one_packet(ctx, HOOK_TRACE, family);
+	if (trace->verdict == VERDICT_WRAP)
+		bpf_tail_call_static(ctx, &stages, family == FAMILY_4 ? STAGE_TRACE_WRAP : STAGE_TRACE_WRAP_SIX);
 	return XDP_PASS;
 }
 
@@ -548,6 +634,28 @@ SEC("xdp")
 int director_trace_six(struct xdp_md *ctx)
 {
 	return trace_packet(ctx, FAMILY_6);
+}
+
+static __always_inline int trace_wrapped(struct xdp_md *ctx, enum family family)
+{
+	struct trace *trace = current_trace();
+
+	if (!trace)
+		return XDP_ABORTED;
+	trace->verdict = wrap_packet(ctx, HOOK_TRACE, family);
+	return XDP_PASS;
+}
+
+SEC("xdp")
+int director_trace_wrap(struct xdp_md *ctx)
+{
+	return trace_wrapped(ctx, FAMILY_4);
+}
+
+SEC("xdp")
+int director_trace_wrap_six(struct xdp_md *ctx)
+{
+	return trace_wrapped(ctx, FAMILY_6);
 }
 
 /* Run once when the maps are ready, and by every later version of this object that takes them over. */

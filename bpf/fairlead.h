@@ -241,7 +241,8 @@ struct member {
 	__u32 upper_threshold; /* connections from which on it gets no new ones; 0: never */
 	__u32 lower_threshold; /* connections below which it does again; 0: three quarters of the upper one */
 	__s32 last_weight; /* its last one that was not 0: what mh gave it buckets by */
-	__u32 reserved[2];
+	__u32 tunnel; /* enum tunnel; its port << 16 */
+	__u32 reserved;
 };
 
 /*
@@ -268,6 +269,16 @@ struct next_hop {
 	struct address gateway_six; /* IPv6: the neighbour */
 };
 
+/* What a tunnel's packets are wrapped in: the types as IPVS numbers them (IP_VS_CONN_F_TUNNEL_TYPE_*), and flags. */
+enum tunnel {
+	TUNNEL_IPIP = 0,
+	TUNNEL_GUE = 1,
+	TUNNEL_GRE = 2,
+	TUNNEL_TYPE_MASK = 3,
+	TUNNEL_CSUM = 4, /* --tun-csum */
+	TUNNEL_REMCSUM = 8, /* --tun-remcsum */
+};
+
 enum destination_flag {
 	DESTINATION_AVAILABLE = 1, /* not deleted */
 };
@@ -279,14 +290,21 @@ struct destination {
 	/* line 2: written by user space only */
 	struct address rip;
 	__be16 port;
-	__u16 family; /* 0: this slot was never used */
+	union {
+		struct {
+			__u8 family; /* 0: this slot was never used */
+			__u8 tunnel; /* enum tunnel */
+		};
+		__u16 wrapping; /* both: the family itself where packets of the same one go by plain IP in IP */
+	};
 	__u32 flags;
 	__u32 service; /* id */
 	struct service_key key; /* the service it belongs, or belonged, to */
 	__u32 deleted; /* seconds of CLOCK_BOOTTIME when it was deleted */
 	__s32 weight; /* as in its member: who comes by lblc, lblcr or persistence does not know the members */
 	__u32 method; /* likewise */
-	__u32 reserved;
+	__be16 tunnel_port; /* GUE */
+	__u16 reserved;
 	/* line 3: how many entries refer to it; atomic */
 	__u32 active;
 	__u32 inactive;
@@ -557,6 +575,9 @@ enum verdict {
 	VERDICT_ANSWER, /* TC: dropped, and another program tells its sender */
 	VERDICT_OPEN, /* TC: an ICMP error about no connection, for which another program opens one */
 	VERDICT_ONE_PACKET, /* a datagram without an entry, for the programs of one_packet.h; the opening is made */
+	VERDICT_ANSWER_OTHER, /* TC: the same, but the sender is of the other family than what was parsed */
+	VERDICT_WRAP, /* a tunnel that wrap.h's programs send by */
+	VERDICT_UNWRAP, /* TC: an ICMP error that may be about a tunnel of our own, which unwrap.h takes */
 };
 
 /* Names that no layout above mentions, so that they reach the BTF: user space has no number of its own. */
@@ -571,6 +592,7 @@ struct vocabulary {
 	enum verdict verdict;
 	enum none none;
 	enum constant constant;
+	enum tunnel tunnel;
 	enum destination_flag destination_flag;
 	enum service_flag service_flag;
 	enum service_lookup service_lookup;

@@ -133,13 +133,19 @@ static __always_inline enum verdict route_tc(struct __sk_buff *skb, enum hook ho
 	return send_tc(hook, family, walk->way);
 }
 
-/* FIXED_GSO: segments keep their size, and their headers are put on each by the kernel or the device. */
+static __always_inline __u64 adjust_flags(enum family outer)
+{
+	/* FIXED_GSO: segments keep their size, and their headers are put on each by the kernel or the device. */
+	return BPF_F_ADJ_ROOM_FIXED_GSO |
+	       (outer == FAMILY_4 ? BPF_F_ADJ_ROOM_ENCAP_L3_IPV4 : BPF_F_ADJ_ROOM_ENCAP_L3_IPV6);
+}
+
+/* IP in IP of one family; the other tunnels are in wrap.h. */
 static __always_inline enum verdict tunnel_tc(struct __sk_buff *skb, enum hook hook, enum family family,
-					      enum family outer, const struct walk *walk, const struct address *rip)
+					      const struct walk *walk, const struct address *rip)
 {
 	/* An IPv4 header's own checksum makes its sum 0. */
-	__u64 store_flags = outer == FAMILY_6 ? BPF_F_RECOMPUTE_CSUM : 0;
-	__u64 kind = outer == FAMILY_4 ? BPF_F_ADJ_ROOM_ENCAP_L3_IPV4 : BPF_F_ADJ_ROOM_ENCAP_L3_IPV6;
+	__u64 store_flags = family == FAMILY_6 ? BPF_F_RECOMPUTE_CSUM : 0;
 	void *ip = ip_at(family, packet_start(skb, hook), packet_end(skb, hook));
 	struct question *question = question_of(hook);
 	__u32 *header;
@@ -149,14 +155,9 @@ static __always_inline enum verdict tunnel_tc(struct __sk_buff *skb, enum hook h
 	header = question->header;
 	age(family, ip);
 	correct_hop_limit(skb, family);
-	make_tunnel_header(family, outer, header, walk, rip);
-	if (bpf_skb_adjust_room(skb, tunnel_header(outer), BPF_ADJ_ROOM_MAC, kind | BPF_F_ADJ_ROOM_FIXED_GSO) ||
-	    bpf_skb_store_bytes(skb, L3, header, tunnel_header(outer), store_flags))
+	make_outer_header(family, family, header, walk, rip, inner_protocol(family), 0);
+	if (bpf_skb_adjust_room(skb, tunnel_header(family), BPF_ADJ_ROOM_MAC, adjust_flags(family)) ||
+	    bpf_skb_store_bytes(skb, L3, header, tunnel_header(family), store_flags))
 		return drop(hook, REASON_ADJUST_FAILED);
-	if (outer != family) {
-		__be16 type = ether_type(outer);
-
-		bpf_skb_store_bytes(skb, offsetof(struct ethhdr, h_proto), &type, sizeof(type), 0);
-	}
-	return send_tc(hook, outer, walk->way);
+	return send_tc(hook, family, walk->way);
 }

@@ -6,7 +6,7 @@
 #include "checksum.h"
 #include "open.h"
 
-/* What a tunnel puts in front of a packet, in bytes. */
+/* What IP in IP puts in front of a packet, in bytes. */
 static __always_inline __u32 tunnel_header(enum family family)
 {
 	return family == FAMILY_4 ? sizeof(struct iphdr) : sizeof(struct ipv6hdr);
@@ -166,23 +166,29 @@ static __always_inline __u32 inner_protocol(enum family family)
 	return family == FAMILY_4 ? IPPROTO_IPIP : IPPROTO_IPV6;
 }
 
+/* As INET_ECN_encapsulate: congestion experienced is told outside as ECT(0), for the tunnel has not met any yet. */
+static __always_inline __u8 outer_tos(__u8 tos)
+{
+	return tos - (tos & tos >> 1 & 1);
+}
+
 /*
  * The outer header as ip_vs_tunnel_xmit makes it: TTL, TOS and DF are the inner one's. Made in words, as it is summed.
- * `family`: the inner packet's.
+ * `family`: the inner packet's. `inside`: bytes between this header and that packet.
  */
-static __always_inline void make_tunnel_header_four(enum family family, __u32 *words, const struct walk *walk,
-						    const struct address *rip)
+static __always_inline void make_outer_four(enum family family, __u32 *words, const struct walk *walk,
+					    const struct address *rip, __u8 protocol, __u32 inside)
 {
 	const struct packet *packet = &walk->packet;
-	__u32 length = packet->length + sizeof(struct iphdr), source = walk->way->source.word[0];
+	__u32 length = packet->length + sizeof(struct iphdr) + inside, source = walk->way->source.word[0];
 	__u32 first, second, third;
 
 	/* The whole packet's, also where it will be cut: a receiver on the same machine trims to it. Beyond 64 kB there is none. */
-	first = 0x45 | packet->tos << 8 | (length > 0xffff ? 0 : bpf_htons(length)) << 16;
+	first = 0x45 | outer_tos(packet->tos) << 8 | (length > 0xffff ? 0 : bpf_htons(length)) << 16;
 	/* An IPv6 packet has no DF that could be copied. */
 	second = family == FAMILY_4 && packet->dont_fragment ? bpf_htons(IP_DONT_FRAGMENT) << 16
 							     : bpf_get_prandom_u32() & 0xffff;
-	third = (__u8)(packet->ttl - 1) | inner_protocol(family) << 8;
+	third = (__u8)(packet->ttl - 1) | protocol << 8;
 	third |= (__u32)(__u16)~fold((__u64)first + second + third + source + rip->word[0]) << 16;
 	words[0] = first;
 	words[1] = second;
@@ -192,15 +198,14 @@ static __always_inline void make_tunnel_header_four(enum family family, __u32 *w
 }
 
 /* As ip_vs_tunnel_xmit_v6: hop limit and traffic class are the inner one's, there is no flow label. */
-static __always_inline void make_tunnel_header_six(enum family family, __u32 *words, const struct walk *walk,
-						   const struct address *rip)
+static __always_inline void make_outer_six(__u32 *words, const struct walk *walk, const struct address *rip,
+					   __u8 protocol, __u32 inside)
 {
 	const struct packet *packet = &walk->packet;
-	__u32 length = packet->length;
+	__u32 length = packet->length + inside;
 
-	words[0] = bpf_htonl(6U << 28 | (__u32)packet->tos << 20);
-	words[1] = (length > 0xffff ? 0 : bpf_htons(length)) | inner_protocol(family) << 16 |
-		   (__u32)(__u8)(packet->ttl - 1) << 24;
+	words[0] = bpf_htonl(6U << 28 | (__u32)outer_tos(packet->tos) << 20);
+	words[1] = (length > 0xffff ? 0 : bpf_htons(length)) | protocol << 16 | (__u32)(__u8)(packet->ttl - 1) << 24;
 	for (int i = 0; i < 4; i++) {
 		words[2 + i] = walk->way->source.word[i];
 		words[6 + i] = rip->word[i];
@@ -208,13 +213,13 @@ static __always_inline void make_tunnel_header_six(enum family family, __u32 *wo
 }
 
 /* `outer`: the family of the way to the real server, which may be the other one. */
-static __always_inline void make_tunnel_header(enum family family, enum family outer, void *at, const struct walk *walk,
-					       const struct address *rip)
+static __always_inline void make_outer_header(enum family family, enum family outer, void *at, const struct walk *walk,
+					      const struct address *rip, __u8 protocol, __u32 inside)
 {
 	if (outer == FAMILY_4)
-		make_tunnel_header_four(family, at, walk, rip);
+		make_outer_four(family, at, walk, rip, protocol, inside);
 	else
-		make_tunnel_header_six(family, at, walk, rip);
+		make_outer_six(at, walk, rip, protocol, inside);
 }
 
 static __always_inline __be16 ether_type(enum family family)
@@ -222,10 +227,11 @@ static __always_inline __be16 ether_type(enum family family)
 	return bpf_htons(family == FAMILY_4 ? ETH_P_IP : ETH_P_IPV6);
 }
 
+/* IP in IP of one family; the other tunnels are in wrap.h. */
 static __always_inline enum verdict tunnel_xdp(struct xdp_md *ctx, enum hook hook, enum family family,
-					       enum family outer, const struct walk *walk, const struct address *rip)
+					       const struct walk *walk, const struct address *rip)
 {
-	__u32 header = tunnel_header(outer);
+	__u32 header = tunnel_header(family);
 	struct ethhdr *eth;
 	__u64 received_at;
 	void *inner;
@@ -237,8 +243,8 @@ static __always_inline enum verdict tunnel_xdp(struct xdp_md *ctx, enum hook hoo
 	if (!inner)
 		return drop(hook, REASON_MALFORMED);
 	received_at = read_mac((void *)eth + header); /* where it was, before that becomes the outer header */
-	eth->h_proto = ether_type(outer);
+	eth->h_proto = ether_type(family);
 	age(family, inner);
-	make_tunnel_header(family, outer, eth + 1, walk, rip);
+	make_outer_header(family, family, eth + 1, walk, rip, inner_protocol(family), 0);
 	return send_xdp(ctx, hook, eth, received_at, walk->way->l2);
 }

@@ -131,6 +131,7 @@ static __always_inline enum verdict refuse_orphan(struct __sk_buff *skb, enum fa
 		return VERDICT_NEXT;
 	answer->packet = *packet;
 	answer->now = jiffies();
+	answer->destination = NO_DESTINATION;
 	answer->mtu = 0;
 	answer->has_aged = 0;
 	answer->type = family == FAMILY_4 ? ICMP_DEST_UNREACH : ICMP6_DEST_UNREACH;

@@ -181,7 +181,7 @@ static __always_inline enum verdict walk_one_packet(void *ctx, enum hook hook, e
 		return drop(hook, REASON_DESTINATION_GONE);
 	if (walk.method == METHOD_MASQ && !translate_one_packet(hook, family, &walk, opening, destination))
 		return VERDICT_PASS;
-	if (is_tunnel_to_other(family, &walk, destination))
-		return send_on(ctx, hook, family, other_family(family), &walk, destination);
-	return send_on(ctx, hook, family, family, &walk, destination);
+	if (is_wrapped(family, &walk, destination))
+		return hand_over(hook, &walk, false);
+	return send_on(ctx, hook, family, &walk, destination);
 }

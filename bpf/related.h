@@ -4,17 +4,12 @@
  * round, finds the entry. Only in TC, to which XDP leaves these packets.
  *
  * masq and fullnat translate the message and the packet quoted in it, but not that one's layer 4 checksum, whose bytes may be cut
- * off. gate and tunnel forward the message to the connection's real server. A message about a packet of our own tunnel becomes one
- * about the client's packet in it.
+ * off. gate and tunnel forward the message to the connection's real server. What is about no connection's packet may be about one of
+ * our own tunnels', which is for unwrap.h.
  */
 #pragma once
 
 #include "icmp.h"
-
-#define PATH_MTU_LIFE_S 600 /* net.ipv4.route.mtu_expires */
-#define PATH_MTU_LEAST 552 /* net.ipv4.route.min_pmtu */
-#define PATH_MTU_LEAST_SIX 1280
-#define ICMP6_PACKET_TOO_BIG 2
 
 struct icmp_error {
 	__u8 type;
@@ -247,28 +242,27 @@ static __always_inline enum verdict translate_related(struct __sk_buff *skb, enu
 	return send_tc(HOOK_TC, family, walk->way);
 }
 
-static __always_inline enum verdict send_related(struct __sk_buff *skb, enum family family, enum family way_family,
-						 struct walk *walk, struct message *message,
-						 struct destination *destination)
+static __always_inline enum verdict send_related(struct __sk_buff *skb, enum family family, struct walk *walk,
+						 struct message *message, struct destination *destination)
 {
 	struct address client = target_of(family, &walk->new_addresses);
-	bool is_reply = way_family == family ? walk->is_reply : false;
+	bool is_reply = walk->is_reply;
 	enum reason reason;
 
 	if (!is_reply)
-		way_to_destination(skb, HOOK_TC, way_family, destination, walk->now, walk->way);
+		way_to_destination(skb, HOOK_TC, family, destination, walk->now, walk->way);
 	else if (!known_way_to_client(HOOK_TC, family, &client, walk->now, walk->way))
 		look_up_way_to_client(skb, HOOK_TC, family, &client, walk->now, walk->way);
 	count_packet(walk->destination, is_reply, walk->packet.length);
 	/* Nobody is told about an ICMP error (RFC 1122, 3.2.2). */
-	reason = obstacle(HOOK_TC, way_family, walk);
+	reason = obstacle(HOOK_TC, walk, tunnel_header(family));
 	if (reason != REASON_NONE)
 		return drop(HOOK_TC, reason);
 	if (!take_tags_off(skb, &walk->packet))
 		return drop(HOOK_TC, REASON_ADJUST_FAILED);
-	if (way_family == family && (walk->method == METHOD_MASQ || walk->method == METHOD_FULLNAT))
+	if (walk->method == METHOD_MASQ || walk->method == METHOD_FULLNAT)
 		return translate_related(skb, family, walk, message);
-	return forward_whole(skb, HOOK_TC, family, way_family, walk, &destination->rip);
+	return forward_whole(skb, HOOK_TC, family, walk, &destination->rip);
 }
 
 static __always_inline enum verdict forward_related(struct __sk_buff *skb, enum family family, struct walk *walk,
@@ -280,87 +274,9 @@ static __always_inline enum verdict forward_related(struct __sk_buff *skb, enum 
 	destination = destination_at(walk->destination);
 	if (!destination)
 		return VERDICT_PASS;
-	return is_tunnel_to_other(family, walk, destination)
-		       ? send_related(skb, family, other_family(family), walk, message, destination)
-		       : send_related(skb, family, family, walk, message, destination);
+	return is_wrapped(family, walk, destination) ? hand_over(HOOK_TC, walk, true)
+						     : send_related(skb, family, walk, message, destination);
 }
-
-/* -- about a packet of our own tunnel -- */
-
-static __always_inline bool is_checksum_right(struct __sk_buff *skb, __u32 offset, __u32 length)
-{
-	return length <= CHUNKS * CHUNK && sum_bytes(skb, offset, length) == 0xffff;
-}
-
-/* As the kernel's own routes learn: never more than is known, nor less than the least. Returns what is in force. */
-static __always_inline __u32 learn_path_mtu(struct destination *destination, __u32 mtu, __u32 least, __u32 now)
-{
-	struct next_hop *hop = &destination->next_hop;
-	__u32 without_df = READ_ONCE(hop->mtu) & MTU_WITHOUT_DF, known = READ_ONCE(hop->mtu) & ~MTU_WITHOUT_DF;
-	struct settings *set = live_settings();
-	struct address rip = destination->rip;
-	struct path_mtu told = {.mtu = mtu < least ? least : mtu};
-
-	if (!set || (known && known <= told.mtu))
-		return known;
-	told.until = now + PATH_MTU_LIFE_S * set->hz;
-	bpf_map_update_elem(&path_mtus, &rip, &told, BPF_ANY);
-	WRITE_ONCE(hop->mtu, told.mtu | without_df);
-	count_event(EVENT_PATH_MTU);
-	return told.mtu;
-}
-
-static __always_inline enum verdict answer_from_tunnel(struct __sk_buff *skb, struct walk *walk,
-						       const struct message *message)
-{
-	const struct icmp_error *error = &message->error;
-	const struct quote *outer = &message->quote;
-	struct answer *answer = current_answer();
-	__u32 stripped = outer->offset + outer->header, length = walk->packet.length;
-	struct destination *destination;
-	struct quote inner;
-
-	if (!answer || outer->protocol != IPPROTO_IPIP ||
-	    !read_quote(skb, FAMILY_4, message->l3, stripped, length, &inner) || !has_own_connection(&inner))
-		return VERDICT_PASS;
-	if (!inner.has_ports)
-		inner.ports = portless_ports(FAMILY_4, &inner.addresses, inner.protocol);
-	walk->flow = find_flow(FAMILY_4, &inner.addresses, inner.ports, &walk->slot);
-	if (!walk->flow)
-		return VERDICT_PASS;
-	take_from(FAMILY_4, walk, walk->flow);
-	destination = destination_at(walk->destination);
-	if (!destination || walk->is_reply || walk->method != METHOD_TUNNEL || destination->family != FAMILY_4 ||
-	    destination->rip.word[0] != outer->addresses.word[0] >> 32)
-		return VERDICT_PASS;
-	if (!is_checksum_right(skb, message->l3 - L3 + walk->packet.l4, length - (walk->packet.l4 - L3)))
-		return drop(HOOK_TC, REASON_MALFORMED);
-	count_packet(walk->destination, true, length);
-	answer->mtu = 0;
-	if (error->type == ICMP_DEST_UNREACH && error->code == ICMP_FRAG_NEEDED) {
-		answer->mtu = learn_path_mtu(destination, bpf_ntohl(error->mtu) & 0xffff, PATH_MTU_LEAST, walk->now) -
-			      tunnel_header(FAMILY_4);
-		if (!inner.dont_fragment)
-			return VERDICT_DROP;
-	}
-	if (!take_tags_off(skb, &walk->packet) ||
-	    bpf_skb_adjust_room(skb, -(__s32)stripped, BPF_ADJ_ROOM_MAC, BPF_F_ADJ_ROOM_FIXED_GSO))
-		return drop(HOOK_TC, REASON_ADJUST_FAILED);
-	answer->source = target_of(FAMILY_4, &inner.addresses);
-	walk->packet.addresses = inner.addresses;
-	walk->packet.tos = inner.tos;
-	walk->packet.length = length - stripped;
-	walk->packet.tagged = 0;
-	answer->packet = walk->packet;
-	answer->now = walk->now;
-	answer->destination = NO_DESTINATION;
-	answer->type = error->type;
-	answer->code = error->code;
-	answer->has_aged = 0;
-	return VERDICT_ANSWER;
-}
-
-/* -- both -- */
 
 /*
  * The message's facts, once more, for rare.h has found them to hold; and those of the packet that it quotes, whose sender must be
@@ -429,7 +345,7 @@ static __always_inline enum verdict walk_related(struct __sk_buff *skb, enum fam
 		if (message->quote.has_ports && is_to_be_scheduled())
 			return VERDICT_OPEN;
 	}
-	return family == FAMILY_4 ? answer_from_tunnel(skb, &walk, message) : VERDICT_PASS;
+	return VERDICT_UNWRAP;
 }
 
 /* -- schedule_icmp: an error about a packet of no connection opens the one that it would belong to -- */
@@ -468,8 +384,8 @@ static __always_inline enum verdict open_related(struct __sk_buff *skb, enum fam
 		return drop(HOOK_TC, reason);
 	if (verdict == VERDICT_ONE_PACKET)
 		return VERDICT_PASS;
-	if (verdict != VERDICT_NEXT)
-		return verdict;
+	if (verdict != VERDICT_NEXT) /* GUE is UDP too */
+		return verdict == VERDICT_PASS ? VERDICT_UNWRAP : verdict;
 	if (!walk.flow) /* without an entry only the connection's own packets can be followed */
 		return drop(HOOK_TC, REASON_TABLE_FULL);
 	if (walk.packet.protocol == IPPROTO_RAW)

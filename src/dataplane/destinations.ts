@@ -6,6 +6,7 @@ import type { LiveDestination, LiveTable } from './live.ts';
 import type { Maps } from './maps.ts';
 import type { PlannedDestination, PlannedService } from './plan.ts';
 import type { Slots } from './slots.ts';
+import { encodeTunnel, splitTunnel } from './tunnel.ts';
 import { encodeAddress, encodeKey } from './wire.ts';
 
 export function isAvailable(maps: Maps, slot: number): boolean {
@@ -67,11 +68,14 @@ export function repairSlots(maps: Maps, { services }: LiveTable, nowS: number): 
 export function copyMember(maps: Maps, destination: LiveDestination): void {
   const { slot, weight, method, upperThreshold = 0, lowerThreshold = 0 } = destination;
   const rows = maps.rows('destinations');
+  const tunnel = splitTunnel(encodeTunnel(destination, maps.vocabulary.numbers));
   const wanted = {
     weight,
     method: maps.vocabulary.methods.number(method),
     upper_threshold: upperThreshold,
     lower_threshold: lowerThreshold,
+    tunnel_port: be16(tunnel.port),
+    tunnel: tunnel.bits,
   };
   const changed = Object.entries(wanted).filter(([member, value]) => rows.number(member).get(slot) !== value);
   for (const [member, value] of changed) rows.number(member).set(slot, value);

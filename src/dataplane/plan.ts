@@ -15,6 +15,7 @@ import type { LiveDestination, LiveService, LiveTable, ServiceRecord } from './l
 import type { Allocate } from './regions.ts';
 import { type FlagNumbers, hasSameSettings, settingsOf } from './service-flags.ts';
 import type { SlotPool } from './slots.ts';
+import { isSameTunnel } from './tunnel.ts';
 
 /** What the plan may take from. */
 export interface Room {
@@ -184,7 +185,8 @@ function isSameDestination(a: Destination, b: Destination): boolean {
     a.port === b.port &&
     equalAddresses(a.rip, b.rip) &&
     (a.upperThreshold ?? 0) === (b.upperThreshold ?? 0) &&
-    (a.lowerThreshold ?? 0) === (b.lowerThreshold ?? 0)
+    (a.lowerThreshold ?? 0) === (b.lowerThreshold ?? 0) &&
+    isSameTunnel(a, b)
   );
 }
 

@@ -7,6 +7,7 @@ import type { Maps } from './maps.ts';
 import type { Region } from './regions.ts';
 import { decodeEntries, type Entry, equalsRaw, type RawTable, readRaw } from './service_table.ts';
 import { serviceOf } from './service-flags.ts';
+import { decodeTunnel } from './tunnel.ts';
 import { toAddress } from './wire.ts';
 
 const attempts = 100;
@@ -59,7 +60,8 @@ function toDestination(maps: Maps, member: number): LiveDestination {
   const { rip, port } = readEndpoint(maps, slot);
   const weight = members.number('weight').get(member);
   const lastWeight = members.number('last_weight').get(member);
-  return { rip, port, method, weight, ...readThresholds(maps, member), slot, lastWeight };
+  const tunnel = decodeTunnel(members.number('tunnel').get(member), maps.vocabulary.numbers);
+  return { rip, port, method, weight, ...readThresholds(maps, member), ...tunnel, slot, lastWeight };
 }
 
 function readThresholds(maps: Maps, member: number): Pick<LiveDestination, 'upperThreshold' | 'lowerThreshold'> {

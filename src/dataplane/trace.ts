@@ -5,9 +5,10 @@ import { BpfProgram } from '../kernel/program.ts';
 import type { Address } from '../model/address.ts';
 import type { Endpoint } from '../model/director.ts';
 import { FairleadError } from '../model/error.ts';
-import type { Method, Protocol, Service } from '../model/service.ts';
+import type { Destination, Method, Protocol, Service } from '../model/service.ts';
 import type { Maps } from './maps.ts';
 import { readEndpoint, readLive } from './read.ts';
+import { decodeTunnel, joinTunnel } from './tunnel.ts';
 import { protocolNumbers } from './vocabulary.ts';
 import { toAddress } from './wire.ts';
 
@@ -34,7 +35,11 @@ export interface TraceAnswer {
   readonly mark?: number;
   /** Only of a new connection: an entry needs no service. */
   readonly service?: Service;
-  readonly destination?: { readonly rip: Address; readonly port: number; readonly method: Method };
+  readonly destination?: {
+    readonly rip: Address;
+    readonly port: number;
+    readonly method: Method;
+  } & Pick<Destination, 'tunnel'>;
   /** What addresses and ports become, where the method translates them. */
   readonly rewrite?: { readonly source: Endpoint; readonly target: Endpoint };
   readonly nextHop?: {
@@ -158,7 +163,9 @@ function toAnswer(maps: Maps, row: TraceRow): TraceAnswer {
     ...(isWalked ? { nextState: states.name(row.next_state) ?? `${row.next_state}` } : {}),
     ...(row.stateless ? { isOnePacket: true } : {}),
     ...(service === undefined ? {} : { service }),
-    ...(method === undefined ? {} : { destination: { ...readEndpoint(maps, row.destination), method } }),
+    ...(method === undefined
+      ? {}
+      : { destination: { ...readEndpoint(maps, row.destination), method, ...readTunnel(maps, row.destination) } }),
     ...(translates
       ? {
           rewrite: {
@@ -179,6 +186,13 @@ function toAnswer(maps: Maps, row: TraceRow): TraceAnswer {
         }),
     ...(row.fib === numbers.NO_LOOKUP ? {} : { lookup: row.fib }),
   };
+}
+
+/** In force for connections that are there as well. */
+function readTunnel(maps: Maps, slot: number): Pick<Destination, 'tunnel'> {
+  const rows = maps.rows('destinations');
+  const word = joinTunnel({ bits: rows.number('tunnel').get(slot), port: be16(rows.number('tunnel_port').get(slot)) });
+  return decodeTunnel(word, maps.vocabulary.numbers);
 }
 
 function verdictOf(maps: Maps, number: number): TraceVerdict {

@@ -13,6 +13,7 @@ import { readLive } from './read.ts';
 import { regionAllocator } from './regions.ts';
 import { putInPlace, removeInPlace, replaceTable, waitForPackets } from './service_table.ts';
 import { slotPool } from './slots.ts';
+import { encodeTunnel } from './tunnel.ts';
 import { validate } from './validate.ts';
 import { encodeAddress } from './wire.ts';
 
@@ -92,7 +93,8 @@ function prepare(maps: Maps, ledger: Ledger, plan: Plan): void {
 
 function prepareRegions(maps: Maps, { record, destinations, buckets, localAddresses }: PlannedService): void {
   const members = maps.rows('members');
-  for (const [index, { slot, weight, lastWeight, method, upperThreshold, lowerThreshold }] of destinations.entries()) {
+  for (const [index, destination] of destinations.entries()) {
+    const { slot, weight, lastWeight, method, upperThreshold, lowerThreshold } = destination;
     const at = record.members.start + index;
     members.number('destination').set(at, slot);
     members.number('weight').set(at, weight);
@@ -100,6 +102,7 @@ function prepareRegions(maps: Maps, { record, destinations, buckets, localAddres
     members.number('method').set(at, maps.vocabulary.methods.number(method));
     members.number('upper_threshold').set(at, upperThreshold ?? 0);
     members.number('lower_threshold').set(at, lowerThreshold ?? 0);
+    members.number('tunnel').set(at, encodeTunnel(destination, maps.vocabulary.numbers));
   }
   if (buckets.length > 0) {
     const column = maps.buckets;

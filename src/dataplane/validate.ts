@@ -1,6 +1,6 @@
 // What must hold of a table before any of it is installed.
 import { about, FairleadError } from '../model/error.ts';
-import type { Destination, Service, ServiceIdentity, Table } from '../model/service.ts';
+import type { Destination, Service, ServiceIdentity, Table, Tunnel } from '../model/service.ts';
 import { destinationKey, serviceKey } from '../model/table.ts';
 
 const largestPort = 65535;
@@ -48,11 +48,21 @@ function validateIdentity(identity: ServiceIdentity): 4 | 6 {
   return identity.vip.family;
 }
 
-function validateDestination({ port, weight, upperThreshold = 0, lowerThreshold = 0 }: Destination): void {
+function validateDestination(destination: Destination): void {
+  const { port, weight, upperThreshold = 0, lowerThreshold = 0, tunnel } = destination;
   expectRange('port', port, 0, largestPort);
   expectRange('weight', weight, 0, largestWeight);
   expectRange('upper threshold', upperThreshold, 0, largestThreshold);
   expectRange('lower threshold', lowerThreshold, 0, upperThreshold);
+  if (tunnel !== undefined) validateTunnel(tunnel);
+}
+
+/** As ipvsadm allows them. */
+function validateTunnel({ type, port, checksum }: Tunnel): void {
+  if (type === 'gue') expectRange('tunnel port', port, 1, largestPort);
+  else expectRange(`port of the ${type} tunnel`, port, 0, 0);
+  if (checksum !== 'none' && (type === 'ipip' || (type === 'gre' && checksum === 'remote')))
+    throw new FairleadError('not-supported', `a tunnel of type ${type} has no ${checksum} checksum`);
 }
 
 function expectFamily(wanted: 4 | 6, got: 4 | 6): void {

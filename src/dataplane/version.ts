@@ -24,6 +24,7 @@ const vocabularies = [
   'flow_kind',
   'none',
   'constant',
+  'tunnel',
   'destination_flag',
   'service_flag',
   'service_lookup',

@@ -1,12 +1,13 @@
 // Makes this network namespace a real server for a VIP, and undoes it: step by step, each step recorded before it is made.
 import { FairleadError } from '../model/error.ts';
 import { make, type Undone, undo } from './apply.ts';
-import { type Change, formatChange, keyOf } from './change.ts';
+import { type Change, formatChange, keyOf, tunnelOf } from './change.ts';
 import { Decapsulator } from './decapsulator.ts';
 import { type Journal, readJournal, writeJournal } from './journal.ts';
 import { withoutVip, withVip } from './owners.ts';
 import { plan, type RealServerMethod } from './plan.ts';
 import { readSystem } from './system.ts';
+import { ipip, type TunnelEnd } from './tunnel.ts';
 
 export interface Undoing {
   readonly change: Change;
@@ -17,10 +18,14 @@ export interface Undoing {
  * Yields what has just been done, and returns what was changed: nothing where all is as it should be. Whoever dies at any
  * step leaves a journal with which both `add` and `remove` go on. A failure is undone before it is thrown.
  */
-export function* add(vip: string, method: RealServerMethod): Generator<string, readonly Change[]> {
+export function* add(
+  vip: string,
+  method: RealServerMethod,
+  tunnel: TunnelEnd = ipip,
+): Generator<string, readonly Change[]> {
   const before = readJournal();
   using decapsulator = openDecapsulator(before);
-  const needs = plan(vip, method, readSystem(), decapsulator);
+  const needs = plan(vip, method, readSystem(), decapsulator, tunnel);
   const journal = { ...withVip(before, vip, method, needs), program: decapsulator.loaded };
   const changes = needs.flatMap(({ change }) => change ?? []);
   if (JSON.stringify(journal) !== JSON.stringify(before)) writeJournal(journal);
@@ -63,7 +68,7 @@ function openDecapsulator({ program, changes }: Journal): Decapsulator {
   if (used?.isCurrent) return used;
   used?.[Symbol.dispose]();
   const fresh = Decapsulator.load();
-  for (const change of changes) if (change.kind === 'decapsulation') fresh.take(change.vip);
+  for (const change of changes) if (change.kind === 'decapsulation') fresh.take(change.vip, tunnelOf(change));
   return fresh;
 }
 

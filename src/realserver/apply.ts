@@ -3,10 +3,11 @@ import { interfaces } from '../kernel/interfaces.ts';
 import { writeSysctl } from '../kernel/sysctl.ts';
 import { removeUnusedClsact } from '../kernel/tc.ts';
 import { FairleadError } from '../model/error.ts';
-import type { Change, InterfaceRef, SettingChange } from './change.ts';
+import { type Change, hostPrefix, type InterfaceRef, type SettingChange, tunnelOf } from './change.ts';
 import { run } from './command.ts';
 import { type Decapsulator, detachFrom } from './decapsulator.ts';
 import { readAddresses, readSetting, settingPath } from './system.ts';
+import { isSix } from './tunnel.ts';
 
 /** `gone`: there was nothing to undo. `left`: it is not as it was made, so it is somebody else's by now. */
 export type Undone = 'undone' | 'gone' | 'left';
@@ -17,7 +18,7 @@ export function make(change: Change, decapsulator: Decapsulator): void {
       writeSetting(change, change.after);
       break;
     case 'address':
-      run(['ip', 'address', 'add', `${change.vip}/32`, 'dev', 'lo', 'scope', 'host']);
+      run(['ip', 'address', 'add', hostPrefix(change.vip), 'dev', 'lo', ...addressOptions(change.vip)]);
       break;
     case 'qdisc':
       break; // attaching, which is next, makes it
@@ -25,7 +26,7 @@ export function make(change: Change, decapsulator: Decapsulator): void {
       decapsulator.attach(change.interface.index);
       break;
     case 'decapsulation':
-      decapsulator.take(change.vip);
+      decapsulator.take(change.vip, tunnelOf(change));
   }
 }
 
@@ -42,10 +43,15 @@ export function undo(change: Change, decapsulator: Decapsulator | undefined): Un
     case 'filter':
       return isThere(change.interface) && detachFrom(change.interface.index) ? 'undone' : 'gone';
     case 'decapsulation':
-      if (decapsulator?.takes(change.vip) !== true) return 'gone';
-      decapsulator.leave(change.vip);
+      if (decapsulator?.takes(change.vip, tunnelOf(change)) !== true) return 'gone';
+      decapsulator.leave(change.vip, tunnelOf(change));
       return 'undone';
   }
+}
+
+/** IPv6 has no scope that would keep it from being chosen as a source, but avoids what is deprecated. */
+function addressOptions(vip: string): readonly string[] {
+  return isSix(vip) ? ['nodad', 'preferred_lft', '0'] : ['scope', 'host'];
 }
 
 function undoSetting(change: SettingChange): Undone {
@@ -60,7 +66,7 @@ function undoSetting(change: SettingChange): Undone {
 
 function undoAddress(vip: string): Undone {
   if (!readAddresses().some((one) => one.interface === 'lo' && one.address === vip)) return 'gone';
-  run(['ip', 'address', 'del', `${vip}/32`, 'dev', 'lo']);
+  run(['ip', 'address', 'del', hostPrefix(vip), 'dev', 'lo']);
   return 'undone';
 }
 

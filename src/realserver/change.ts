@@ -1,5 +1,7 @@
 // What making a real server changes in a network namespace: each change as data that tells how to make it and undo it.
 
+import { formatTunnel, ipip, isSix, type TunnelEnd } from './tunnel.ts';
+
 /** Interfaces keep their index when they are renamed, and an index is not given twice to different ones. */
 export interface InterfaceRef {
   readonly index: number;
@@ -15,7 +17,7 @@ export interface SettingChange {
   readonly after: string;
 }
 
-/** The VIP on lo, /32, scope host. */
+/** The VIP on lo: of IPv4 with scope host, of IPv6 deprecated, so that it is no source of the machine's own connections. */
 export interface AddressChange {
   readonly kind: 'address';
   readonly vip: string;
@@ -37,6 +39,8 @@ export interface FilterChange {
 export interface DecapsulationChange {
   readonly kind: 'decapsulation';
   readonly vip: string;
+  /** Absent: IP in IP. */
+  readonly tunnel?: TunnelEnd;
 }
 
 export type Change = SettingChange | AddressChange | QdiscChange | FilterChange | DecapsulationChange;
@@ -50,8 +54,9 @@ export function keyOf(change: Change): string {
     case 'filter':
       return `${change.kind} ${change.interface.index}`;
     case 'address':
+      return `address ${change.vip}`;
     case 'decapsulation':
-      return `${change.kind} ${change.vip}`;
+      return `decapsulation ${change.vip} ${formatTunnel(tunnelOf(change))}`;
   }
 }
 
@@ -61,14 +66,23 @@ export function formatChange(change: Change): string {
     case 'setting':
       return `${formatSetting(change)}: ${change.before} -> ${change.after}`;
     case 'address':
-      return `${change.vip}/32 on lo, scope host`;
+      return `${hostPrefix(change.vip)} on lo, ${isSix(change.vip) ? 'deprecated' : 'scope host'}`;
     case 'qdisc':
       return `qdisc clsact on ${change.interface.name}`;
     case 'filter':
       return `decapsulating program on ${change.interface.name}, ingress`;
     case 'decapsulation':
-      return `tunnelled packets for ${change.vip} are decapsulated`;
+      return `tunnelled packets for ${change.vip} are decapsulated (${formatTunnel(tunnelOf(change))})`;
   }
+}
+
+export function tunnelOf({ tunnel = ipip }: DecapsulationChange): TunnelEnd {
+  return tunnel;
+}
+
+/** The address alone, as a prefix. */
+export function hostPrefix(address: string): string {
+  return `${address}/${isSix(address) ? 128 : 32}`;
 }
 
 export function formatSetting({ interface: where, name }: SettingChange): string {

@@ -3,8 +3,8 @@ import { createHash } from 'node:crypto';
 import { existsSync, readFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { type Layouts, readLayouts } from '../kernel/btf.ts';
-import { decode } from '../kernel/codec.ts';
-import { roundUp } from '../kernel/layout.ts';
+import { be16, decode, encode } from '../kernel/codec.ts';
+import { roundUp, type StructLayout } from '../kernel/layout.ts';
 import { BpfMap } from '../kernel/map.ts';
 import { BpfObject } from '../kernel/object.ts';
 import { BpfProgram } from '../kernel/program.ts';
@@ -12,6 +12,7 @@ import { attachTc, detachTc, listTc, type TcFilter, type TcSlot } from '../kerne
 import { parseAddress } from '../model/address.ts';
 import { FairleadError } from '../model/error.ts';
 import type { LoadedProgram } from './journal.ts';
+import type { TunnelEnd } from './tunnel.ts';
 
 export interface Traffic {
   readonly packets: number;
@@ -63,16 +64,42 @@ export class Decapsulator implements Disposable {
     return this.loaded.digest === digestOfObject();
   }
 
-  takes(vip: string): boolean {
-    return this.#vips.lookup(keyFor(vip)) !== undefined;
+  takes(vip: string, tunnel: TunnelEnd): boolean {
+    return this.#vips.lookup(this.#key(vip, tunnel)) !== undefined;
   }
 
-  take(vip: string): void {
-    if (!this.takes(vip)) this.#vips.update(keyFor(vip), Buffer.alloc(this.#vips.valueBytes));
+  take(vip: string, tunnel: TunnelEnd): void {
+    if (tunnel.type === 'gue') this.#addMissing(this.#portKey(tunnel.port));
+    this.#addMissing(this.#key(vip, tunnel));
   }
 
-  leave(vip: string): void {
-    this.#vips.delete(keyFor(vip));
+  leave(vip: string, tunnel: TunnelEnd): void {
+    this.#vips.delete(this.#key(vip, tunnel));
+    if (tunnel.type !== 'gue') return;
+    const port = this.#portKey(tunnel.port);
+    const { offset } = this.#end.field('port');
+    const samePort = [...this.#vips.entries()].filter(([key]) => key.readUInt16BE(offset) === tunnel.port);
+    if (samePort.every(([key]) => key.equals(port))) this.#vips.delete(port);
+  }
+
+  get #end(): StructLayout {
+    return this.#readLayouts().struct('tunnel_end');
+  }
+
+  #addMissing(key: Buffer): void {
+    if (this.#vips.lookup(key) === undefined) this.#vips.update(key, Buffer.alloc(this.#vips.valueBytes));
+  }
+
+  #key(vip: string, { type, port }: TunnelEnd): Buffer {
+    const number = this.#readLayouts().enum('tunnel').get(`TUNNEL_${type.toUpperCase()}`);
+    const key = encode(this.#end, { type: number, port: be16(port) });
+    key.set(parseAddress(vip).bytes, this.#end.field('vip').offset); // in network order, of which IPv4 takes the first word
+    return key;
+  }
+
+  #portKey(port: number): Buffer {
+    const number = this.#readLayouts().enum('other_end').get('END_PORT');
+    return encode(this.#end, { type: number, port: be16(port) });
   }
 
   isOn(ifindex: number): boolean {
@@ -84,10 +111,10 @@ export class Decapsulator implements Disposable {
     attachTc(slotOf(ifindex), this.#program, { replace: ownFilter(ifindex) !== undefined });
   }
 
-  /** What came for one VIP, over all CPUs. */
-  traffic(vip: string): Traffic {
+  /** What came for one VIP by one kind of tunnel, over all CPUs. */
+  traffic(vip: string, tunnel: TunnelEnd): Traffic {
     const layout = this.#readLayouts().struct('traffic');
-    const values = this.#vips.lookup(keyFor(vip)) ?? Buffer.alloc(0);
+    const values = this.#vips.lookup(this.#key(vip, tunnel)) ?? Buffer.alloc(0);
     const stride = roundUp(layout.size, 8);
     let sum = { packets: 0n, bytes: 0n };
     for (let at = 0; at < values.length; at += stride) {
@@ -133,13 +160,6 @@ function ownFilter(ifindex: number): TcFilter | undefined {
 
 function slotOf(ifindex: number): TcSlot {
   return { ifindex, point: 'ingress', priority, handle };
-}
-
-/** struct address: network order, of which IPv4 takes the first word. */
-function keyFor(vip: string): Buffer {
-  const key = Buffer.alloc(16);
-  key.set(parseAddress(vip).bytes);
-  return key;
 }
 
 /** Without the count that ends the enum, whose name is the plural. */

@@ -9,10 +9,17 @@ import { formatChange, formatSetting } from './change.ts';
 import { lockPath } from './journal.ts';
 import { methods, type RealServerMethod } from './plan.ts';
 import { formatStatus, readStatus } from './status.ts';
+import { type TunnelEnd, tunnelTypes } from './tunnel.ts';
 
 export interface Io {
   readonly stdout: { write(text: string): unknown };
   readonly stderr: { write(text: string): unknown };
+}
+
+interface AddOptions {
+  readonly method: RealServerMethod;
+  readonly tunType: TunnelEnd['type'];
+  readonly tunPort?: string;
 }
 
 const failureStatus = 1;
@@ -44,9 +51,12 @@ function describe({ stdout, stderr }: Io): Command {
     .addOption(
       new Option('--method <method>', 'how the director sends packets here').choices(methods).makeOptionMandatory(),
     )
-    .action((vip: string, { method }: { method: RealServerMethod }) => {
+    .addOption(new Option('--tun-type <type>', 'by which kind of tunnel').choices(tunnelTypes).default('ipip'))
+    .option('--tun-port <port>', 'UDP port of gue')
+    .action((vip: string, { method, tunType, tunPort }: AddOptions) => {
       const address = parseVip(vip);
-      const changes = alone(() => finish(add(address, method)));
+      const tunnel = parseTunnel(tunType, tunPort);
+      const changes = alone(() => finish(add(address, method, tunnel)));
       if (changes.length === 0) stdout.write(`${address}: all is as it should be\n`);
       for (const change of changes) stdout.write(`${address}: ${formatChange(change)}\n`);
     });
@@ -72,15 +82,27 @@ function describe({ stdout, stderr }: Io): Command {
 function parseVip(text: string): string {
   const address = readAddress(text);
   if (address === undefined)
-    throw new FairleadError('bad-input', `expected the VIP's IPv4 address, got ${JSON.stringify(text)}`);
-  if (address.family === 6) throw new FairleadError('not-supported', `${text}: tunnels to IPv6 VIPs are not supported`);
+    throw new FairleadError('bad-input', `expected the VIP's address, got ${JSON.stringify(text)}`);
   if (!isUnicast(address) || isLoopback(address))
     throw new FairleadError('address-unusable', `${text} can't be a VIP: it is no address that clients could ask`);
   return formatAddress(address);
 }
 
-function isLoopback({ bytes }: Address): boolean {
-  return bytes[0] === 127;
+function isLoopback({ family, bytes }: Address): boolean {
+  return family === 4 ? bytes[0] === 127 : bytes.every((byte, index) => byte === (index === 15 ? 1 : 0));
+}
+
+/** As ipvsadm: GUE needs a port, the others have none. */
+function parseTunnel(type: TunnelEnd['type'], text: string | undefined): TunnelEnd {
+  if (type !== 'gue') {
+    if (text === undefined) return { type, port: 0 };
+    throw new FairleadError('bad-input', `--tun-port is for --tun-type gue, a tunnel of type ${type} has no port`);
+  }
+  if (text === undefined) throw new FairleadError('bad-input', '--tun-type gue needs --tun-port');
+  const port = /^\d+$/.test(text) ? Number(text) : 0;
+  if (port < 1 || port > 65535)
+    throw new FairleadError('bad-input', `expected a port from 1 to 65535, got ${JSON.stringify(text)}`);
+  return { type, port };
 }
 
 /** One at a time: what one command finds must still be so when it changes it. */

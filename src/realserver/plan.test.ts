@@ -22,7 +22,7 @@ describe('a tunnel needs', () => {
         `${vip}/32 on lo, scope host`,
         'qdisc clsact on eth0',
         'decapsulating program on eth0, ingress',
-        `tunnelled packets for ${vip} are decapsulated`,
+        `tunnelled packets for ${vip} are decapsulated (ipip)`,
       ],
     ],
     ['nothing where all is so', { settings: quiet, ...allOn }, []],

@@ -4,6 +4,7 @@ import { FairleadError } from '../model/error.ts';
 import type { Method } from '../model/service.ts';
 import { type Change, type InterfaceRef, keyOf, type SettingChange } from './change.ts';
 import type { System } from './system.ts';
+import { ipip, isSix, type TunnelEnd } from './tunnel.ts';
 
 /** The methods that a real server can be made for. */
 export const methods = ['tunnel'] as const satisfies readonly Method[];
@@ -17,11 +18,11 @@ export interface Need {
 
 /** What the decapsulating program does at this moment. */
 export interface Decapsulation {
-  takes(vip: string): boolean;
+  takes(vip: string, tunnel: TunnelEnd): boolean;
   isOn(index: number): boolean;
 }
 
-type Rule = (vip: string, system: System, decapsulation: Decapsulation) => readonly Need[];
+type Rule = (vip: string, system: System, decapsulation: Decapsulation, tunnel: TunnelEnd) => readonly Need[];
 
 /** In the order in which they are met: nobody may ask for the VIP's MAC before the machine keeps silent about it. */
 const rules: Readonly<Record<RealServerMethod, readonly Rule[]>> = {
@@ -34,8 +35,9 @@ export function plan(
   method: RealServerMethod,
   system: System,
   decapsulation: Decapsulation,
+  tunnel: TunnelEnd = ipip,
 ): readonly Need[] {
-  return rules[method].flatMap((rule) => rule(vip, system, decapsulation));
+  return rules[method].flatMap((rule) => rule(vip, system, decapsulation, tunnel));
 }
 
 /** Ethernet frames come in by it, and by no other of these: a port's packets are its bridge's or bond's. */
@@ -47,8 +49,12 @@ export function takesPackets({ linkType, master }: Interface, all: readonly Inte
 /** net/ipv4/arp.c, arp_ignore(): the values with which lo's own addresses of scope host are never answered for. */
 const silent: readonly number[] = [1, 2, 3, 8];
 
-/** Of both settings the larger of an interface's own value and that of `all` counts. */
-function silenceArp(_: string, system: System): readonly Need[] {
+/**
+ * Of both settings the larger of an interface's own value and that of `all` counts. IPv6 answers only for addresses of the
+ * interface that was asked.
+ */
+function silenceArp(vip: string, system: System): readonly Need[] {
+  if (isSix(vip)) return [];
   const ignore = toSetting('all', 'arp_ignore', '1', system);
   const announce = toSetting('all', 'arp_announce', '2', system);
   const isSilent = silent.includes(Number(ignore.before));
@@ -66,10 +72,10 @@ function silenceArp(_: string, system: System): readonly Need[] {
 
 /**
  * A decapsulated packet is the client's own, come in by the tunnel's interface. Where replies to clients leave by another
- * one, strict reverse path filtering (1) drops it; loose (2), being the larger, counts over a 1 of `all`.
+ * one, strict reverse path filtering (1) drops it; loose (2), being the larger, counts over a 1 of `all`. IPv6 has none.
  */
-function loosenReversePath(_: string, system: System): readonly Need[] {
-  if (system.waysOut.length === 0) return [];
+function loosenReversePath(vip: string, system: System): readonly Need[] {
+  if (isSix(vip) || system.waysOut.length === 0) return [];
   const all = system.setting('all', 'rp_filter');
   return system.interfaces
     .filter((one) => takesPackets(one, system.interfaces) && !system.waysOut.includes(one.name))
@@ -85,14 +91,18 @@ function holdVip(vip: string, system: System): readonly Need[] {
   const holders = system.addresses.filter(({ address }) => address === vip);
   const answering = holders.find(({ answersArp }) => answersArp);
   if (answering !== undefined) {
-    throw new FairleadError('address-unusable', `${answering.interface} has ${vip} and answers ARP for it`, {
-      hint: `a real server must not, or clients bypass the director: ip addr del ${vip} dev ${answering.interface}`,
-    });
+    throw new FairleadError(
+      'address-unusable',
+      `${answering.interface} has ${vip} and answers ${isSix(vip) ? 'neighbours' : 'ARP'} for it`,
+      {
+        hint: `a real server must not, or clients bypass the director: ip addr del ${vip} dev ${answering.interface}`,
+      },
+    );
   }
   return [met({ kind: 'address', vip }, holders.length > 0)];
 }
 
-function decapsulate(vip: string, system: System, decapsulation: Decapsulation): readonly Need[] {
+function decapsulate(vip: string, system: System, decapsulation: Decapsulation, tunnel: TunnelEnd): readonly Need[] {
   const chosen = system.interfaces.filter((one) => takesPackets(one, system.interfaces));
   if (chosen.length === 0) {
     throw new FairleadError(
@@ -105,7 +115,7 @@ function decapsulate(vip: string, system: System, decapsulation: Decapsulation):
       met({ kind: 'qdisc', interface: refer(one) }, system.clsact.includes(one.name)),
       met({ kind: 'filter', interface: refer(one) }, decapsulation.isOn(one.index)),
     ]),
-    met({ kind: 'decapsulation', vip }, decapsulation.takes(vip)),
+    met({ kind: 'decapsulation', vip, tunnel }, decapsulation.takes(vip, tunnel)),
   ];
 }
 

@@ -1,19 +1,20 @@
 // What was made of this network namespace, whether it still is so, and what has come for the VIPs.
-import { type Change, formatChange } from './change.ts';
+import { type Change, formatChange, tunnelOf } from './change.ts';
 import { Decapsulator, type Traffic } from './decapsulator.ts';
 import { type Journal, type RecordedChange, type RecordedVip, readJournal } from './journal.ts';
 import { takesPackets } from './plan.ts';
 import { readSystem, type System } from './system.ts';
+import { formatTunnel, type TunnelEnd } from './tunnel.ts';
 
 export interface Status {
   /** With what was decapsulated for each; 0 unless `program` is `on`. */
-  readonly vips: readonly (RecordedVip & Traffic)[];
+  readonly vips: readonly (RecordedVip & { readonly tunnels: readonly TunnelEnd[] } & Traffic)[];
   /** `old`: left by another version of fairlead, whose counters this one can't read; `add` renews it. */
   readonly program: 'on' | 'old' | 'off';
   readonly interfaces: readonly { readonly interface: string; readonly attached: boolean }[];
   /** In the order in which they were made. */
   readonly changes: readonly (RecordedChange & { readonly inEffect: boolean })[];
-  /** IP-in-IP packets that came to this machine, by the reason why they were left alone. */
+  /** Tunnels' packets that came to this machine, by the reason why they were left alone. */
   readonly notDecapsulated: Readonly<{ [reason: string]: number }>;
 }
 
@@ -23,7 +24,10 @@ export function readStatus(): Status {
   using decapsulator = journal.program && Decapsulator.open(journal.program);
   const counting = decapsulator?.isCurrent ? decapsulator : undefined;
   return {
-    vips: journal.vips.map((one) => ({ ...one, ...(counting?.traffic(one.vip) ?? { packets: 0, bytes: 0 }) })),
+    vips: journal.vips.map((one) => {
+      const tunnels = tunnelsOf(journal, one.vip);
+      return { ...one, tunnels, ...trafficOf(counting, one.vip, tunnels) };
+    }),
     program: stateOf(decapsulator),
     interfaces: interfacesOf(journal, system, decapsulator),
     changes: journal.changes.map((change) => ({ ...change, inEffect: isInEffect(change, system, decapsulator) })),
@@ -33,9 +37,11 @@ export function readStatus(): Status {
 
 export function formatStatus(status: Status): string {
   if (status.vips.length === 0) return 'this network namespace is no real server of any VIP\n';
-  const rows = status.vips.map((one) => [one.vip, one.method, `${one.packets}`, `${one.bytes}`]);
+  const rows = status.vips.map(({ vip, method, tunnels, packets, bytes }) => [
+    ...[vip, method, tunnels.map(formatTunnel).join(', '), `${packets}`, `${bytes}`],
+  ]);
   return [
-    table([['VIP', 'method', 'packets', 'bytes'], ...rows]),
+    table([['VIP', 'method', 'tunnels', 'packets', 'bytes'], ...rows]),
     programLine(status.program),
     section('interfaces', status.interfaces, (one) =>
       one.attached ? one.interface : `${one.interface}: NOT ATTACHED: repeat add`,
@@ -47,6 +53,16 @@ export function formatStatus(status: Status): string {
       return `${reason}: ${count}`;
     }),
   ].join('');
+}
+
+function tunnelsOf({ changes }: Journal, vip: string): readonly TunnelEnd[] {
+  return changes.flatMap((change) => (change.kind === 'decapsulation' && change.vip === vip ? tunnelOf(change) : []));
+}
+
+function trafficOf(counting: Decapsulator | undefined, vip: string, tunnels: readonly TunnelEnd[]): Traffic {
+  const all = tunnels.flatMap((tunnel) => counting?.traffic(vip, tunnel) ?? []);
+  const sum = (what: keyof Traffic): number => all.reduce((total, one) => total + one[what], 0);
+  return { packets: sum('packets'), bytes: sum('bytes') };
 }
 
 function interfacesOf(journal: Journal, system: System, decapsulator: Decapsulator | undefined): Status['interfaces'] {
@@ -75,7 +91,7 @@ function isInEffect(change: Change, system: System, decapsulator: Decapsulator |
     case 'filter':
       return decapsulator?.isOn(change.interface.index) === true;
     case 'decapsulation':
-      return decapsulator?.takes(change.vip) === true;
+      return decapsulator?.takes(change.vip, tunnelOf(change)) === true;
   }
 }
 

@@ -15,11 +15,11 @@ export interface System {
   setting(interfaceName: string, name: string): string;
 }
 
-/** An IPv4 address of this machine. */
+/** An address of this machine. */
 export interface AssignedAddress {
   readonly interface: string;
   readonly address: string;
-  /** lo and dummy interfaces never answer. */
+  /** Or IPv6's neighbours. lo and dummy interfaces never answer. */
   readonly answersArp: boolean;
 }
 
@@ -53,7 +53,7 @@ interface IpAddress {
 }
 
 export function readAddresses(): readonly AssignedAddress[] {
-  return list<IpAddress>(['ip', '-j', '-4', 'address', 'show']).flatMap(({ ifname, flags, addr_info: all }) =>
+  return list<IpAddress>(['ip', '-j', 'address', 'show']).flatMap(({ ifname, flags, addr_info: all }) =>
     all.flatMap(({ local }) => {
       const answersArp = !flags.includes('NOARP') && !flags.includes('LOOPBACK');
       return local === undefined ? [] : [{ interface: ifname, address: local, answersArp }];

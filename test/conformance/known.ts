@@ -56,10 +56,6 @@ const notYet: readonly Known[] = [
   { scenarios: ['cli/daemon'], because: 'there is no synchronisation daemon yet' },
   { scenarios: ['cli/persistence-engine'], because: 'there are no persistence engines yet' },
   {
-    scenarios: ['cli/tunnel-types', 'packets/tunnels', 'packets/too-large-tunnels'],
-    because: 'gre and gue are not there yet',
-  },
-  {
     scenarios: ['packets/fragments-reversed'],
     because:
       'fragments that come before the first one of their datagram wait for it only as long as the receive queue lasts',

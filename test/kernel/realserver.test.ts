@@ -11,6 +11,9 @@ import { type TestNamespace, testNamespace } from './namespace.ts';
 
 const object = new URL('../../build/bpf/realserver.bpf.o', import.meta.url).pathname;
 const [vip, other] = ['203.0.113.100', '203.0.113.101'];
+const vipSix = '2001:db8:a::10';
+const gre = { type: 'gre', port: 0 } as const;
+const gue = { type: 'gue', port: 6080 } as const;
 
 let namespace: TestNamespace;
 
@@ -37,7 +40,7 @@ describe('on an untouched machine', () => {
       'decapsulating program on v1, ingress',
       'qdisc clsact on v0',
       'decapsulating program on v0, ingress',
-      `tunnelled packets for ${vip} are decapsulated`,
+      `tunnelled packets for ${vip} are decapsulated (ipip)`,
     ]);
     expect(status()).toMatchObject({
       vips: [{ vip, method: 'tunnel', packets: 0, bytes: 0 }],
@@ -73,6 +76,40 @@ describe('on an untouched machine', () => {
     expect(traces()).toEqual(before);
   });
 
+  test('a VIP of IPv6 needs no ARP settings, and leaves no trace either', () => {
+    const before = traces();
+    expect(finish(add(vipSix, 'tunnel', gue)).map(formatChange)).toEqual([
+      `${vipSix}/128 on lo, deprecated`,
+      'qdisc clsact on v1',
+      'decapsulating program on v1, ingress',
+      'qdisc clsact on v0',
+      'decapsulating program on v0, ingress',
+      `tunnelled packets for ${vipSix} are decapsulated (gue 6080)`,
+    ]);
+    expect(status().changes.filter(({ inEffect }) => !inEffect)).toEqual([]);
+    expect(finish(add(vipSix, 'tunnel', gue))).toEqual([]);
+    finish(remove(vipSix));
+    expect(traces()).toEqual(before);
+  });
+
+  test('a VIP may be served by several kinds of tunnels, which go with it', () => {
+    const before = traces();
+    finish(add(vip, 'tunnel'));
+    for (const tunnel of [gre, gue, { ...gue, port: 6081 }])
+      expect(finish(add(vip, 'tunnel', tunnel)).map(({ kind }) => kind)).toEqual(['decapsulation']);
+    finish(add(other, 'tunnel', gue));
+    expect(status().vips).toMatchObject([
+      { vip, tunnels: [{ type: 'ipip' }, gre, gue, { type: 'gue', port: 6081 }] },
+      { vip: other, tunnels: [gue] },
+    ]);
+    expect(status().changes.filter(({ inEffect }) => !inEffect)).toEqual([]);
+    finish(remove(vip));
+    expect(status().vips).toMatchObject([{ vip: other, tunnels: [gue] }]);
+    expect(status().changes.filter(({ inEffect }) => !inEffect)).toEqual([]);
+    finish(remove(other));
+    expect(traces()).toEqual(before);
+  });
+
   test('a VIP that was never added is refused, and nothing changes', () => {
     finish(add(vip, 'tunnel'));
     const before = traces();
@@ -94,7 +131,7 @@ describe('on a machine that somebody has set up before', () => {
       'qdisc clsact on v1',
       'decapsulating program on v1, ingress',
       'decapsulating program on v0, ingress',
-      `tunnelled packets for ${vip} are decapsulated`,
+      `tunnelled packets for ${vip} are decapsulated (ipip)`,
     ]);
     finish(remove(vip));
     expect(traces()).toEqual(before);

@@ -5,6 +5,7 @@ import { interfaces } from '../../kernel/interfaces.ts';
 import { formatAddress, formatEndpoint } from '../../model/address.ts';
 import type { Endpoint } from '../../model/director.ts';
 import { FairleadError } from '../../model/error.ts';
+import type { Tunnel } from '../../model/service.ts';
 import type { Out } from './io.ts';
 import { toJson } from './json.ts';
 import { formatIdentity } from './list.ts';
@@ -57,7 +58,10 @@ export function formatTrace(
     steps.push(['state', `${flow?.state} -> ${nextState}`]);
   if (rewrite !== undefined) steps.push(['rewrite', `${endpoint(rewrite.source)} -> ${endpoint(rewrite.target)}`]);
   else if (destination?.method === 'tunnel' && nextHop !== undefined)
-    steps.push(['rewrite', `outer ${formatAddress(nextHop.source)} -> ${formatAddress(destination.rip)}, ipip`]);
+    steps.push([
+      'rewrite',
+      `outer ${formatAddress(nextHop.source)} -> ${formatAddress(destination.rip)}, ${tunnelText(destination.tunnel)}`,
+    ]);
   else if (destination?.method === 'gate') steps.push(['rewrite', "none but the destination's MAC"]);
   if (nextHop !== undefined)
     steps.push([
@@ -66,6 +70,13 @@ export function formatTrace(
     ]);
   steps.push(['verdict', verdictText(answer)]);
   return steps.map(([step, text]) => `${step.padEnd(12)} ${text}\n`).join('');
+}
+
+function tunnelText(tunnel: Tunnel | undefined): string {
+  if (tunnel === undefined) return 'ipip';
+  const { type, port, checksum } = tunnel;
+  const sum = { none: '', full: ', with checksum', remote: ', with remote checksum' }[checksum];
+  return `${type}${type === 'gue' ? ` port ${port}` : ''}${sum}`;
 }
 
 function verdictText({ verdict, reason, service, flow }: TraceAnswer): string {
@@ -87,9 +98,7 @@ function describe(
   return {
     ...rest,
     ...(service === undefined ? {} : { service: formatIdentity(service.identity), scheduler: service.scheduler }),
-    ...(destination === undefined
-      ? {}
-      : { destination: { rip: formatAddress(destination.rip), port: destination.port, method: destination.method } }),
+    ...(destination === undefined ? {} : { destination: { ...destination, rip: formatAddress(destination.rip) } }),
     ...(rewrite === undefined
       ? {}
       : { rewrite: { source: endpoint(rewrite.source), target: endpoint(rewrite.target) } }),

@@ -365,7 +365,6 @@ describe('the daemons of connection synchronisation', () => {
 describe('what is not supported yet', () => {
   test.each([
     ['-A -u 10.0.0.100:5060 --pe sip', "The '--pe' option"],
-    ['-a -t 10.0.0.100:80 -r 10.1.0.1 -i --tun-type gre', "The 'gre' tunnel type of --tun-type"],
     ['--add-laddr -t 10.0.0.100:80 -z fd00::1', "A local address of another address family than its service's"],
   ])('`%s` is refused and nothing changes', async (line, what) => {
     const { run, table } = openNamespace();

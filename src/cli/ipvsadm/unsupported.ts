@@ -11,13 +11,10 @@ interface Feature {
 }
 
 const services: readonly CommandName[] = ['add-service', 'edit-service'];
-const servers: readonly CommandName[] = ['add-server', 'edit-server'];
 
 /** Of several the first is told. A line goes when the data plane carries what it names. */
 const features: readonly Feature[] = [
   { of: services, what: "The '--pe' option", isAsked: ({ persistenceEngine }) => persistenceEngine === 'sip' },
-  { of: servers, what: "The 'gue' tunnel type of --tun-type", isAsked: ({ tunnel }) => tunnel.type === 'gue' },
-  { of: servers, what: "The 'gre' tunnel type of --tun-type", isAsked: ({ tunnel }) => tunnel.type === 'gre' },
   {
     of: ['add-laddr'],
     what: "A local address of another address family than its service's",

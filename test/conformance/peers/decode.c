@@ -128,6 +128,14 @@ static void print_tcp(struct span span, const struct carrier *carrier)
 	print_payload(skip(span, header < 20 ? 20 : header));
 }
 
+/** What stands in a tunnel's UDP checksum that the kernel leaves to a device, and veth to the receiver: the pseudo header's sum. */
+static bool is_left_to_a_device(struct span span, const struct carrier *carrier)
+{
+	uint32_t sum = pseudo_header(&carrier->source, &carrier->destination, UDP, span.length);
+
+	return get16(span.bytes + 6) == (uint16_t)~fold(sum);
+}
+
 /** Generic UDP encapsulation; the source port is a hash of the flow, and a checksum with it. */
 static void print_gue(struct span span, const struct carrier *carrier)
 {
@@ -137,9 +145,9 @@ static void print_gue(struct span span, const struct carrier *carrier)
 	struct carrier below = {.is_tunnel = true};
 
 	printf(" | gue ~ > %u len %u sum %s", get16(span.bytes + 2), get16(span.bytes + 4),
-	       sum == 0			      ? "0"
-	       : is_right(span, UDP, carrier) ? "right"
-					      : "WRONG");
+	       sum == 0								    ? "0"
+	       : is_right(span, UDP, carrier) || is_left_to_a_device(span, carrier) ? "right"
+										    : "WRONG");
 	if (header == 0 || header > inner.length) {
 		print_payload(inner);
 		return;
@@ -222,7 +230,7 @@ static void print_gre(struct span span)
 {
 	struct carrier below = {.is_tunnel = true};
 	size_t header = 4;
-	bool is_summed;
+	bool is_summed, is_right;
 
 	if (span.length < 4) {
 		print_payload(span);
@@ -232,9 +240,10 @@ static void print_gre(struct span span)
 	header += is_summed ? 4 : 0;
 	printf(" | gre 0x");
 	print_hex(span.bytes, 4);
+	/* One that the kernel leaves to a device, and veth to the receiver, is 0. */
+	is_right = get16(span.bytes + 4) == 0 || fold(add_words(0, span.bytes, span.length)) == 0;
 	if (is_summed)
-		printf(" sum %s offset %u", fold(add_words(0, span.bytes, span.length)) == 0 ? "right" : "WRONG",
-		       get16(span.bytes + 6));
+		printf(" sum %s offset %u", is_right ? "right" : "WRONG", get16(span.bytes + 6));
 	print_transport(skip(span, header), get16(span.bytes + 2) == 0x86dd ? IPV6 : IPIP, &below);
 }
 
