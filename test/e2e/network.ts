@@ -230,7 +230,8 @@ function plan({ method, family, client, director, realServers }: Network): reado
 
 async function setUp(realServer: RealServer, network: Network): Promise<void> {
   if (network.method === 'gate') await holdVip(realServer, network);
-  if (network.method === 'tunnel') await realServer.run(fairlead, 'realserver', 'add', network.vip, '--method', 'tunnel');
+  if (network.method === 'tunnel')
+    await realServer.run(fairlead, 'realserver', 'add', network.vip, '--method', 'tunnel');
   await startServer(realServer, realServer.name, network.realAddress(realServer), network.realPort(0));
 }
 
