@@ -102,7 +102,7 @@ function runShell(command: string, env: NodeJS.ProcessEnv): Promise<void> {
 
 /** For a shell: a scenario in network and mount namespaces of its own. */
 function commandLine(director: Director, peers: string, scenario: string, transcript: string): string {
-  const start = `timeout -k 2 ${LIMIT_S[director]} unshare --mount --net bash ${runner} ${director} ${peers} ${scenario}`;
+  const start = `setpriv --pdeathsig TERM timeout -k 2 ${LIMIT_S[director]} unshare --mount --net bash ${runner} ${director} ${peers} ${scenario}`;
   return `${start} >${transcript} 2>&1 || echo "ended with status $?" >>${transcript}`;
 }
 

@@ -25,7 +25,7 @@ describe.skipIf(process.arch !== 'x64')('kernel 6.1', () => {
     const { stdout, stderr } = await runInMachine(image, objects.map(toScript).join('\n'));
     const parts = stdout.split(/^=== (.*)\n/m).slice(1);
     said = new Map(objects.map((name, index) => [name, parts[index * 2 + 1] ?? `nothing; stderr: ${stderr}`]));
-  });
+  }, 700_000);
 
   test.each(objects)('takes %s', (name) => {
     const text = said.get(name) ?? '';

@@ -23,7 +23,7 @@ export async function runInMachine(
   script: string,
   options: { timeoutMs?: number; memoryMb?: number; exchange?: string } = {},
 ): Promise<Outcome> {
-  const { timeoutMs = 240_000, memoryMb = 1024 } = options;
+  const { timeoutMs = 600_000, memoryMb = 1024 } = options;
   const work = mkdtempSync(join(tmpdir(), 'fairlead-vm-'));
   try {
     const exchange = options.exchange ?? join(work, 'exchange');
@@ -77,9 +77,9 @@ function boot(image: Image, work: string, exchange: string, memoryMb: number, ti
     ...share('exchange', exchange, ''),
   ];
   return new Promise((resolve, reject) => {
-    // timeout(1) ends the machine also when this process is gone.
-    const command = ['-k', '5', `${timeoutMs / 1000}`, 'qemu-system-x86_64', ...args];
-    const qemu = spawn('timeout', command, { stdio: ['ignore', 'pipe', 'pipe'] });
+    // The machine goes with this process, however that ends.
+    const command = ['--pdeathsig', 'TERM', 'timeout', '-k', '5', `${timeoutMs / 1000}`, 'qemu-system-x86_64', ...args];
+    const qemu = spawn('setpriv', command, { stdio: ['ignore', 'pipe', 'pipe'] });
     const log: Buffer[] = [];
     for (const stream of [qemu.stdout, qemu.stderr]) stream.on('data', (chunk: Buffer) => log.push(chunk));
     qemu.on('error', reject);

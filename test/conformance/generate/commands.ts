@@ -1,7 +1,7 @@
 // Random command lines over few services and real servers, so that they meet: edits, mistakes, and what is listed between.
 
 import type { Random } from '../../random.ts';
-import { has, schedulers } from './features.ts';
+import { schedulers } from './sites.ts';
 
 const LINES = 26;
 /** IPVS's loses thresholds. */
@@ -30,42 +30,44 @@ function commandLine(random: Random): string {
   return mistake(random);
 }
 
+const vips = [
+  ...['-t 10.0.0.100', '-t 10.0.0.100', '-u 10.0.0.100', '-t 10.0.0.101'],
+  ...['-t [fd00:a::100]', '-u [fd00:a::100]', '--sctp-service 10.0.0.100'],
+];
+const realServers = [
+  ...['10.1.0.1', '10.1.0.2', '10.1.0.3', '10.1.0.3', '10.1.0.255', '0.0.0.0', '10.0.0.100'],
+  ...['[fd00:b::1]', '[fd00:b::2]'],
+];
+
 function service(random: Random): string {
-  const families = ['-t 10.0.0.100', '-t 10.0.0.100', '-u 10.0.0.100', '-t 10.0.0.101'];
-  if (has('ipv6')) families.push('-t [fd00:a::100]', '-u [fd00:a::100]');
-  if (has('sctp')) families.push('--sctp-service 10.0.0.100');
-  if (random.once(8)) return `-f ${random.pick(['1', '2', '7'])}`;
-  return `${random.pick(families)}:${random.pick(['80', '80', '81', '443', 'http'])}`;
+  if (random.once(8)) return `-f ${random.pick(['1', '2', '7', '7 -6'])}`;
+  return `${random.pick(vips)}:${random.pick(['80', '80', '81', '443', 'http'])}`;
 }
 
 function scheduling(random: Random): string {
   return [
     random.maybe(4, () => '') || ` -s ${random.pick(schedulers)}`,
-    has('persistence') ? random.maybe(4, () => ` -p ${random.pick(['', '1', '300', '0', '86400'])}`.trimEnd()) : '',
-    has('persistence') ? random.maybe(8, () => ` -M ${random.pick(['255.255.255.0', '255.255.0.0', '64', '24'])}`) : '',
-    has('one-packet') ? random.maybe(8, () => ' -o') : '',
-    has('scheduler-flags')
-      ? random.maybe(8, () => ` -b ${random.pick(['sh-port', 'mh-fallback', 'flag-1', 'bogus'])}`)
-      : '',
+    random.maybe(4, () => ` -p ${random.pick(['', '1', '300', '0', '86400'])}`.trimEnd()),
+    random.maybe(8, () => ` -M ${random.pick(['255.255.255.0', '255.255.0.0', '64', '24'])}`),
+    random.maybe(8, () => ' -o'),
+    random.maybe(8, () => ` -b ${random.pick(['sh-port', 'mh-fallback', 'flag-1', 'bogus'])}`),
     random.maybe(30, () => ' -s rr'),
   ].join('');
 }
 
 function realServer(random: Random): string {
-  const addresses = ['10.1.0.1', '10.1.0.2', '10.1.0.3', '10.1.0.3', '10.1.0.255', '0.0.0.0', '10.0.0.100'];
-  if (has('ipv6')) addresses.push('[fd00:b::1]', '[fd00:b::2]');
-  return `${random.pick(addresses)}${random.pick(['', ':80', ':80', ':8080', ':0'])}`;
+  return `${random.pick(realServers)}${random.pick(['', ':80', ':80', ':8080', ':0'])}`;
 }
 
 function destination(random: Random): string {
   const method = random.pick(['', ' -g', ' -m', ' -m', ' -m', ' -i']);
-  const tunnel = ['ipip', ...(has('gre and gue') ? ['gre', 'gre --tun-csum', 'gue --tun-port 6080', 'gue'] : [])];
+  const tunnel = ['ipip', 'gre', 'gre --tun-csum', 'gue --tun-port 6080', 'gue'];
   return [
     method,
     method === ' -i' ? random.maybe(3, () => ` --tun-type ${random.pick(tunnel)}`) : '',
     random.maybe(2, () => ` -w ${random.pick(['0', '1', '2', '10', '65535', '-1', 'x'])}`),
-    has('thresholds') ? random.maybe(6, () => ` -x ${random.pick(['0', '5', '100'])}`) : '',
-    has('thresholds') ? random.maybe(8, () => ` -y ${random.pick(['0', '5', '200'])}`) : '',
+    random.maybe(6, () => ` -x ${random.pick(['0', '5', '100'])}`),
+    random.maybe(8, () => ` -y ${random.pick(['0', '5', '200'])}`),
     random.maybe(40, () => ' -s rr'),
   ].join('');
 }

@@ -1,7 +1,6 @@
 // Random packets to a service and back: every field that has no meaning for it must pass untouched. What differs on purpose is
 // left out: recorded routes, congestion experienced in tunnels, fragments whose datagram never becomes whole.
 import type { Random } from '../../random.ts';
-import { has } from './features.ts';
 
 const PACKETS = 40;
 const options = ['01010101', '94040000', '0101940400000000'];
@@ -21,7 +20,7 @@ interface Scene {
 }
 
 export function packets(random: Random): string {
-  const family = has('ipv6') && random.once(2) ? 6 : 4;
+  const family = random.once(2) ? 6 : 4;
   const method = random.pick(['-m', '-g', '-i']);
   const scene: Scene =
     family === 4

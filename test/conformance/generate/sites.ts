@@ -1,45 +1,69 @@
 // Random services, and the command lines that make and change them.
-
 import type { Random } from '../../random.ts';
-import { has, schedulers } from './features.ts';
 
 /** One service, as it is to be or as it is. */
 export interface Site {
   readonly protocol: 'tcp' | 'udp' | 'sctp';
   readonly family: 4 | 6;
   readonly port: number;
-  /** -m, -g or -i. */
+  /** Instead of a VIP and port: those give packets this mark. */
+  readonly mark: number | undefined;
+  /** -m, -g, or -i with its options. */
   readonly method: string;
   /** Some of its real servers take only so many connections. */
   readonly hasThresholds: boolean;
   readonly isPersistent: boolean;
+  readonly isOnePacket: boolean;
   /** Real servers, by number. */
   readonly present: Set<number>;
 }
 
 export const realServers: readonly number[] = [1, 2, 3, 4, 5];
+/** With their flags. What Debian's kernel has no module of, twos, is not among them. */
+export const schedulers: readonly string[] = [
+  ...['rr', 'wrr', 'lc', 'wlc', 'sed', 'nq', 'sh', 'dh', 'lblc', 'lblcr', 'fo', 'ovf', 'mh'],
+  ...['sh -b sh-fallback', 'sh -b sh-port', 'sh -b sh-fallback,sh-port', 'mh -b mh-port', 'mh -b mh-fallback'],
+];
+const methods = [
+  ...['-m', '-m', '-m', '-g', '-g', '-i'],
+  ...['-i --tun-type gre', '-i --tun-type gre --tun-csum', '-i --tun-type gue --tun-port 6080'],
+];
 const PERSISTENT = { 4: ['-p 300', '-p 600 -M 255.255.255.0', '-p'], 6: ['-p 300', '-p 600 -M 64', '-p'] } as const;
 
 export function makeSite(random: Random, port: number): Site {
+  const protocol = random.pick(['tcp', 'tcp', 'tcp', 'udp', 'sctp'] as const);
   return {
-    protocol: random.pick(['tcp', 'tcp', 'tcp', 'udp', ...(has('sctp') ? (['sctp'] as const) : [])]),
-    family: has('ipv6') && random.once(3) ? 6 : 4,
+    protocol,
+    family: random.once(3) ? 6 : 4,
     port,
-    method: random.pick(['-m', '-m', '-g', '-i']),
-    hasThresholds: has('thresholds') && random.once(4),
-    isPersistent: has('persistence') && random.once(3),
+    mark: random.once(6) ? port : undefined,
+    method: random.pick(methods),
+    hasThresholds: random.once(4),
+    isPersistent: random.once(3),
+    isOnePacket: protocol === 'udp' && random.once(4),
     present: new Set(),
   };
 }
 
+/** The VIP, as scenarios name it. */
 export function vipOf({ family }: Site): string {
   return family === 6 ? '$VIP6' : '$VIP';
 }
 
 /** As options of ipvsadm name it. */
-export function nameOf({ protocol, family, port }: Site): string {
+export function nameOf({ protocol, family, port, mark }: Site): string {
+  if (mark !== undefined) return `-f ${mark}${family === 6 ? ' -6' : ''}`;
   const option = protocol === 'sctp' ? '--sctp-service' : `-${protocol[0]}`;
   return `${option} ${family === 6 ? '[fd00:a::100]' : '10.0.0.100'}:${port}`;
+}
+
+/** What comes before the services, once. */
+export function prepareSite(site: Site): readonly string[] {
+  const { protocol, family, port, mark } = site;
+  return [
+    ...(mark === undefined ? [] : [`mark ${mark} ${protocol} ${vipOf(site)}/${family === 6 ? 128 : 32} ${port}`]),
+    'gue 6080',
+  ];
 }
 
 export function createSite(random: Random, site: Site): string {
@@ -69,9 +93,9 @@ export function deleteServer(site: Site, number: number): string {
   return `ipvs '-d ${serverOf(site, number)}'`;
 }
 
-function scheduling(random: Random, site: Site): string {
-  const persistence = site.isPersistent ? ` ${random.pick(PERSISTENT[site.family])}` : '';
-  return `-s ${random.pick(schedulers)}${persistence}`;
+function scheduling(random: Random, { family, isPersistent, isOnePacket }: Site): string {
+  const persistence = isPersistent ? ` ${random.pick(PERSISTENT[family])}` : '';
+  return `-s ${random.pick(schedulers)}${persistence}${isOnePacket ? ' -o' : ''}`;
 }
 
 function serverOf(site: Site, number: number): string {

@@ -2,7 +2,6 @@
 // full, services that are deleted and made anew.
 
 import type { Random } from '../../random.ts';
-import { has } from './features.ts';
 import {
   addServer,
   createSite,
@@ -12,6 +11,7 @@ import {
   editSite,
   makeSite,
   nameOf,
+  prepareSite,
   realServers,
   type Site,
   vipOf,
@@ -38,6 +38,7 @@ export function traffic(random: Random): string {
   const state: Traffic = { random, sites, nextPort: 20000 };
   const lines = ['# Random services under traffic.'];
   lines.push("ipvs '-A -t 10.0.0.101:99 -s rr' # the table is never empty: see empty-table.sh");
+  for (const site of sites) lines.push(...prepareSite(site));
   for (const site of sites) lines.push(createSite(random, site), ...install(random, site));
   for (let step = 0; step < STEPS; step++) lines.push(...stepOf(state, random.pick(sites), step));
   // Last, because what a reset ends is gone after ten seconds.
@@ -62,7 +63,7 @@ function stepOf(state: Traffic, site: Site, step: number): string[] {
   if (kind < 72) return [`ipvs '-Ln ${nameOf(site)}'`];
   if (kind < 74) return ['settle', `ipvs '-Z${random.maybe(2, () => ` ${nameOf(site)}`)}'`, "ipvs '-Ln --stats'"];
   if (kind < 77) return remake(random, site);
-  if (kind < 79 && has('settings')) return [setting(random)];
+  if (kind < 79) return [setting(random)];
   return changeServer(random, site);
 }
 
@@ -83,7 +84,7 @@ function changeServer(random: Random, site: Site): string[] {
 }
 
 function setting(random: Random): string {
-  const name = random.pick(['expire_nodest_conn', 'expire_quiescent_template', 'conn_reuse_mode', 'sloppy_tcp']);
+  const name = random.pick(['expire_quiescent_template', 'conn_reuse_mode', 'sloppy_tcp', 'sloppy_sctp']);
   return `setting ${name} ${random.below(2)}`;
 }
 
