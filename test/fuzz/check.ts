@@ -1,10 +1,13 @@
 // What must hold of every packet, whatever it was: told in words where it does not.
 import { parseAddress } from '../../src/model/address.ts';
 import type { Answer } from '../kernel/stage.ts';
+import { checksumOf } from '../packets.ts';
 import { type Facts, headerResidue, judge, transportResidue } from './judge.ts';
-import { families } from './scene.ts';
+import { families, guePort } from './scene.ts';
 
-const [ICMP, ICMP6, IPIP, IPV6] = [1, 58, 4, 41];
+const [ICMP, ICMP6, IPIP, IPV6, GRE, UDP] = [1, 58, 4, 41, 47, 17];
+const UDP_HEADER = 8;
+const GUE_HEADER = 4;
 /** Where a packet's TTL, header checksum and addresses are, from IP's header on. */
 const fields = {
   4: { ttl: 8, checksum: [10, 12], source: [12, 16], target: [16, 20] },
@@ -72,9 +75,34 @@ function checkSent(sent: Buffer, facts: Facts, packet: Buffer, becomes: Facts): 
   return checkForwarded(sent, facts, packet, becomes);
 }
 
+/** What was sent is whole behind the outer header, or behind that and one more. */
 function isTunnel(facts: Facts, becomes: Facts): boolean {
-  const length = becomes.end - becomes.l4;
-  return becomes.protocol === (facts.family === 4 ? IPIP : IPV6) && length === facts.end - facts.l3;
+  return [IPIP, IPV6, GRE, UDP].includes(becomes.protocol) && insideOf(facts, becomes) >= becomes.l4;
+}
+
+function insideOf(facts: Facts, becomes: Facts): number {
+  return becomes.end - (facts.end - facts.l3);
+}
+
+/** What stands between the outer header and the packet. */
+function checkWrapping(packet: Buffer, facts: Facts, becomes: Facts): string | undefined {
+  const wrapping = packet.subarray(becomes.l4, insideOf(facts, becomes));
+  const protocol = facts.family === 4 ? IPIP : IPV6;
+  if (becomes.protocol === GRE) {
+    const hasSum = wrapping.length === 8;
+    const type = facts.family === 4 ? 0x0800 : 0x86dd;
+    if (!hasSum && wrapping.length !== 4) return "a GRE header's length";
+    if (wrapping.readUInt16BE(0) !== (hasSum ? 0x8000 : 0) || wrapping.readUInt16BE(2) !== type) return 'a GRE header';
+    return hasSum && checksumOf(packet.subarray(becomes.l4, becomes.end)) !== 0 ? "GRE's checksum" : undefined;
+  }
+  if (becomes.protocol === UDP) {
+    if (wrapping.length !== UDP_HEADER + GUE_HEADER) return "a GUE header's length";
+    if (wrapping.readUInt16BE(2) !== guePort) return "GUE's port";
+    if (wrapping.readUInt16BE(4) !== becomes.end - becomes.l4) return "a GUE tunnel's UDP length";
+    if (wrapping.readUInt32BE(UDP_HEADER) !== protocol << 16) return 'a GUE header';
+    return transportResidue(packet, becomes) ? "a GUE tunnel's checksum" : undefined;
+  }
+  return wrapping.length === 0 && becomes.protocol === protocol ? undefined : 'an outer header';
 }
 
 function checkAnswer(sent: Buffer, facts: Facts, packet: Buffer, becomes: Facts): string | undefined {
@@ -90,12 +118,15 @@ function checkAnswer(sent: Buffer, facts: Facts, packet: Buffer, becomes: Facts)
 
 function checkTunnel(sent: Buffer, facts: Facts, packet: Buffer, becomes: Facts): string | undefined {
   if (headerResidue(packet, becomes) !== 0) return "a tunnel's header checksum";
-  const inside = packet.subarray(becomes.l4);
+  const wrong = checkWrapping(packet, facts, becomes);
+  if (wrong !== undefined) return wrong;
+  const at = insideOf(facts, becomes);
+  const inside = packet.subarray(at);
   const original = sent.subarray(facts.l3);
   const { ttl, checksum } = fields[facts.family];
   if (!sameBut(inside, original, [[ttl, ttl + 1], checksum])) return 'another packet in the tunnel';
   if (inside.readUInt8(ttl) !== facts.ttl - 1) return 'the TTL in the tunnel';
-  const shifted: Facts = { ...facts, l3: becomes.l4, l4: becomes.l4 + facts.l4 - facts.l3 };
+  const shifted: Facts = { ...facts, l3: at, l4: at + facts.l4 - facts.l3 };
   return headerResidue(packet, shifted) === headerResidue(sent, facts) ? undefined : 'a header checksum in the tunnel';
 }
 

@@ -11,10 +11,15 @@ import {
   protocol,
 } from '../packets.ts';
 import type { Random } from '../random.ts';
-import { type Family, families, ike, ports, realPort, special } from './scene.ts';
+import { type Family, families, ike, ports, realPort, special, tunnelPort, tunnels } from './scene.ts';
 
 const elsewhere = { 4: '192.0.2.200', 6: '2001:db8:b::200' } as const;
-const servicePorts = [...Object.values(ports), ...Object.values(special), ike, 79];
+const servicePorts = [
+  ...[...Object.values(ports), ...Object.values(ports)],
+  ...Object.values(special),
+  ...tunnels.map((_, index) => tunnelPort + index),
+  ...[ike, 79],
+];
 const { syn, ack, fin, rst, psh } = flag;
 
 /** A frame as somebody may have sent it; one in two is then damaged. */

@@ -1,6 +1,6 @@
 // A stage with services of every kind, for packets that nobody chose.
 import { parseAddress } from '../../src/model/address.ts';
-import type { Method, Protocol, Service } from '../../src/model/service.ts';
+import type { Method, Protocol, Service, Tunnel } from '../../src/model/service.ts';
 import { destination, openStage, persistence, rip, type Stage, service, six, vip } from '../kernel/stage.ts';
 
 const methods: readonly Method[] = ['masq', 'gate', 'tunnel', 'fullnat'];
@@ -8,6 +8,15 @@ const protocols: readonly Protocol[] = ['tcp', 'udp', 'sctp'];
 export const ports: Readonly<Record<Method, number>> = { masq: 80, gate: 81, tunnel: 82, fullnat: 83 };
 /** A persistent service, one whose real server is full at three, one whose tunnel's way is narrow, one without real servers. */
 export const special = { persistent: 90, full: 91, narrow: 92, empty: 93, other: 94 } as const;
+/** Services whose real servers take other tunnels than IP in IP, on ports from this one on. */
+export const tunnelPort = 100;
+export const guePort = 6080;
+export const tunnels: readonly Tunnel[] = [
+  { type: 'gre', port: 0, checksum: 'none' },
+  { type: 'gre', port: 0, checksum: 'full' },
+  { type: 'gue', port: guePort, checksum: 'none' },
+  { type: 'gue', port: guePort, checksum: 'full' },
+];
 export const ike = 500;
 export const realPort = 8080;
 export const families = {
@@ -55,6 +64,13 @@ function servicesOf(family: Family): readonly Service[] {
     own(special.other, {
       destinations: [destination(4, 'tunnel', { rip: parseAddress(other.rip(4)), port: special.other })],
     }),
+    ...tunnels.flatMap((tunnel, index) =>
+      (['tcp', 'udp'] as const).map((protocol) => {
+        const port = tunnelPort + index;
+        const abroad = destination(4, 'tunnel', { rip: parseAddress(other.rip(4)), port, tunnel });
+        return own(port, { destinations: [to(1, 'tunnel', port, { tunnel }), abroad] }, protocol);
+      }),
+    ),
     own(ike, { destinations: [to(2, 'masq', ike)] }, 'udp'),
   ];
 }
