@@ -37,7 +37,8 @@ export function traffic(random: Random): string {
   const sites = Array.from({ length: 1 + random.below(2) }, (_, index) => makeSite(random, 80 + index));
   const state: Traffic = { random, sites, nextPort: 20000 };
   const lines = ['# Random services under traffic.'];
-  lines.push("ipvs '-A -t 10.0.0.101:99 -s rr' # the table is never empty: see empty-table.sh");
+  // The table is never empty, of neither family: see empty-table.sh.
+  lines.push("ipvs '-A -t 10.0.0.101:99 -s rr'", "ipvs '-A -t [fd00:a::100]:99 -s rr'");
   for (const site of sites) lines.push(...prepareSite(site));
   for (const site of sites) lines.push(createSite(random, site), ...install(random, site));
   for (let step = 0; step < STEPS; step++) lines.push(...stepOf(state, random.pick(sites), step));
@@ -67,10 +68,12 @@ function stepOf(state: Traffic, site: Site, step: number): string[] {
   return changeServer(random, site);
 }
 
-/** Connections of before belong to the new one's real servers again, with what they count. */
+/**
+ * Connections of before belong to the new one's real servers again, with what they count. What real servers count anew that come back is
+ * counted from IPVS's last look before they went: it looks every two seconds.
+ */
 function remake(random: Random, site: Site): string[] {
   const between = random.pick([[], ['connections'], ['talk 0-3']]);
-  // What is counted of what comes back is counted from IPVS's last look, every two seconds, on.
   return ['settle', deleteSite(site), ...between, createSite(random, site), ...install(random, site), 'list'];
 }
 
@@ -80,7 +83,12 @@ function changeServer(random: Random, site: Site): string[] {
   if (!random.once(3)) return [editServer(random, site, number)];
   const isBack = random.once(2);
   const between = random.pick([[], ['talk 0-3'], ['list']]);
-  return [deleteServer(site, number), ...between, ...(isBack ? [addServer(random, site, number), 'list'] : [])];
+  return [
+    'settle',
+    deleteServer(site, number),
+    ...between,
+    ...(isBack ? [addServer(random, site, number), 'list'] : []),
+  ];
 }
 
 function setting(random: Random): string {
