@@ -27,9 +27,27 @@ enum letter {
 	WRONG_ANSWER = '!'
 };
 
+/** Chunks, by their numbers. */
+enum chunk {
+	SCTP_DATA = 0,
+	SCTP_INIT = 1,
+	SCTP_INIT_ACK = 2,
+	SCTP_ABORT = 6,
+	SCTP_COOKIE_ECHO = 10,
+	SCTP_COOKIE_ACK = 11
+};
+
 static struct connection connections[MAX_CONNECTIONS];
 static int connection_count;
 static struct frame outgoing;
+
+/** What SCTP has in the place of these flags of TCP: a chunk's number. UDP has nothing. */
+static int said_as(const struct connection *connection, int flags)
+{
+	if (connection->protocol != SCTP)
+		return flags;
+	return flags & RST ? SCTP_ABORT : SCTP_DATA;
+}
 
 static void send_segment(const struct connection *connection, bool is_from_client, int flags, const char *data)
 {
@@ -97,7 +115,7 @@ static int open_connection(struct connection *connection, bool is_answering)
 	struct facts facts;
 	int letter;
 
-	send_segment(connection, true, is_sctp ? 1 : SYN, is_tcp ? "" : "question");
+	send_segment(connection, true, is_sctp ? SCTP_INIT : SYN, is_tcp ? "" : "question");
 	letter = where_it_went(&facts);
 	if (letter < '1' || letter > '9')
 		return letter;
@@ -109,11 +127,12 @@ static int open_connection(struct connection *connection, bool is_answering)
 	connection->is_translated = !same_address(&facts.destination, &connection->vip);
 	if (!is_answering)
 		return letter;
-	if (!is_answered(connection, is_sctp ? 2 : SYN | ACK, is_tcp ? "" : "answer"))
+	if (!is_answered(connection, is_sctp ? SCTP_INIT_ACK : SYN | ACK, is_tcp ? "" : "answer"))
 		return WRONG_ANSWER;
 	if (is_tcp && tell(connection, ACK, "") != letter)
 		return WRONG_ANSWER;
-	if (is_sctp && (tell(connection, 10, "") != letter || !is_answered(connection, 11, "")))
+	if (is_sctp && (tell(connection, SCTP_COOKIE_ECHO, "") != letter ||
+			!is_answered(connection, SCTP_COOKIE_ACK, "")))
 		return WRONG_ANSWER;
 	return letter;
 }
@@ -218,9 +237,11 @@ void close_connections(struct words *words)
 
 static int reset_connection(const struct connection *connection, bool is_client)
 {
+	int flags = said_as(connection, RST | ACK);
+
 	if (is_client)
-		return tell(connection, RST | ACK, "");
-	return is_answered(connection, RST | ACK, "") ? '0' + connection->server : WRONG_ANSWER;
+		return tell(connection, flags, "");
+	return is_answered(connection, flags, "") ? '0' + connection->server : WRONG_ANSWER;
 }
 
 void reset_connections(struct words *words)
@@ -230,11 +251,12 @@ void reset_connections(struct words *words)
 
 static int talk_once(const struct connection *connection, bool is_client)
 {
-	int letter = is_client ? tell(connection, PSH | ACK, "question") : '0' + connection->server;
+	int flags = said_as(connection, PSH | ACK);
+	int letter = is_client ? tell(connection, flags, "question") : '0' + connection->server;
 
 	if (letter < '1' || letter > '9')
 		return letter;
-	return is_answered(connection, PSH | ACK, "answer") ? letter : WRONG_ANSWER;
+	return is_answered(connection, flags, "answer") ? letter : WRONG_ANSWER;
 }
 
 void talk(struct words *words)
