@@ -131,8 +131,8 @@ static int open_connection(struct connection *connection, bool is_answering)
 		return WRONG_ANSWER;
 	if (is_tcp && tell(connection, ACK, "") != letter)
 		return WRONG_ANSWER;
-	if (is_sctp && (tell(connection, SCTP_COOKIE_ECHO, "") != letter ||
-			!is_answered(connection, SCTP_COOKIE_ACK, "")))
+	if (is_sctp &&
+	    (tell(connection, SCTP_COOKIE_ECHO, "") != letter || !is_answered(connection, SCTP_COOKIE_ACK, "")))
 		return WRONG_ANSWER;
 	return letter;
 }
