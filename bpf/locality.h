@@ -239,7 +239,7 @@ static __always_inline __u32 expiration_of(const struct choice *choice, const st
 	return choice->service.scheduler == SCHEDULER_LBLC ? set->lblc_expiration : set->lblcr_expiration;
 }
 
-static __always_inline __u32 pick_locality(const struct choice *choice)
+static __always_inline __u32 pick_locality(struct choice *choice)
 {
 	struct locality_key key = {};
 	struct settings *set = live_settings();

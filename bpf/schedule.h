@@ -11,6 +11,17 @@
 
 #define CURSOR_TRIES 4
 
+/*
+ * lc, wlc, sed, nq: the least loaded of those that were compared. In memory that the verifier does not track: it would go through
+ * the loop with each of them as it may be.
+ */
+struct lightest {
+	__u32 scheduler; /* by whose rules */
+	__u32 chosen;
+	__s64 load;
+	__s32 weight;
+};
+
 /* What a choice is made from, and its answer. */
 struct choice {
 	struct service service;
@@ -23,6 +34,7 @@ struct choice {
 	__u32 source_port; /* in host order */
 	__u32 destination; /* answer */
 	__u32 method;
+	struct lightest lightest;
 };
 
 static __always_inline struct member *member_of(const struct choice *choice, __u32 position)
@@ -178,14 +190,6 @@ static __always_inline __u32 pick_round(const struct choice *choice, bool weight
 /* So many destinations are compared in a loop of its own: a callback costs a call for each, which hardened kernels make dear. */
 #define FEW_MEMBERS 8
 
-struct least {
-	__u32 members;
-	__u32 scheduler;
-	__u32 chosen;
-	__s32 weight; /* the chosen one's */
-	__s64 load;
-};
-
 static __always_inline __s64 load_of(const struct destination *destination, __u32 scheduler)
 {
 	if (scheduler == SCHEDULER_SED || scheduler == SCHEDULER_NQ)
@@ -201,9 +205,11 @@ static __always_inline bool is_lighter(__s64 load, __s32 weight, __s64 than, __s
 	return load * than_weight < than * weight;
 }
 
-static __always_inline long compare_load(__u32 index, struct least *least)
+static __always_inline long compare_load(struct choice *choice, __u32 index)
 {
-	struct member *member = member_at(least->members + index);
+	struct member *member = member_at(choice->service.members + index);
+	struct lightest *lightest = &choice->lightest;
+	__u32 scheduler = READ_ONCE(lightest->scheduler);
 	struct destination *destination;
 	__s64 load;
 
@@ -214,41 +220,45 @@ static __always_inline long compare_load(__u32 index, struct least *least)
 	destination = destination_at(member->destination);
 	if (!destination || READ_ONCE(destination->overloaded))
 		return 0;
-	load = load_of(destination, least->scheduler);
-	if (least->scheduler == SCHEDULER_NQ && READ_ONCE(destination->active) == 0) {
-		least->chosen = index;
+	load = load_of(destination, scheduler);
+	if (scheduler == SCHEDULER_NQ && READ_ONCE(destination->active) == 0) {
+		lightest->chosen = index;
 		return 1;
 	}
-	if (least->chosen == NO_DESTINATION ||
-	    is_lighter(load, member->weight, least->load, least->weight, least->scheduler)) {
-		least->chosen = index;
-		least->load = load;
-		least->weight = member->weight;
+	if (lightest->chosen == NO_DESTINATION ||
+	    is_lighter(load, member->weight, lightest->load, lightest->weight, scheduler)) {
+		lightest->chosen = index;
+		lightest->load = load;
+		lightest->weight = member->weight;
 	}
 	return 0;
 }
 
+struct least {
+	struct choice *choice;
+};
+
 static long least_step(__u32 index, void *context)
 {
-	return compare_load(FEW_MEMBERS + index, context);
+	struct least *least = context;
+
+	return compare_load(least->choice, FEW_MEMBERS + index);
 }
 
-static __always_inline __u32 pick_least(const struct choice *choice, __u32 scheduler)
+static __always_inline __u32 pick_least(struct choice *choice, __u32 scheduler)
 {
-	struct least least = {
-		.members = choice->service.members,
-		.scheduler = scheduler,
-		.chosen = NO_DESTINATION,
-	};
+	struct least least = {.choice = choice};
 	__u32 count = choice->service.member_count;
 
+	choice->lightest.scheduler = scheduler;
+	choice->lightest.chosen = NO_DESTINATION;
 	for (__u32 index = 0; index < FEW_MEMBERS && index < count; index++) {
-		if (compare_load(index, &least))
-			return least.chosen;
+		if (compare_load(choice, index))
+			return choice->lightest.chosen;
 	}
 	if (count > FEW_MEMBERS)
 		bpf_loop(count - FEW_MEMBERS, least_step, &least, 0);
-	return least.chosen;
+	return choice->lightest.chosen;
 }
 
 /* -- when the table is full: the same answer for a connection's every packet, without an entry -- */

@@ -54,7 +54,8 @@ describe('a packet is for', () => {
     stage.install(...Object.values(services));
     stage.install(...['mark', 'port'].flatMap((name) => services[name] ?? []));
     expect(connect(1024)).toBe('pass');
-    expect(stage.maps.rows('settings').number('lookups').get(0)).toBe(stage.maps.vocabulary.numbers.LOOKUP_MARK);
+    const { LOOKUP_MARK, LOOKUP_IKE } = stage.maps.vocabulary.numbers;
+    expect(stage.maps.rows('settings').number('lookups').get(0)).toBe(LOOKUP_MARK | LOOKUP_IKE);
   });
 });
 
