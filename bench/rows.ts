@@ -2,7 +2,7 @@
 import { join } from 'node:path';
 import type { Maps } from '../src/dataplane/maps.ts';
 import { BpfProgram } from '../src/kernel/program.ts';
-import { type Method, schedulers } from '../src/model/service.ts';
+import { type Method, schedulers as allSchedulers } from '../src/model/service.ts';
 import { type Family, Generator, type Hook, type Ingress, type Traffic, tcpFlag } from './generator.ts';
 import { type Figure, run, type Sample, sample, toFigure } from './measure.ts';
 import { replies } from './replies.ts';
@@ -29,6 +29,8 @@ const packets = 1 << 18;
 /** New connections come in so many parts, each a sample. */
 const parts = 16;
 const tunnelHeaders = { 4: 20, 6: 40 } as const;
+/** `none` schedules nothing. */
+const schedulers = allSchedulers.filter((scheduler) => scheduler !== 'none');
 const methods: readonly Method[] = ['masq', 'gate', 'tunnel', 'fullnat'];
 
 function bareClient(family: Family): { client: string; vip: string; port: number } {

@@ -33,6 +33,9 @@ const realServers = [11, 12, 13, 14];
 /** So many that 512k connections to four real servers find ports. */
 const localAddresses = Array.from({ length: 16 }, (_, index) => 101 + index);
 
+/** ovf lets so many connections to a real server before it goes on to the next: here, more than are measured. */
+const weights: Readonly<Partial<Record<Scheduler, number>>> = { ovf: 1 << 20 };
+
 /** One service for each scheduler, on ports from `port` on; their real servers are the same four. */
 export function services(family: Family, method: Method, schedulers: readonly Scheduler[]): readonly Service[] {
   const { vip, network } = places[family];
@@ -41,7 +44,7 @@ export function services(family: Family, method: Method, schedulers: readonly Sc
     identity: { kind: 'address', protocol: 'tcp', vip: parseAddress(vip), port: port + index },
     scheduler,
     localAddresses: method === 'fullnat' ? localAddresses.map(own) : [],
-    destinations: realServers.map((host) => ({ rip: own(host), port: port + index, method, weight: 1 })),
+    destinations: realServers.map((host) => ({ rip: own(host), port: port + index, method, weight: weights[scheduler] ?? 1 })),
   }));
 }
 
