@@ -2,7 +2,7 @@
 import { join } from 'node:path';
 import type { Maps } from '../src/dataplane/maps.ts';
 import { BpfProgram } from '../src/kernel/program.ts';
-import { type Method, schedulers as allSchedulers } from '../src/model/service.ts';
+import { schedulers as allSchedulers, type Method } from '../src/model/service.ts';
 import { type Family, Generator, type Hook, type Ingress, type Traffic, tcpFlag } from './generator.ts';
 import { type Figure, run, type Sample, sample, toFigure } from './measure.ts';
 import { replies } from './replies.ts';

@@ -44,7 +44,12 @@ export function services(family: Family, method: Method, schedulers: readonly Sc
     identity: { kind: 'address', protocol: 'tcp', vip: parseAddress(vip), port: port + index },
     scheduler,
     localAddresses: method === 'fullnat' ? localAddresses.map(own) : [],
-    destinations: realServers.map((host) => ({ rip: own(host), port: port + index, method, weight: weights[scheduler] ?? 1 })),
+    destinations: realServers.map((host) => ({
+      rip: own(host),
+      port: port + index,
+      method,
+      weight: weights[scheduler] ?? 1,
+    })),
   }));
 }
 
