@@ -1,5 +1,5 @@
 // The few calls of libc that Node doesn't offer; each throws a KernelError when the kernel refuses.
-import { EINTR, kernelError } from './errno.ts';
+import { EAGAIN, EINTR, kernelError } from './errno.ts';
 import { lastErrno, native, type Pointer } from './ffi.ts';
 
 const libc = 'libc.so.6';
@@ -12,6 +12,7 @@ const F_DUPFD_CLOEXEC = 1030;
 const CLONE_NEWNET = 0x4000_0000;
 const IF_NAMESIZE = 16;
 const SOCK_CLOEXEC = 0o2000000;
+const MSG_DONTWAIT = 0x40;
 
 const cMmap = native<
   (at: null, length: number, protection: number, flags: number, fd: number, offset: number) => Pointer
@@ -43,6 +44,16 @@ const cRecv = native<(fd: number, bytes: Uint8Array, length: number, flags: numb
   libc,
   'int64_t recv(int fd, void *buf, size_t len, int flags)',
 );
+const cSetsockopt = native<(fd: number, level: number, name: number, value: Uint8Array, size: number) => number>(
+  libc,
+  'int setsockopt(int fd, int level, int name, const void *value, uint32_t size)',
+);
+const cSendto = native<
+  (fd: number, bytes: Uint8Array, length: number, flags: number, to: Uint8Array, size: number) => number
+>(libc, 'int64_t sendto(int fd, const void *buf, size_t len, int flags, const void *to, uint32_t size)');
+const cRecvfrom = native<
+  (fd: number, bytes: Uint8Array, length: number, flags: number, from: Uint8Array, size: Uint8Array) => number
+>(libc, 'int64_t recvfrom(int fd, void *buf, size_t len, int flags, void *from, void *size)');
 const cIoctl = native<(fd: number, request: number, argument: Uint8Array) => number>(
   libc,
   'int ioctl(int fd, uint64_t request, void *arg)',
@@ -104,6 +115,27 @@ export function send(fd: number, bytes: Uint8Array): void {
 /** The number of bytes received. */
 export function receive(fd: number, bytes: Uint8Array): number {
   return retry('recv', undefined, () => cRecv(fd, bytes, bytes.length, 0));
+}
+
+export function setSocketOption(fd: number, level: number, name: number, value: Uint8Array): void {
+  retry('setsockopt', String(name), () => cSetsockopt(fd, level, name, value, value.length));
+}
+
+/** `to` is a struct sockaddr. Never waits. */
+export function sendTo(fd: number, bytes: Uint8Array, to: Uint8Array): void {
+  retry('sendto', undefined, () => cSendto(fd, bytes, bytes.length, MSG_DONTWAIT, to, to.length));
+}
+
+/** The number of bytes received, and in `from` who sent them; undefined when there is nothing now. */
+export function receiveFrom(fd: number, bytes: Uint8Array, from: Uint8Array): number | undefined {
+  const size = Buffer.from(Uint32Array.of(from.length).buffer);
+  for (;;) {
+    const result = cRecvfrom(fd, bytes, bytes.length, MSG_DONTWAIT, from, size);
+    if (result !== -1) return result;
+    const errno = lastErrno();
+    if (errno === EAGAIN) return undefined;
+    if (errno !== EINTR) throw kernelError('recvfrom', errno);
+  }
 }
 
 export function ioctl(fd: number, request: number, argument: Uint8Array, subject: string): void {
