@@ -2,17 +2,17 @@
 import { FairleadError } from './error.ts';
 import { nearestWord } from './nearest.ts';
 
-interface Range {
+export interface SettingRange {
   readonly initial: number;
   readonly least: number;
   readonly most: number;
 }
 
-const int = (initial: number): Range => ({ initial, least: -(2 ** 31), most: 2 ** 31 - 1 });
+const int = (initial: number): SettingRange => ({ initial, least: -(2 ** 31), most: 2 ** 31 - 1 });
 /** 0: off; 1 and 2: by need, and 2 while there is some; 3: on. */
-const defence: Range = { initial: 0, least: 0, most: 3 };
+const defence: SettingRange = { initial: 0, least: 0, most: 3 };
 /** The kernel takes as many as INT_MAX jiffies; this is that at the highest HZ. */
-const seconds = (initial: number): Range => ({ initial, least: 0, most: 2_147_483 });
+const seconds = (initial: number): SettingRange => ({ initial, least: 0, most: 2_147_483 });
 
 /** Source: vs_vars of ip_vs_ctl.c, vs_vars_table of ip_vs_lblc.c and ip_vs_lblcr.c; ranges as their handlers have them. */
 const ranges = {
@@ -40,6 +40,10 @@ export type Settings = Readonly<Record<SettingName, number>>;
 
 export const settingNames = Object.keys(ranges) as readonly SettingName[];
 export const initialSettings = Object.fromEntries(settingNames.map((name) => [name, ranges[name].initial])) as Settings;
+export function settingRange(name: SettingName): SettingRange {
+  return ranges[name];
+}
+
 /** Modes that the data plane changes by itself. */
 export const defenceNames = settingNames.filter((name) => ranges[name] === defence);
 

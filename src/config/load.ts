@@ -1,0 +1,79 @@
+// From a configuration's bytes to what it declares, or to all that is wrong with it.
+import { readFileSync } from 'node:fs';
+import type { Declared } from '../model/declared.ts';
+import { FairleadError } from '../model/error.ts';
+import { describeIssue, toProblems } from './explain.ts';
+import { ConfigError, formatPath, type LocatedProblem, type Position, type Problem } from './problem.ts';
+import { resolveFile } from './resolve/file.ts';
+import { collectProblems } from './resolve/problems.ts';
+import { file } from './schema/file.ts';
+import { parseYaml, type Yaml } from './yaml.ts';
+
+/** `-` is standard input. Throws ConfigError, and bad-input when there is no such file. */
+export function loadConfig(path: string): Declared {
+  return parseConfig(readBytes(path), path === '-' ? 'stdin' : path);
+}
+
+/** `name` is what errors call the file. Throws ConfigError. */
+export function parseConfig(bytes: Uint8Array, name: string): Declared {
+  const text = decodeText(bytes, name);
+  const yaml = parseYaml(text);
+  if (yaml.problems.length > 0) throw new ConfigError(name, yaml.problems);
+  const { declared, problems } = interpret(yaml.value);
+  if (declared !== undefined) return declared;
+  throw new ConfigError(name, located(yaml, problems));
+}
+
+/** Without what the text was: a configuration as values, of YAML or of JSON. */
+export function interpret(value: unknown): { declared?: Declared; problems: readonly Problem[] } {
+  const parsed = file.safeParse(value, { error: describeIssue, reportInput: true });
+  if (!parsed.success) return { problems: toProblems(parsed.error.issues) };
+  const problems = collectProblems();
+  const declared = resolveFile(parsed.data, problems);
+  return problems.found.length > 0 ? { problems: problems.found } : { declared, problems: [] };
+}
+
+function located(yaml: Yaml, problems: readonly Problem[]): readonly LocatedProblem[] {
+  return problems
+    .map((problem) => ({
+      ...yaml.locate(problem),
+      at: formatPath(problem.path),
+      message: problem.before
+        ? `${problem.message}: first in line ${yaml.locate({ path: problem.before }).line}`
+        : problem.message,
+    }))
+    .sort((a, b) => a.line - b.line || a.column - b.column);
+}
+
+function readBytes(path: string): Uint8Array {
+  try {
+    return readFileSync(path === '-' ? 0 : path);
+  } catch (cause) {
+    throw new FairleadError('bad-input', `${path}: ${(cause as Error).message}`, { cause });
+  }
+}
+
+function decodeText(bytes: Uint8Array, name: string): string {
+  try {
+    return new TextDecoder('utf-8', { fatal: true }).decode(bytes);
+  } catch {
+    const { position, byte } = firstWrongByte(bytes);
+    const message = `expected UTF-8, got the byte 0x${byte.toString(16).padStart(2, '0')}`;
+    throw new ConfigError(name, [{ ...position, at: '', message }]);
+  }
+}
+
+function firstWrongByte(bytes: Uint8Array): { position: Position; byte: number } {
+  const text = new TextDecoder('utf-8').decode(bytes);
+  let at = 0;
+  const lines = [''];
+  for (const letter of text) {
+    const length = Buffer.byteLength(letter);
+    const isThere = Buffer.from(letter).equals(bytes.subarray(at, at + length));
+    if (!isThere) break;
+    at += length;
+    if (letter === '\n') lines.push('');
+    else lines[lines.length - 1] += letter;
+  }
+  return { position: { line: lines.length, column: (lines.at(-1)?.length ?? 0) + 1 }, byte: bytes[at] ?? 0 };
+}
