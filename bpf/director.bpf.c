@@ -282,57 +282,12 @@ static __always_inline int end_at_xdp(enum verdict verdict)
 	return xdp_action(verdict);
 }
 
-SEC("xdp")
-int director_walk(struct xdp_md *ctx);
-SEC("xdp")
-int director_walk_six(struct xdp_md *ctx);
-SEC("xdp")
-int director_xdp_six(struct xdp_md *ctx);
-SEC("xdp")
-int director_one_packet(struct xdp_md *ctx);
-SEC("xdp")
-int director_one_packet_six(struct xdp_md *ctx);
-SEC("xdp")
-int director_wrap(struct xdp_md *ctx);
-SEC("xdp")
-int director_wrap_six(struct xdp_md *ctx);
-SEC("xdp")
-int director_trace_wrap(struct xdp_md *ctx);
-SEC("xdp")
-int director_trace_wrap_six(struct xdp_md *ctx);
-
-enum stage {
-	STAGE_WALK,
-	STAGE_WALK_SIX,
-	STAGE_XDP_SIX,
-	STAGE_ONE_PACKET,
-	STAGE_ONE_PACKET_SIX,
-	STAGE_WRAP,
-	STAGE_WRAP_SIX,
-	STAGE_TRACE_WRAP,
-	STAGE_TRACE_WRAP_SIX,
-	STAGES,
-};
-
 struct {
 	__uint(type, BPF_MAP_TYPE_PROG_ARRAY);
-	__uint(max_entries, STAGES);
-	__uint(key_size, sizeof(__u32));
-	__array(values, int(void *));
-} stages SEC(".maps") = {
-	.values =
-		{
-			[STAGE_WALK] = (void *)&director_walk,
-			[STAGE_WALK_SIX] = (void *)&director_walk_six,
-			[STAGE_XDP_SIX] = (void *)&director_xdp_six,
-			[STAGE_ONE_PACKET] = (void *)&director_one_packet,
-			[STAGE_ONE_PACKET_SIX] = (void *)&director_one_packet_six,
-			[STAGE_WRAP] = (void *)&director_wrap,
-			[STAGE_WRAP_SIX] = (void *)&director_wrap_six,
-			[STAGE_TRACE_WRAP] = (void *)&director_trace_wrap,
-			[STAGE_TRACE_WRAP_SIX] = (void *)&director_trace_wrap_six,
-		},
-};
+	__uint(max_entries, STAGES_MOST);
+	__type(key, __u32);
+	__type(value, __u32);
+} stages SEC(".maps"); /* enum stage -> the program of its name, where one is loaded */
 
 static __always_inline int wrap_or_end(struct xdp_md *ctx, enum family family, enum verdict verdict)
 {
@@ -425,73 +380,12 @@ static __always_inline int tc_action(enum verdict verdict)
 	}
 }
 
-SEC("tc")
-int director_tc_six(struct __sk_buff *skb);
-SEC("tc")
-int director_related(struct __sk_buff *skb);
-SEC("tc")
-int director_related_six(struct __sk_buff *skb);
-SEC("tc")
-int director_answer(struct __sk_buff *skb);
-SEC("tc")
-int director_answer_six(struct __sk_buff *skb);
-SEC("tc")
-int director_open_related(struct __sk_buff *skb);
-SEC("tc")
-int director_open_related_six(struct __sk_buff *skb);
-SEC("tc")
-int director_one_packet_tc(struct __sk_buff *skb);
-SEC("tc")
-int director_one_packet_tc_six(struct __sk_buff *skb);
-SEC("tc")
-int director_wrap_tc(struct __sk_buff *skb);
-SEC("tc")
-int director_wrap_tc_six(struct __sk_buff *skb);
-SEC("tc")
-int director_unwrap(struct __sk_buff *skb);
-SEC("tc")
-int director_unwrap_six(struct __sk_buff *skb);
-
-enum tc_stage {
-	TC_STAGE_SIX,
-	TC_STAGE_RELATED,
-	TC_STAGE_RELATED_SIX,
-	TC_STAGE_ANSWER,
-	TC_STAGE_ANSWER_SIX,
-	TC_STAGE_OPEN_RELATED,
-	TC_STAGE_OPEN_RELATED_SIX,
-	TC_STAGE_ONE_PACKET,
-	TC_STAGE_ONE_PACKET_SIX,
-	TC_STAGE_WRAP,
-	TC_STAGE_WRAP_SIX,
-	TC_STAGE_UNWRAP,
-	TC_STAGE_UNWRAP_SIX,
-	TC_STAGES,
-};
-
 struct {
 	__uint(type, BPF_MAP_TYPE_PROG_ARRAY);
-	__uint(max_entries, TC_STAGES);
-	__uint(key_size, sizeof(__u32));
-	__array(values, int(void *));
-} tc_stages SEC(".maps") = {
-	.values =
-		{
-			[TC_STAGE_SIX] = (void *)&director_tc_six,
-			[TC_STAGE_RELATED] = (void *)&director_related,
-			[TC_STAGE_RELATED_SIX] = (void *)&director_related_six,
-			[TC_STAGE_ANSWER] = (void *)&director_answer,
-			[TC_STAGE_ANSWER_SIX] = (void *)&director_answer_six,
-			[TC_STAGE_OPEN_RELATED] = (void *)&director_open_related,
-			[TC_STAGE_OPEN_RELATED_SIX] = (void *)&director_open_related_six,
-			[TC_STAGE_ONE_PACKET] = (void *)&director_one_packet_tc,
-			[TC_STAGE_ONE_PACKET_SIX] = (void *)&director_one_packet_tc_six,
-			[TC_STAGE_WRAP] = (void *)&director_wrap_tc,
-			[TC_STAGE_WRAP_SIX] = (void *)&director_wrap_tc_six,
-			[TC_STAGE_UNWRAP] = (void *)&director_unwrap,
-			[TC_STAGE_UNWRAP_SIX] = (void *)&director_unwrap_six,
-		},
-};
+	__uint(max_entries, STAGES_MOST);
+	__type(key, __u32);
+	__type(value, __u32);
+} tc_stages SEC(".maps"); /* enum tc_stage -> the program of its name, where one is loaded */
 
 static __always_inline int finish_tc(struct __sk_buff *skb, enum family family, enum verdict verdict)
 {
@@ -504,13 +398,13 @@ static __always_inline int finish_tc(struct __sk_buff *skb, enum family family, 
 				     family == FAMILY_4 ? TC_STAGE_OPEN_RELATED : TC_STAGE_OPEN_RELATED_SIX);
 	if (verdict == VERDICT_ONE_PACKET)
 		bpf_tail_call_static(skb, &tc_stages,
-				     family == FAMILY_4 ? TC_STAGE_ONE_PACKET : TC_STAGE_ONE_PACKET_SIX);
+				     family == FAMILY_4 ? TC_STAGE_ONE_PACKET_TC : TC_STAGE_ONE_PACKET_TC_SIX);
 	if (verdict == VERDICT_ANSWER_OTHER)
 		bpf_tail_call_static(skb, &tc_stages, family == FAMILY_4 ? TC_STAGE_ANSWER_SIX : TC_STAGE_ANSWER);
 	if (verdict == VERDICT_UNWRAP)
 		bpf_tail_call_static(skb, &tc_stages, family == FAMILY_4 ? TC_STAGE_UNWRAP : TC_STAGE_UNWRAP_SIX);
 	if (verdict == VERDICT_WRAP)
-		bpf_tail_call_static(skb, &tc_stages, family == FAMILY_4 ? TC_STAGE_WRAP : TC_STAGE_WRAP_SIX);
+		bpf_tail_call_static(skb, &tc_stages, family == FAMILY_4 ? TC_STAGE_WRAP_TC : TC_STAGE_WRAP_TC_SIX);
 	return tc_action(verdict);
 }
 
@@ -520,7 +414,7 @@ int director_tc(struct __sk_buff *skb)
 	enum verdict verdict = walk_packet(skb, HOOK_TC, FAMILY_4);
 
 	if (verdict == VERDICT_SIX)
-		bpf_tail_call_static(skb, &tc_stages, TC_STAGE_SIX);
+		bpf_tail_call_static(skb, &tc_stages, TC_STAGE_TC_SIX);
 	return finish_tc(skb, FAMILY_4, verdict);
 }
 

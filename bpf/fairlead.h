@@ -495,7 +495,8 @@ struct instance {
 	__u32 next_service_id;
 	__u32 lo_forwarding; /* what net.ipv4.conf.lo.forwarding was before */
 	__u32 lo_forwarding_six; /* net.ipv6.conf.lo.forwarding */
-	__u32 reserved[4];
+	__u32 build; /* of which the programs are: 32 bits of the object's hash */
+	__u32 reserved[3];
 };
 
 /* interfaces: an interface's MAC in the low 48 bits, these above them. */
@@ -580,6 +581,41 @@ enum verdict {
 	VERDICT_UNWRAP, /* TC: an ICMP error that may be about a tunnel of our own, which unwrap.h takes */
 };
 
+/*
+ * What programs call each other by, in tail calls: XDP's and TC's. STAGE_WALK is director_walk's place, and so on. One that nobody
+ * needs is not loaded, and a call of it goes on behind the call.
+ */
+enum stage {
+	STAGE_WALK,
+	STAGE_WALK_SIX,
+	STAGE_XDP_SIX,
+	STAGE_ONE_PACKET,
+	STAGE_ONE_PACKET_SIX,
+	STAGE_WRAP,
+	STAGE_WRAP_SIX,
+	STAGE_TRACE_WRAP,
+	STAGE_TRACE_WRAP_SIX,
+	STAGES,
+	STAGES_MOST = 64, /* of either kind: maps keep their size when programs of a later build come */
+};
+
+enum tc_stage {
+	TC_STAGE_TC_SIX,
+	TC_STAGE_RELATED,
+	TC_STAGE_RELATED_SIX,
+	TC_STAGE_ANSWER,
+	TC_STAGE_ANSWER_SIX,
+	TC_STAGE_OPEN_RELATED,
+	TC_STAGE_OPEN_RELATED_SIX,
+	TC_STAGE_ONE_PACKET_TC,
+	TC_STAGE_ONE_PACKET_TC_SIX,
+	TC_STAGE_WRAP_TC,
+	TC_STAGE_WRAP_TC_SIX,
+	TC_STAGE_UNWRAP,
+	TC_STAGE_UNWRAP_SIX,
+	TC_STAGES,
+};
+
 /* Names that no layout above mentions, so that they reach the BTF: user space has no number of its own. */
 struct vocabulary {
 	enum family family;
@@ -604,4 +640,6 @@ struct vocabulary {
 	enum mark_rules_bits mark_rules_bits;
 	struct clock clock;
 	enum defence defence;
+	enum stage stage;
+	enum tc_stage tc_stage;
 };

@@ -8,6 +8,7 @@ import { attachTc, detachTc, hasClsact, obstacleToTc, queryTc, type TcSlot } fro
 import { FairleadError } from '../model/error.ts';
 import { chooseInterfaces, type Hook } from './choose.ts';
 import { ensureForwarding, restoreForwarding } from './forwarding.ts';
+import { ensureFeatures } from './load.ts';
 import type { Maps } from './maps.ts';
 import { type Facts, forget, recall, recallChoice, remember, rememberChoice } from './memory.ts';
 
@@ -195,6 +196,7 @@ function wantsXdp(maps: Maps, { kind, index }: Interface, hook: Hook): boolean {
 
 function attachXdp(maps: Maps, one: Interface, hook: Hook): void {
   const { index } = one;
+  ensureFeatures(maps, ['xdp']);
   using program = openProgram(maps, 'director_xdp');
   using present = openLink(maps, index);
   if (present !== undefined) present.update(program);

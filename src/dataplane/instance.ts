@@ -13,7 +13,7 @@ import { initialSettings } from '../model/settings.ts';
 import { type AttachOptions, attach, detach } from './attach.ts';
 import { isForwarding } from './forwarding.ts';
 import { createLedger } from './ledger.ts';
-import { loadNew, readObjectLayouts, startTimer } from './load.ts';
+import { loadNew, readBuild, readObjectLayouts, startTimer } from './load.ts';
 import { Maps } from './maps.ts';
 import { createMemory } from './memory.ts';
 import { allPlaces, type Place } from './place.ts';
@@ -117,6 +117,7 @@ function instanceRow(layouts: Layouts, cookie: bigint, { flowSlots, destinationS
     cpus,
     ...readLocalPorts(),
     version: layoutVersion(layouts),
+    build: readBuild(),
     lo_forwarding: isForwarding(4) ? 1 : 0,
     lo_forwarding_six: isForwarding(6) ? 1 : 0,
   };

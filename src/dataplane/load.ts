@@ -1,24 +1,37 @@
-// Loading the programs for one instance, with its maps made new or taken over, and pinning what comes of it.
-import { existsSync, renameSync } from 'node:fs';
+// Loading the programs that one instance needs, with its maps made new or taken over, and pinning what comes of it.
+import { createHash } from 'node:crypto';
+import { existsSync, readFileSync, renameSync } from 'node:fs';
 import { join } from 'node:path';
 import { untilMemory } from '../kernel/again.ts';
 import { type Layouts, readLayouts } from '../kernel/btf.ts';
 import { encodeInto } from '../kernel/codec.ts';
 import { ENOENT } from '../kernel/errno.ts';
+import { BpfMap } from '../kernel/map.ts';
 import { BpfObject } from '../kernel/object.ts';
 import { BpfProgram } from '../kernel/program.ts';
 import { FairleadError } from '../model/error.ts';
+import { type Feature, loadedFeatures, programsFor } from './features.ts';
 import type { Maps } from './maps.ts';
 import { objectPath } from './place.ts';
 
 const vmlinux = '/sys/kernel/btf/vmlinux';
+/** The maps by which programs call each other, and the enum that says which is where in them: STAGE_WALK is director_walk's place. */
+const stageMaps = [
+  { map: 'stages', tag: 'stage', prefix: 'STAGE_' },
+  { map: 'tc_stages', tag: 'tc_stage', prefix: 'TC_STAGE_' },
+] as const;
 
 export function readObjectLayouts(): Layouts {
   requireBuilt();
   return readLayouts(objectPath);
 }
 
-/** Pins maps and programs in the directory. `instance` is struct instance's row: constants to the programs. */
+/** Which build the programs are of: struct instance's `build`. */
+export function readBuild(): number {
+  return createHash('sha256').update(readFileSync(objectPath)).digest().readUInt32LE();
+}
+
+/** Pins maps, and the programs that every table needs, in the directory. `instance` is struct instance's row: constants to the programs. */
 export function loadNew(
   directory: string,
   layouts: Layouts,
@@ -27,21 +40,33 @@ export function loadNew(
 ): void {
   using object = open();
   for (const [map, entries] of Object.entries(sizes)) object.setMaxEntries(map, entries);
+  const names = choose(object, new Set());
   load(object, layouts, instance);
   for (const name of ownMaps(object)) {
     using map = object.map(name);
     map.pin(join(directory, name));
   }
-  pinPrograms(object, directory);
+  install(object, directory, layouts, names);
 }
 
 /** The programs as they are built now, over the maps as they are. They are attached by attaching again. */
 export function loadAgain(maps: Maps): void {
-  using object = open();
-  for (const name of ownMaps(object)) object.reuse(name, maps.map(name));
-  load(object, maps.layouts, maps.rows('instances').read<object>(0));
-  pinPrograms(object, maps.directory);
+  loadOver(maps, () => true, loadedFeatures(maps.directory));
+  maps.rows('instances').number('build').set(0, readBuild());
   startTimer(maps.directory);
+}
+
+/** Sees to it that the programs of these features are there too. Those that are there stay, unless they are of another build. */
+export function ensureFeatures(maps: Maps, wanted: Iterable<Feature>): void {
+  const present = loadedFeatures(maps.directory);
+  const used = new Set([...present, ...wanted]);
+  if (used.size === present.size) return;
+  if (maps.rows('instances').number('build').get(0) !== readBuild()) {
+    throw new FairleadError('not-attached', 'programs of another build of fairlead are attached', {
+      hint: 'run fairlead attach, which replaces them; no packet is lost by that',
+    });
+  }
+  loadOver(maps, (name) => !existsSync(join(maps.directory, name)), used);
 }
 
 /** The timer that ends idle connections runs from now on, and with the code of the program that is pinned. */
@@ -50,6 +75,14 @@ export function startTimer(directory: string): void {
   const result = untilMemory(() => program?.testRun({}).returnValue ?? -ENOENT);
   if (result === 0) return;
   throw new FairleadError('kernel', `the timer that ends idle connections did not start: ${result}`);
+}
+
+function loadOver(maps: Maps, isWanted: (program: string) => boolean, used: ReadonlySet<Feature>): void {
+  using object = open();
+  for (const name of ownMaps(object)) object.reuse(name, maps.map(name));
+  const names = choose(object, used, isWanted);
+  load(object, maps.layouts, maps.rows('instances').read<object>(0));
+  install(object, maps.directory, maps.layouts, names);
 }
 
 function requireBuilt(): void {
@@ -62,6 +95,18 @@ function requireBuilt(): void {
 function open(): BpfObject {
   requireBuilt();
   return BpfObject.open(objectPath);
+}
+
+/** Which programs are to be loaded: their names. */
+function choose(
+  object: BpfObject,
+  used: ReadonlySet<Feature>,
+  isWanted: (program: string) => boolean = () => true,
+): readonly string[] {
+  const all = object.programNames();
+  const names = programsFor(used, all).filter(isWanted);
+  for (const name of all) object.setAutoload(name, names.includes(name));
+  return names;
 }
 
 function load(object: BpfObject, layouts: Layouts, instance: object): void {
@@ -88,10 +133,26 @@ function ownMaps(object: BpfObject): readonly string[] {
   return object.mapNames().filter((name) => !name.includes('.'));
 }
 
-function pinPrograms(object: BpfObject, directory: string): void {
-  for (const name of object.programNames()) {
+/** Where others call them, then where processes find them. */
+function install(object: BpfObject, directory: string, layouts: Layouts, names: readonly string[]): void {
+  for (const { map: mapName, tag, prefix } of stageMaps) {
+    using map = BpfMap.openPinned(join(directory, mapName));
+    for (const [stage, index] of layouts.enum(tag)) {
+      const name = `director_${stage.slice(prefix.length).toLowerCase()}`;
+      if (map === undefined || !names.includes(name)) continue;
+      using program = object.program(name);
+      map.update(int32(index), int32(program.fd));
+    }
+  }
+  for (const name of names) {
     using program = object.program(name);
     program.pin(join(directory, `${name}_next`));
     renameSync(join(directory, `${name}_next`), join(directory, name));
   }
+}
+
+function int32(value: number): Buffer {
+  const bytes = Buffer.alloc(4);
+  bytes.writeInt32LE(value);
+  return bytes;
 }

@@ -1,6 +1,7 @@
 // The settings under net.ipv4.vs, where packets and the timer read them: words of struct settings by the same names.
 import { defenceNames, type SettingName, type Settings, settingNames } from '../model/settings.ts';
 import { everUsed } from './destinations.ts';
+import { ensureFeatures } from './load.ts';
 import type { Maps } from './maps.ts';
 
 export function readSettings(maps: Maps): Settings {
@@ -10,6 +11,7 @@ export function readSettings(maps: Maps): Settings {
 
 export function writeSettings(maps: Maps, wanted: Partial<Settings>): void {
   const present = readSettings(maps);
+  if (wanted.schedule_icmp) ensureFeatures(maps, ['related-opening']);
   const row = Object.entries(wanted).map(([name, value]) => [name, kept(name as SettingName, value, present)]);
   maps.rows('settings').patch(0, Object.fromEntries(row));
   if (wanted.pmtu_disc !== undefined && wanted.pmtu_disc !== present.pmtu_disc) forgetWays(maps);

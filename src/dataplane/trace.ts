@@ -6,6 +6,7 @@ import type { Address } from '../model/address.ts';
 import type { Endpoint } from '../model/director.ts';
 import { FairleadError } from '../model/error.ts';
 import type { Destination, Method, Protocol, Service } from '../model/service.ts';
+import { ensureFeatures } from './load.ts';
 import type { Maps } from './maps.ts';
 import { readEndpoint, readLive } from './read.ts';
 import { decodeTunnel, joinTunnel } from './tunnel.ts';
@@ -79,7 +80,9 @@ const frameBytes = 14;
 const tcpSyn = 0x02;
 
 export function tracePacket(maps: Maps, question: TraceQuestion): TraceAnswer {
-  const name = question.target.address.family === 4 ? 'director_trace' : 'director_trace_six';
+  const isSix = question.target.address.family === 6;
+  const name = isSix ? 'director_trace_six' : 'director_trace';
+  ensureFeatures(maps, isSix ? ['trace', 'six'] : ['trace']);
   using program = BpfProgram.openPinned(join(maps.directory, name));
   if (program === undefined) throw new FairleadError('not-attached', `${maps.directory}: program ${name} is missing`);
   const packet = buildPacket(question);

@@ -3,8 +3,10 @@ import type { Counters } from '../model/director.ts';
 import type { Table } from '../model/service.ts';
 import { copyMember, ownerOf, prepareDestinations, readSlots, repairSlots, retireSlot } from './destinations.ts';
 import { writeEnds } from './ends.ts';
+import { featuresOfTable } from './features.ts';
 import { type Ledger, minus, nothing, openLedger, plus, rawCounters, serviceEntry, sumOf } from './ledger.ts';
 import { type LiveTable, toTable } from './live.ts';
+import { ensureFeatures } from './load.ts';
 import { forgetLocalities } from './localities.ts';
 import { setLookups } from './lookups.ts';
 import type { Maps } from './maps.ts';
@@ -31,6 +33,7 @@ export function* changeTable(maps: Maps, edit: (installed: Table) => Table, nowS
   const plan = planChange(live, wanted, roomOf(maps, live, nowS));
   if (isEmptyPlan(plan)) return;
   yield 'planned';
+  ensureFeatures(maps, featuresOfTable(wanted));
   const ledger = openLedger(maps);
   try {
     // Packets may still read what an earlier change let go of.

@@ -34,6 +34,8 @@ const vocabularies = [
   'flow_control',
   'mark_rule_flag',
   'mark_rules_bits',
+  'stage',
+  'tc_stage',
 ];
 
 /** 32 bits of a hash over every struct that stays in pinned maps, and over the numbers stored in them. */

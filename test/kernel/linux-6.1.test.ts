@@ -10,7 +10,7 @@ const objects = existsSync(folder) ? readdirSync(folder).filter((name) => name.e
 
 /** What loads an object with the constants that it is used with; the others are loaded as they are. */
 const COMMANDS: Record<string, string> = {
-  'director.bpf.o': './bin/ipvsadm -A -t 192.0.2.1:80 -s rr && ./bin/ipvsadm -Ln',
+  'director.bpf.o': './bin/ipvsadm -A -t 192.0.2.1:80 -s rr && ./bin/ipvsadm -Ln && node test/vm/load-all.mjs',
 };
 
 describe.skipIf(process.arch !== 'x64')('kernel 6.1', () => {

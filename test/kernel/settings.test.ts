@@ -249,7 +249,7 @@ describe('schedule_icmp', () => {
     test('opens the connection that an error is about, in no state', () => {
       expect(error(family, 80).verdict).toBe('pass');
       expect(stage.connections()).toEqual([]);
-      stage.set({ schedule_icmp: 1 });
+      stage.change({ schedule_icmp: 1 });
       const { verdict, packet } = error(family, 80);
       expect(verdict).toBe('redirect');
       const { ip } = parse(packet);
@@ -269,27 +269,27 @@ describe('schedule_icmp', () => {
     });
 
     test('sends it whole by gate and tunnel', () => {
-      stage.set({ schedule_icmp: 1 });
+      stage.change({ schedule_icmp: 1 });
       expect(parse(error(family, 81).packet).ip).toMatchObject({ source: peer, destination: own, ttl: 63 });
       expect(parse(error(family, 82).packet).ip.destination).toBe(real);
       expect(takeCensus(stage.maps)).toEqual({ connections: 2, replies: 0, violations: [] });
     });
 
     test('of UDP opens what a datagram would', () => {
-      stage.set({ schedule_icmp: 1 });
+      stage.change({ schedule_icmp: 1 });
       expect(error(family, 53, {}).verdict).toBe('redirect');
       expect(stage.connections()).toMatchObject([{ state: 'UDP', protocol: 'udp' }]);
     });
   });
 
   test('drops what no real server takes, and leaves what is for no service', () => {
-    stage.set({ schedule_icmp: 1 });
+    stage.change({ schedule_icmp: 1 });
     expect([error('IPv4', 83).verdict, error('IPv4', 84).verdict]).toEqual(['drop', 'pass']);
     expect(stage.news()['no-destination']).toBe(1);
   });
 
   test('a connection so opened becomes what its own packets make it', () => {
-    stage.set({ schedule_icmp: 1 });
+    stage.change({ schedule_icmp: 1 });
     error('IPv4', 80);
     const back = { source: rip(1), sourcePort: 80, destination: client, destinationPort: 5000 };
     expect(stage.walk(build({ ...back, flags: flag.ack })).verdict).toBe('redirect');

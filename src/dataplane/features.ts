@@ -1,0 +1,62 @@
+// Which programs a configuration needs. The others are not loaded: the verifier's look at each is most of what loading takes.
+import { readdirSync } from 'node:fs';
+import type { Service, Table } from '../model/service.ts';
+
+/** What only some configurations use. */
+export const features = ['six', 'xdp', 'one-packet', 'wrapping', 'tunnels', 'related-opening', 'trace'] as const;
+export type Feature = (typeof features)[number];
+
+/** By what a program's name holds. One that nothing names is always needed; one of several features only where all are used. */
+const patterns: readonly (readonly [RegExp, Feature])[] = [
+  [/_six$/, 'six'],
+  [/^director_(xdp|walk|one_packet|wrap)(_six)?$/, 'xdp'],
+  [/_one_packet/, 'one-packet'],
+  [/_wrap/, 'wrapping'],
+  [/_unwrap/, 'tunnels'],
+  [/_open_related/, 'related-opening'],
+  [/_trace/, 'trace'],
+];
+
+/** The program that is there just where the feature is. */
+const witnesses: Readonly<Record<Feature, string>> = {
+  six: 'director_tc_six',
+  xdp: 'director_xdp',
+  'one-packet': 'director_one_packet_tc',
+  wrapping: 'director_wrap_tc',
+  tunnels: 'director_unwrap',
+  'related-opening': 'director_open_related',
+  trace: 'director_trace',
+};
+
+/** What a program is for, beside what all need. */
+export function featuresOfProgram(name: string): readonly Feature[] {
+  return patterns.filter(([pattern]) => pattern.test(name)).map(([, feature]) => feature);
+}
+
+/** Of `names` those that these features need. */
+export function programsFor(used: ReadonlySet<Feature>, names: readonly string[]): readonly string[] {
+  return names.filter((name) => featuresOfProgram(name).every((feature) => used.has(feature)));
+}
+
+/** Those that programs are pinned for. */
+export function loadedFeatures(directory: string): ReadonlySet<Feature> {
+  const pinned = new Set(readdirSync(directory));
+  return new Set(features.filter((feature) => pinned.has(witnesses[feature])));
+}
+
+export function featuresOfTable({ services }: Table): ReadonlySet<Feature> {
+  return new Set(services.flatMap(featuresOfService));
+}
+
+function featuresOfService({ identity, onePacket, destinations }: Service): readonly Feature[] {
+  const family = identity.kind === 'mark' ? identity.family : identity.vip.family;
+  const found: Feature[] = onePacket ? ['one-packet'] : [];
+  if (family === 6) found.push('six');
+  for (const { rip, method, tunnel } of destinations) {
+    if (rip.family === 6) found.push('six');
+    if (method !== 'tunnel') continue;
+    found.push('tunnels');
+    if (rip.family !== family || (tunnel !== undefined && tunnel.type !== 'ipip')) found.push('wrapping');
+  }
+  return found;
+}
