@@ -6,44 +6,18 @@
 #pragma once
 
 #include "schedule.h"
+#include "siphash.h"
 
 /* ip_vs_mh.c: both words of the key are this. */
 #define MH_KEY 2654435761ULL
 
-static __always_inline __u64 rotated(__u64 value, __u32 bits)
-{
-	return value << bits | value >> (64 - bits);
-}
-
-static __always_inline void siphash_round(__u64 *v)
-{
-	v[0] += v[1];
-	v[1] = rotated(v[1], 13) ^ v[0];
-	v[0] = rotated(v[0], 32);
-	v[2] += v[3];
-	v[3] = rotated(v[3], 16) ^ v[2];
-	v[0] += v[3];
-	v[3] = rotated(v[3], 21) ^ v[0];
-	v[2] += v[1];
-	v[1] = rotated(v[1], 17) ^ v[2];
-	v[2] = rotated(v[2], 32);
-}
-
-/* hsiphash of one word: SipHash-1-3, cut to 32 bits. */
+/* hsiphash of one word: cut to 32 bits. */
 static __always_inline __u32 siphash(__u32 word)
 {
-	__u64 v[4] = {0x736f6d6570736575ULL ^ MH_KEY, 0x646f72616e646f6dULL ^ MH_KEY, 0x6c7967656e657261ULL ^ MH_KEY,
-		      0x7465646279746573ULL ^ MH_KEY};
-	__u64 block = (__u64)sizeof(word) << 56 | word;
+	struct siphash hash;
 
-	v[3] ^= block;
-	siphash_round(v);
-	v[0] ^= block;
-	v[2] ^= 0xff;
-	siphash_round(v);
-	siphash_round(v);
-	siphash_round(v);
-	return v[0] ^ v[1] ^ v[2] ^ v[3];
+	siphash_begin(&hash, MH_KEY, MH_KEY);
+	return siphash_end(&hash, (__u64)sizeof(word) << 56 | word);
 }
 
 /* What a search through a service's table needs. */

@@ -233,7 +233,7 @@ static __always_inline enum verdict walk_packet(void *ctx, enum hook hook, enum 
 			return packet->rare & RARE_LATER_FRAGMENT ? VERDICT_ONE_PACKET : VERDICT_PASS;
 		verdict = open_flow(ctx, hook, family, &walk, &reason);
 		if (hook == HOOK_TC && (verdict == VERDICT_PASS || reason == REASON_NO_DESTINATION)) {
-			int left = family == FAMILY_4 ? leave_four(ctx, packet) : leave_six(ctx, packet);
+			int left = family == FAMILY_4 ? leave_four(ctx, packet, true) : leave_six(ctx, packet, true);
 
 			if (left != VERDICT_NEXT)
 				return left;
@@ -259,6 +259,7 @@ static __always_inline enum verdict walk_packet(void *ctx, enum hook hook, enum 
 }
 
 #include "one_packet.h"
+#include "outbound.h"
 
 static __always_inline int xdp_action(enum verdict verdict)
 {
@@ -399,6 +400,8 @@ static __always_inline int finish_tc(struct __sk_buff *skb, enum family family, 
 	if (verdict == VERDICT_ONE_PACKET)
 		bpf_tail_call_static(skb, &tc_stages,
 				     family == FAMILY_4 ? TC_STAGE_ONE_PACKET_TC : TC_STAGE_ONE_PACKET_TC_SIX);
+	if (verdict == VERDICT_OUTBOUND)
+		bpf_tail_call_static(skb, &tc_stages, family == FAMILY_4 ? TC_STAGE_OUTBOUND : TC_STAGE_OUTBOUND_SIX);
 	if (verdict == VERDICT_ANSWER_OTHER)
 		bpf_tail_call_static(skb, &tc_stages, family == FAMILY_4 ? TC_STAGE_ANSWER_SIX : TC_STAGE_ANSWER);
 	if (verdict == VERDICT_UNWRAP)
@@ -434,6 +437,18 @@ SEC("tc")
 int director_one_packet_tc_six(struct __sk_buff *skb)
 {
 	return finish_tc(skb, FAMILY_6, walk_one_packet(skb, HOOK_TC, FAMILY_6));
+}
+
+SEC("tc")
+int director_outbound(struct __sk_buff *skb)
+{
+	return finish_tc(skb, FAMILY_4, walk_caller(skb, FAMILY_4));
+}
+
+SEC("tc")
+int director_outbound_six(struct __sk_buff *skb)
+{
+	return finish_tc(skb, FAMILY_6, walk_caller(skb, FAMILY_6));
 }
 
 /* ICMP that may be an error about a packet of a connection. */

@@ -110,6 +110,7 @@ enum reason {
 	REASON_FRAGMENTED_SCTP, /* masq, fullnat: a fragment alone does not tell what its packet's checksum becomes */
 	REASON_DROP_PACKET, /* a new connection refused by the setting of that name */
 	REASON_NO_CONNECTION, /* nat_icmp_send: a real server's packet that belongs to none */
+	REASON_NO_CALL_ID, /* a service with --pe sip, and no SIP message */
 	REASONS,
 };
 
@@ -144,6 +145,7 @@ enum constant {
 	SLOTS_PER_CONNECTION = 3, /* two entries each, at a load of two thirds: what the table is made for */
 	MARK_RULES = 1024, /* at the most */
 	MARK_PORTS = 15, /* ranges of ports in one of them: XT_MULTI_PORTS */
+	CALL_ID_MOST = 255, /* bytes: IP_VS_PEDATA_MAXLEN */
 };
 
 /* services: what a packet's destination is looked up by. Of a mark: the mark in the VIP's first word, in network order, no port. */
@@ -161,6 +163,7 @@ enum service_flag {
 	SERVICE_FLAG_1 = 8, /* the scheduler's: sh-fallback, mh-fallback */
 	SERVICE_FLAG_2 = 16, /* sh-port, mh-port */
 	SERVICE_FLAG_3 = 32,
+	SERVICE_CALL_ID = 64, /* --pe sip: with persistence, SIP's Call-ID tells clients apart too */
 };
 
 /* settings.lookups: which services there are, so that nobody looks for others. */
@@ -169,6 +172,7 @@ enum service_lookup {
 	LOOKUP_FTP = 2, /* port 21: its data connections belong to it */
 	LOOKUP_ANY_PORT = 4, /* port 0 */
 	LOOKUP_IKE = 8, /* any that may have a key exchange's two ports */
+	LOOKUP_CALL_ID = 16, /* --pe sip: their real servers, too, begin connections */
 };
 
 /* Host order, both ends included. */
@@ -408,7 +412,19 @@ enum flow_template {
 	TEMPLATE_BIT = 40, /* of ports */
 	TEMPLATE_PARKED_BIT =
 		41, /* its destination takes no more: nobody finds it; it stays until its connections are over */
+	TEMPLATE_CALL_ID_BIT = 42, /* what stands for its addresses is a hash of what call_id_tables has of it */
 	TEMPLATE_CLOSED = 0x80000000, /* controlled: it is about to be unlinked, nobody may take it any more */
+};
+
+/* call_id_tables: what the template of a service with --pe sip is for. */
+struct call_id {
+	struct addresses addresses; /* the client's under the mask, and the VIP or mark */
+	__u32 length;
+	__u32 unused;
+	union {
+		__u8 text[CALL_ID_MOST + 1];
+		__u64 word[(CALL_ID_MOST + 1) / 8];
+	};
 };
 
 /* flow.control: where in it is what. */
@@ -578,6 +594,7 @@ enum verdict {
 	VERDICT_ONE_PACKET, /* a datagram without an entry, for the programs of one_packet.h; the opening is made */
 	VERDICT_ANSWER_OTHER, /* TC: the same, but the sender is of the other family than what was parsed */
 	VERDICT_WRAP, /* a tunnel that wrap.h's programs send by */
+	VERDICT_OUTBOUND, /* TC: what a real server sends by itself, which outbound.h takes */
 	VERDICT_UNWRAP, /* TC: an ICMP error that may be about a tunnel of our own, which unwrap.h takes */
 };
 
@@ -613,6 +630,8 @@ enum tc_stage {
 	TC_STAGE_WRAP_TC_SIX,
 	TC_STAGE_UNWRAP,
 	TC_STAGE_UNWRAP_SIX,
+	TC_STAGE_OUTBOUND,
+	TC_STAGE_OUTBOUND_SIX,
 	TC_STAGES,
 };
 
@@ -639,6 +658,7 @@ struct vocabulary {
 	enum mark_rule_flag mark_rule_flag;
 	enum mark_rules_bits mark_rules_bits;
 	struct clock clock;
+	struct call_id call_id;
 	enum defence defence;
 	enum stage stage;
 	enum tc_stage tc_stage;

@@ -177,6 +177,12 @@ static __always_inline bool is_template(const struct flow *flow, __u32 control)
 	return (control & FLOW_SIX ? flow->six.ports : flow->ports) >> TEMPLATE_BIT & 1;
 }
 
+/* Of a template: made by a service with --pe sip. */
+static __always_inline bool has_call_id(const struct flow *flow, __u32 control)
+{
+	return (control & FLOW_SIX ? flow->six.ports : flow->ports) >> TEMPLATE_CALL_ID_BIT & 1;
+}
+
 /* Where a template keeps how long it lives; NULL never, but to the verifier. */
 static __always_inline struct lease *lease_of(struct flow *flow, __u32 control)
 {

@@ -19,6 +19,7 @@
  */
 #pragma once
 
+#include "call_id.h"
 #include "checksum.h"
 #include "flow.h"
 #include "load.h"
@@ -238,10 +239,13 @@ __noinline int end_connection(__u32 slot, __u64 life)
 	clear_bit(home_of(slot, control), control >> FLOW_OFFSET_SHIFT & FLOW_OFFSET_MASK);
 	partner = partner_of(flow, control);
 	controller = controller_of(flow, control);
-	if (is_template(flow, control))
+	if (is_template(flow, control)) {
 		count_template(flow->destination, -1);
-	else
+		if (has_call_id(flow, control))
+			forget_call_id(slot);
+	} else {
 		uncount_connection(flow->destination, control & FLOW_INACTIVE);
+	}
 	if (control & FLOW_EXTENDED)
 		end_extension(flow->partner, now);
 	make_dead(flow, control, now);

@@ -83,15 +83,22 @@ static __always_inline bool is_end(const struct packet *packet)
 	return packet->protocol == IPPROTO_SCTP && packet->sctp_event == SCTP_EVENT_ABORT;
 }
 
-static __always_inline __u32 find_sender(struct settings *set, enum family family, const struct packet *packet)
+static __always_inline bool is_of_real_server(enum family family, const struct packet *packet)
 {
-	struct sender sender = {};
-	__u32 *end;
+	struct address source = source_of(family, &packet->addresses);
+	__u32 *end = bpf_map_lookup_elem(&ends, &source);
 
-	sender.address = source_of(family, &packet->addresses);
-	end = bpf_map_lookup_elem(&ends, &sender.address);
-	if (!end || !(*end & END_SOURCE))
+	return end && *end & END_SOURCE;
+}
+
+static __always_inline __u32 find_sender(enum family family, const struct packet *packet)
+{
+	const struct settings *set = live_settings();
+	struct sender sender = {};
+
+	if (!set || !is_of_real_server(family, packet))
 		return NO_DESTINATION;
+	sender.address = source_of(family, &packet->addresses);
 	sender.port = packet->ports;
 	sender.protocol = packet->protocol;
 	sender.family = family;
@@ -117,7 +124,7 @@ static __always_inline void choose_teller(struct __sk_buff *skb, enum family fam
 	answer->has_aged = 1;
 }
 
-static __always_inline enum verdict refuse_orphan(struct __sk_buff *skb, enum family family, struct settings *set,
+static __always_inline enum verdict refuse_orphan(struct __sk_buff *skb, enum family family,
 						  const struct packet *packet)
 {
 	struct question *question = question_of(HOOK_TC);
@@ -126,7 +133,7 @@ static __always_inline enum verdict refuse_orphan(struct __sk_buff *skb, enum fa
 
 	if (!question || !answer || packet->ttl <= 1 || is_end(packet) || packet->rare & RARE_PORTLESS)
 		return VERDICT_NEXT;
-	destination = destination_at(find_sender(set, family, packet));
+	destination = destination_at(find_sender(family, packet));
 	if (!destination)
 		return VERDICT_NEXT;
 	answer->packet = *packet;
@@ -143,27 +150,32 @@ static __always_inline enum verdict refuse_orphan(struct __sk_buff *skb, enum fa
 
 /* -- both -- */
 
-static __always_inline enum verdict leave(struct __sk_buff *skb, enum family family, const struct packet *packet)
+/* `may_call`: it may be what outbound.h has a program for. */
+static __always_inline enum verdict leave(struct __sk_buff *skb, enum family family, const struct packet *packet,
+					  bool may_call)
 {
 	struct settings *set = live_settings();
 	enum verdict verdict = VERDICT_NEXT;
 
 	if (!set)
 		return VERDICT_NEXT;
+	if (may_call && set->lookups & LOOKUP_CALL_ID && packet->protocol == IPPROTO_UDP &&
+	    !(packet->rare & RARE_PORTLESS) && is_of_real_server(family, packet))
+		return VERDICT_OUTBOUND;
 	if (set->nat_icmp_send)
-		verdict = refuse_orphan(skb, family, set, packet);
+		verdict = refuse_orphan(skb, family, packet);
 	if (verdict == VERDICT_NEXT && set->cache_bypass)
 		verdict = bypass(skb, family, packet, set);
 	return verdict;
 }
 
 /* Functions of their own, for the stack. NEXT: as without these settings. */
-__noinline int leave_four(struct __sk_buff *skb, const struct packet *packet)
+__noinline int leave_four(struct __sk_buff *skb, const struct packet *packet, bool may_call)
 {
-	return packet ? leave(skb, FAMILY_4, packet) : VERDICT_NEXT;
+	return packet ? leave(skb, FAMILY_4, packet, may_call) : VERDICT_NEXT;
 }
 
-__noinline int leave_six(struct __sk_buff *skb, const struct packet *packet)
+__noinline int leave_six(struct __sk_buff *skb, const struct packet *packet, bool may_call)
 {
-	return packet ? leave(skb, FAMILY_6, packet) : VERDICT_NEXT;
+	return packet ? leave(skb, FAMILY_6, packet, may_call) : VERDICT_NEXT;
 }

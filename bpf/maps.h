@@ -53,6 +53,23 @@ struct {
 	__array(values, struct service_table);
 } service_tables SEC(".maps");
 
+/* slot of a template -> struct call_id. By sizes, as above. */
+struct call_id_table {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__uint(max_entries, 1);
+	__uint(key_size, sizeof(__u32));
+	__uint(value_size, sizeof(struct call_id));
+};
+
+/* One, from the first service with --pe sip on. */
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY_OF_MAPS);
+	__uint(max_entries, 1);
+	__type(key, __u32);
+	__array(values, struct call_id_table);
+} call_id_tables SEC(".maps");
+
 /* struct address -> enum end: whose fragments may be a connection's although their first one has not come. */
 struct {
 	__uint(type, BPF_MAP_TYPE_HASH);

@@ -105,25 +105,12 @@ static __always_inline enum verdict follow_one_packet(enum hook hook, struct wal
 	return VERDICT_NEXT;
 }
 
-/* masq: what the datagram becomes. */
-static __always_inline bool translate_one_packet(enum hook hook, enum family family, struct walk *walk,
-						 struct opening *opening, const struct destination *destination)
+/* For a packet that is translated without an entry: what its checksums change by. */
+static __always_inline bool make_lone(enum hook hook, enum family family, struct walk *walk)
 {
-	struct tuple *new = &opening->new.new;
 	__u32 key = hook, added, ports_added;
 	struct lone *lone;
 
-	new->family = family;
-	copy_addresses(family, &new->addresses, &walk->packet.addresses);
-	set_target(new, &destination->rip);
-	copy_addresses(family, &walk->new_addresses, &new->addresses);
-	walk->new_ports = walk->packet.ports;
-	walk->new_family = family;
-	if (!(walk->packet.rare & RARE_PORTLESS))
-		walk->new_ports =
-			(__u16)walk->packet.ports | (__u32)port_of(&opening->choice, &walk->packet, destination) << 16;
-	if (hook == HOOK_TRACE)
-		return true;
 	lone = bpf_map_lookup_elem(&lones, &key);
 	if (!lone)
 		return false;
@@ -142,6 +129,24 @@ static __always_inline bool translate_one_packet(enum hook hook, enum family fam
 	walk->flow = &lone->entry;
 	walk->extension = &lone->extension;
 	return true;
+}
+
+/* masq: what the datagram becomes. */
+static __always_inline bool translate_one_packet(enum hook hook, enum family family, struct walk *walk,
+						 struct opening *opening, const struct destination *destination)
+{
+	struct tuple *new = &opening->new.new;
+
+	new->family = family;
+	copy_addresses(family, &new->addresses, &walk->packet.addresses);
+	set_target(new, &destination->rip);
+	copy_addresses(family, &walk->new_addresses, &new->addresses);
+	walk->new_ports = walk->packet.ports;
+	walk->new_family = family;
+	if (!(walk->packet.rare & RARE_PORTLESS))
+		walk->new_ports =
+			(__u16)walk->packet.ports | (__u32)port_of(&opening->choice, &walk->packet, destination) << 16;
+	return hook == HOOK_TRACE || make_lone(hook, family, walk);
 }
 
 /* What open_flow() found is in the opening. */
@@ -165,7 +170,8 @@ static __always_inline enum verdict walk_one_packet(void *ctx, enum hook hook, e
 	verdict = walk.packet.rare & RARE_PORTLESS ? follow_one_packet(hook, &walk)
 						   : schedule_one_packet(hook, family, &walk, opening, &reason);
 	if (hook == HOOK_TC && reason == REASON_NO_DESTINATION) {
-		int left = family == FAMILY_4 ? leave_four(ctx, &walk.packet) : leave_six(ctx, &walk.packet);
+		int left =
+			family == FAMILY_4 ? leave_four(ctx, &walk.packet, true) : leave_six(ctx, &walk.packet, true);
 
 		if (left != VERDICT_NEXT)
 			return left;

@@ -9,6 +9,7 @@
 #include "mark.h"
 #include "next_hop.h"
 #include "schedule.h"
+#include "sip.h"
 #include "template.h"
 
 #define RACE_TRIES 4
@@ -465,6 +466,14 @@ static __always_inline __u16 port_of(const struct choice *choice, const struct p
 	return destination->port;
 }
 
+/* As ip_vs_sched_persist: the engine of a service that is not persistent is not asked, and nobody else is served. */
+static __always_inline bool asks_for_call_id(const struct choice *choice)
+{
+	__u32 asking = SERVICE_CALL_ID | SERVICE_PERSISTENT;
+
+	return (choice->service.flags & asking) == asking && !(choice->service.flags & SERVICE_OF_TWIN);
+}
+
 /* IPVS's IP_VS_CONN_F_ONE_PACKET: of UDP only. */
 static __always_inline bool is_one_packet(const struct choice *choice, const struct packet *packet)
 {
@@ -518,6 +527,8 @@ static __always_inline enum verdict open_flow(void *ctx, enum hook hook, enum fa
 		*reason = REASON_NO_DESTINATION;
 		return VERDICT_DROP;
 	}
+	if (asks_for_call_id(choice) && !read_call_id(ctx, hook, family, packet))
+		return drop(hook, REASON_NO_CALL_ID);
 	if (is_one_packet(choice, packet))
 		return VERDICT_ONE_PACKET;
 	known = choose_destination(family, opening, is_amid);

@@ -22,6 +22,8 @@ struct opening {
 	struct choice choice;
 	struct new_flow new;
 	struct new_flow template;
+	struct call_id call_id; /* of the packet, if its service has --pe sip */
+	__u32 hook; /* with that: whose opening this is */
 };
 
 struct {
@@ -42,11 +44,26 @@ static __always_inline __u64 both(__u32 low, __u32 high)
 	return low | (__u64)high << 32;
 }
 
+/* What is remembered is the call of such a client. */
+__noinline int name_by_call_id(struct opening *opening)
+{
+	struct tuple *template;
+
+	if (!opening)
+		return 0;
+	template = &opening->template.key;
+	opening->call_id.addresses = template->addresses;
+	__builtin_memset(&template->addresses, 0, sizeof(template->addresses));
+	template->addresses.word[0] = hash_call_id(&opening->call_id);
+	template->ports |= 1ULL << TEMPLATE_CALL_ID_BIT;
+	return 1;
+}
+
 /*
  * A service of one port remembers clients by that port, FTP and a service of any port by the VIP alone, a mark by itself, for
  * all protocols.
  */
-static __always_inline void name_template(enum family family, struct opening *opening)
+static __always_inline void name_client(enum family family, struct opening *opening)
 {
 	const struct choice *choice = &opening->choice;
 	const struct address *client = &choice->source, *mask = &choice->service.mask, *vip = &choice->target;
@@ -73,6 +90,13 @@ static __always_inline void name_template(enum family family, struct opening *op
 	template->addresses.word[1] = both(client->word[2] & mask->word[2], client->word[3] & mask->word[3]);
 	template->addresses.word[2] = both(vip->word[0], vip->word[1]);
 	template->addresses.word[3] = both(vip->word[2], vip->word[3]);
+}
+
+static __always_inline void name_template(enum family family, struct opening *opening)
+{
+	name_client(family, opening);
+	if (opening->choice.service.flags & SERVICE_CALL_ID)
+		name_by_call_id(opening);
 }
 
 /* Weight 0 and thresholds do not end it. */
@@ -143,6 +167,15 @@ __noinline int follow_template(struct opening *opening)
 	return CLOSING;
 }
 
+/* Of a template that is held: so it does not end meanwhile. Without room listings lack it, and nothing else. */
+__noinline int note_call_id(__u32 slot, __u32 hook)
+{
+	struct opening *opening = bpf_map_lookup_elem(&openings, &hook);
+	void *table = call_id_table();
+
+	return table && opening ? bpf_map_update_elem(table, &slot, &opening->call_id, BPF_ANY) : -1;
+}
+
 /* Has the client remembered where it was scheduled, unless another CPU was faster. INSERTED: the new template is held. */
 static __always_inline int make_template(struct opening *opening)
 {
@@ -158,8 +191,11 @@ static __always_inline int make_template(struct opening *opening)
 	template->controller = NO_SLOT;
 	template->template_s = opening->choice.service.persistence_s;
 	result = insert_connection(template->key.family, template);
-	if (result == INSERTED)
+	if (result == INSERTED) {
 		opening->new.controller = template->slot;
+		if (opening->choice.service.flags & SERVICE_CALL_ID)
+			note_call_id(template->slot, opening->hook);
+	}
 	return result;
 }
 

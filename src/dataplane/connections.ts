@@ -5,6 +5,7 @@ import { be16, decode } from '../kernel/codec.ts';
 import { BpfProgram } from '../kernel/program.ts';
 import type { Connection } from '../model/director.ts';
 import { FairleadError } from '../model/error.ts';
+import { type CallIds, openCallIds } from './call-ids.ts';
 import { controlOf } from './control.ts';
 import { type Entry, readEntry } from './entries.ts';
 import type { Maps } from './maps.ts';
@@ -21,6 +22,7 @@ export function* readConnections(maps: Maps): Generator<Connection> {
   const { NO_PARTNER } = maps.vocabulary.numbers;
   const control = controlOf(maps.vocabulary.numbers);
   const clock = readClock(maps);
+  using callIds = openCallIds(maps);
   for (const [slot, before] of liveSlots(maps)) {
     const entry = readEntry(maps, control, slot);
     // The slot may have gone to another connection while it was read.
@@ -29,7 +31,7 @@ export function* readConnections(maps: Maps): Generator<Connection> {
     const connection =
       entry.lease === undefined
         ? toConnection(maps, entry, clock.secondsLeft(clock.timeouts[entry.state] ?? 0, last))
-        : toTemplate(maps, entry, clock.secondsLeft(entry.lease.timeoutS, last));
+        : toTemplate(maps, callIds, entry, clock.secondsLeft(entry.lease.timeoutS, last));
     if (connection !== undefined) yield connection;
   }
 }
@@ -99,9 +101,16 @@ function portBehind(maps: Maps, slot: number, virtualPort: number): number {
 }
 
 /** As IPVS shows it: a client under its mask, and no ports but those of a service that has one. */
-function toTemplate(maps: Maps, entry: Entry, expiresInS: number): Connection | undefined {
+function toTemplate(maps: Maps, callIds: CallIds, entry: Entry, expiresInS: number): Connection | undefined {
   const { methods, states } = maps.vocabulary;
-  const { source: client, target: virtual, protocol: number } = toEnds(entry.key);
+  const call = entry.lease?.hasCallId ? callIds.of(entry.slot) : undefined;
+  // Its key is then a hash: without what that is of, which may just be coming or going, nobody knows whose it is.
+  if (entry.lease?.hasCallId && call === undefined) return undefined;
+  const {
+    source: client,
+    target: virtual,
+    protocol: number,
+  } = toEnds({ ...entry.key, words: call?.words ?? entry.key.words });
   const protocol = number === 0 ? 'ip' : (protocolName(number) ?? portlessName(number));
   const method = methods.name(entry.method);
   if (protocol === undefined || method === undefined) return undefined;
@@ -115,6 +124,7 @@ function toTemplate(maps: Maps, entry: Entry, expiresInS: number): Connection | 
     client,
     virtual,
     destination: { address, port: entry.lease?.isParked || virtual.port === 0 ? virtual.port : port },
+    ...(call === undefined ? {} : { engine: { name: 'sip', data: call.text } }),
   };
 }
 

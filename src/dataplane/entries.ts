@@ -11,6 +11,8 @@ export interface Lease {
   readonly controlled: number;
   /** Nobody finds it any more. */
   readonly isParked: boolean;
+  /** Its key is a hash: see call-ids.ts. */
+  readonly hasCallId: boolean;
 }
 
 export interface Entry extends ControlWord {
@@ -86,10 +88,11 @@ export function readEntry(maps: Maps, control: Control, slot: number): Entry {
 }
 
 function leaseOf({ vocabulary }: Maps, { ports }: Tuple, row: LeaseRow): Lease | undefined {
-  const { TEMPLATE_BIT, TEMPLATE_PARKED_BIT } = vocabulary.numbers;
-  if (((ports >> BigInt(TEMPLATE_BIT)) & 1n) === 0n) return undefined;
-  const isParked = ((ports >> BigInt(TEMPLATE_PARKED_BIT)) & 1n) !== 0n;
-  return { timeoutS: row.timeout_s, controlled: row.controlled, isParked };
+  const { TEMPLATE_BIT, TEMPLATE_PARKED_BIT, TEMPLATE_CALL_ID_BIT } = vocabulary.numbers;
+  const has = (bit: number): boolean => ((ports >> BigInt(bit)) & 1n) !== 0n;
+  if (!has(TEMPLATE_BIT)) return undefined;
+  const [isParked, hasCallId] = [has(TEMPLATE_PARKED_BIT), has(TEMPLATE_CALL_ID_BIT)];
+  return { timeoutS: row.timeout_s, controlled: row.controlled, isParked, hasCallId };
 }
 
 function keyOf({ addresses, ports, six }: FlowRow, { isSix }: ControlWord): Tuple {

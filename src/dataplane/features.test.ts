@@ -42,6 +42,7 @@ describe('what a table needs', () => {
       ['six', 'tunnels', 'wrapping'],
     ],
     ['one packet', { onePacket: true }, ['one-packet']],
+    ['--pe sip', { persistenceEngine: 'sip' }, ['calls']],
   ])('%s', (_, facts, expected) => {
     expect([...featuresOfTable({ services: [service(facts)] })].sort()).toEqual([...expected].sort());
   });

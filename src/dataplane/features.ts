@@ -3,7 +3,16 @@ import { readdirSync } from 'node:fs';
 import type { Service, Table } from '../model/service.ts';
 
 /** What only some configurations use. */
-export const features = ['six', 'xdp', 'one-packet', 'wrapping', 'tunnels', 'related-opening', 'trace'] as const;
+export const features = [
+  'six',
+  'xdp',
+  'one-packet',
+  'wrapping',
+  'tunnels',
+  'related-opening',
+  'calls',
+  'trace',
+] as const;
 export type Feature = (typeof features)[number];
 
 /** By what a program's name holds. One that nothing names is always needed; one of several features only where all are used. */
@@ -14,6 +23,7 @@ const patterns: readonly (readonly [RegExp, Feature])[] = [
   [/_wrap/, 'wrapping'],
   [/_unwrap/, 'tunnels'],
   [/_open_related/, 'related-opening'],
+  [/_outbound/, 'calls'],
   [/_trace/, 'trace'],
 ];
 
@@ -25,6 +35,7 @@ const witnesses: Readonly<Record<Feature, string>> = {
   wrapping: 'director_wrap_tc',
   tunnels: 'director_unwrap',
   'related-opening': 'director_open_related',
+  calls: 'director_outbound',
   trace: 'director_trace',
 };
 
@@ -48,10 +59,11 @@ export function featuresOfTable({ services }: Table): ReadonlySet<Feature> {
   return new Set(services.flatMap(featuresOfService));
 }
 
-function featuresOfService({ identity, onePacket, destinations }: Service): readonly Feature[] {
+function featuresOfService({ identity, onePacket, persistenceEngine, destinations }: Service): readonly Feature[] {
   const family = identity.kind === 'mark' ? identity.family : identity.vip.family;
   const found: Feature[] = onePacket ? ['one-packet'] : [];
   if (family === 6) found.push('six');
+  if (persistenceEngine !== undefined) found.push('calls');
   for (const { rip, method, tunnel } of destinations) {
     if (rip.family === 6) found.push('six');
     if (method !== 'tunnel') continue;

@@ -15,7 +15,8 @@ export function setLookups(maps: Maps, services: readonly Service[]): void {
 }
 
 function lookupsOf(services: readonly Service[], numbers: Numbers): number {
-  return services.reduce((lookups, { identity }) => {
+  return services.reduce((before, { identity, persistenceEngine }) => {
+    const lookups = before | (persistenceEngine === undefined ? 0 : numbers.LOOKUP_CALL_ID);
     if (identity.kind === 'mark') return lookups | numbers.LOOKUP_MARK | numbers.LOOKUP_IKE;
     const { protocol, port } = identity;
     const ike = protocol === 'udp' && (port === 0 || ikePorts.includes(port)) ? numbers.LOOKUP_IKE : 0;

@@ -11,7 +11,7 @@ import { serviceOf } from './service-flags.ts';
 import { slotPool } from './slots.ts';
 
 const numbers = {
-  ...{ SERVICE_PERSISTENT: 1, SERVICE_ONE_PACKET: 2, SERVICE_THRESHOLDS: 4, SERVICE_FLAG_1: 8 },
+  ...{ SERVICE_PERSISTENT: 1, SERVICE_ONE_PACKET: 2, SERVICE_THRESHOLDS: 4, SERVICE_FLAG_1: 8, SERVICE_CALL_ID: 64 },
   ...{ BUCKETS: 16, MH_BUCKETS: 13 },
 };
 

@@ -6,7 +6,7 @@ import type { Numbers } from './vocabulary.ts';
 
 export type FlagNumbers = Pick<
   Numbers,
-  'SERVICE_PERSISTENT' | 'SERVICE_ONE_PACKET' | 'SERVICE_THRESHOLDS' | 'SERVICE_FLAG_1'
+  'SERVICE_PERSISTENT' | 'SERVICE_ONE_PACKET' | 'SERVICE_THRESHOLDS' | 'SERVICE_FLAG_1' | 'SERVICE_CALL_ID'
 >;
 
 /** The settings of a service that the packet path reads beside its scheduler. */
@@ -16,10 +16,11 @@ export interface ServiceSettings {
 }
 
 export function settingsOf(service: Service, numbers: FlagNumbers): ServiceSettings {
-  const { persistence, onePacket, schedulerFlags, destinations } = service;
+  const { persistence, onePacket, persistenceEngine, schedulerFlags, destinations } = service;
   const flags =
     (persistence === undefined ? 0 : numbers.SERVICE_PERSISTENT) |
     (onePacket ? numbers.SERVICE_ONE_PACKET : 0) |
+    (persistenceEngine === undefined ? 0 : numbers.SERVICE_CALL_ID) |
     (destinations.some(hasThreshold) ? numbers.SERVICE_THRESHOLDS : 0) |
     (schedulerFlagBits(schedulerFlags) * numbers.SERVICE_FLAG_1);
   return { flags, persistence };
@@ -30,12 +31,13 @@ export function serviceOf(
   scheduler: Scheduler,
   { flags, persistence }: ServiceSettings,
   numbers: FlagNumbers,
-): Pick<Service, 'persistence' | 'onePacket' | 'schedulerFlags'> {
+): Pick<Service, 'persistence' | 'onePacket' | 'persistenceEngine' | 'schedulerFlags'> {
   const schedulerFlags = schedulerFlagNames(scheduler, Math.floor(flags / numbers.SERVICE_FLAG_1) & 7);
   return {
     ...(schedulerFlags.length === 0 ? {} : { schedulerFlags }),
     ...(persistence === undefined ? {} : { persistence }),
     ...(flags & numbers.SERVICE_ONE_PACKET ? { onePacket: true } : {}),
+    ...(flags & numbers.SERVICE_CALL_ID ? { persistenceEngine: 'sip' } : {}),
   };
 }
 
@@ -44,6 +46,7 @@ export function hasSameSettings(a: Service, b: Service): boolean {
     a.scheduler === b.scheduler &&
     schedulerFlagBits(a.schedulerFlags) === schedulerFlagBits(b.schedulerFlags) &&
     (a.onePacket ?? false) === (b.onePacket ?? false) &&
+    a.persistenceEngine === b.persistenceEngine &&
     isSamePersistence(a.persistence, b.persistence)
   );
 }

@@ -1,6 +1,7 @@
 // A change of the table, carried out in steps: until 'swapped' packets see the old table, from then on the new one, whole.
 import type { Counters } from '../model/director.ts';
 import type { Table } from '../model/service.ts';
+import { makeRoomForCallIds } from './call-ids.ts';
 import { copyMember, ownerOf, prepareDestinations, readSlots, repairSlots, retireSlot } from './destinations.ts';
 import { writeEnds } from './ends.ts';
 import { featuresOfTable } from './features.ts';
@@ -86,6 +87,7 @@ function roomOf(maps: Maps, { services }: LiveTable, nowS: number): Room {
 /** Writes only where nothing in force refers to, but for resurrected slots, whose connections go on from here. */
 function prepare(maps: Maps, ledger: Ledger, plan: Plan): void {
   maps.rows('instances').number('next_service_id').set(0, plan.nextServiceId);
+  if (plan.written.some(({ persistenceEngine }) => persistenceEngine !== undefined)) makeRoomForCallIds(maps);
   for (const service of plan.written) {
     prepareDestinations(maps, ledger, service);
     prepareRegions(maps, service);

@@ -16,6 +16,7 @@ const shared = [
   'locality_key',
   'locality',
   'mark_rule',
+  'call_id',
 ];
 const vocabularies = [
   'method',

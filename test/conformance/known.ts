@@ -54,7 +54,6 @@ const onPurpose: readonly Known[] = [
 /** To be taken away, one after the other. */
 const notYet: readonly Known[] = [
   { scenarios: ['cli/daemon'], because: 'there is no synchronisation daemon yet' },
-  { scenarios: ['cli/persistence-engine'], because: 'there are no persistence engines yet' },
   {
     scenarios: ['packets/fragments-reversed'],
     because:

@@ -189,8 +189,8 @@ describe('-R', () => {
     ],
     [
       'a line with what is not supported yet',
-      `${good}-A -u 10.0.0.100:5060 -p 60 --pe sip\n`,
-      "line 2: -A -u 10.0.0.100:5060 -p 60 --pe sip: The '--pe' option is not supported by this version yet",
+      `${good}--add-laddr -t 10.0.0.100:80 -z fd00::1\n`,
+      "line 2: --add-laddr -t 10.0.0.100:80 -z fd00::1: A local address of another address family than its service's is not supported by this version yet",
     ],
     [
       'a real server that is no unicast address',
@@ -364,7 +364,6 @@ describe('the daemons of connection synchronisation', () => {
 
 describe('what is not supported yet', () => {
   test.each([
-    ['-A -u 10.0.0.100:5060 --pe sip', "The '--pe' option"],
     ['--add-laddr -t 10.0.0.100:80 -z fd00::1', "A local address of another address family than its service's"],
   ])('`%s` is refused and nothing changes', async (line, what) => {
     const { run, table } = openNamespace();

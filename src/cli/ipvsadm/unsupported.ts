@@ -10,11 +10,8 @@ interface Feature {
   isAsked(invocation: Invocation): boolean;
 }
 
-const services: readonly CommandName[] = ['add-service', 'edit-service'];
-
 /** Of several the first is told. A line goes when the data plane carries what it names. */
 const features: readonly Feature[] = [
-  { of: services, what: "The '--pe' option", isAsked: ({ persistenceEngine }) => persistenceEngine === 'sip' },
   {
     of: ['add-laddr'],
     what: "A local address of another address family than its service's",
