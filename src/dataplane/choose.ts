@@ -6,6 +6,9 @@ import { FairleadError } from '../model/error.ts';
 export const hooks = ['auto', 'xdp', 'tc'] as const;
 export type Hook = (typeof hooks)[number];
 
+/** Ours, and its other end with a 1 behind: what health checks leave by (probe-paths.ts). No packets are taken from it. */
+export const probeInterface = 'fairlead-probe';
+
 type Candidate = Pick<Interface, 'index' | 'name' | 'kind' | 'linkType' | 'master'>;
 
 /**
@@ -20,7 +23,9 @@ export function chooseInterfaces<One extends Candidate>(
   const kinds = new Map(all.map(({ index, kind }) => [index, kind]));
   const isPort = ({ master }: One): boolean =>
     master !== undefined && ['bridge', 'bond', 'team'].includes(kinds.get(master) ?? '');
-  return all.filter((one) => one.linkType === 'ether' && one.kind !== 'vlan' && !isPort(one));
+  return all.filter(
+    (one) => one.linkType === 'ether' && one.kind !== 'vlan' && !isPort(one) && !one.name.startsWith(probeInterface),
+  );
 }
 
 function requireInterface<One extends Candidate>(all: readonly One[], name: string): One {

@@ -38,6 +38,7 @@ import { loadAgain } from './load.ts';
 import type { Maps } from './maps.ts';
 import { followInterfaces, readMarkRules, writeMarkRules } from './mark-rules.ts';
 import { findPlace, lockPath, type Place } from './place.ts';
+import { removeProbePaths } from './probe-paths.ts';
 import { readLive } from './read.ts';
 import { readSettings, writeSettings } from './settings.ts';
 import { readUnits, slotsFor } from './sizes.ts';
@@ -113,6 +114,7 @@ export function detach(): boolean {
   requireRoot();
   return exclusively(() => {
     removeDead();
+    removeProbePaths();
     const place = findPlace(false);
     return place !== undefined && removeInstance(place);
   });

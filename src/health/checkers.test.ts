@@ -1,17 +1,19 @@
 // Every checker against a little server of its kind, on loopback: well, ill, silent and absent.
 import { createSocket } from 'node:dgram';
 import { setMaxListeners } from 'node:events';
-import { existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { createServer as createHttp } from 'node:http';
 import { createServer as createHttps } from 'node:https';
 import { type AddressInfo, createServer, type Server, type Socket } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { afterAll, afterEach, describe, expect, test } from 'vitest';
+import { createSecureContext, TLSSocket } from 'node:tls';
+import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
 import { parseAddress } from '../model/address.ts';
-import type { Check, HttpCheck, Target } from './check.ts';
+import type { Checker, HttpChecker } from '../model/check.ts';
 import { readAgent } from './checkers/agent.ts';
 import { probe } from './probe.ts';
+import type { Target } from './target.ts';
 import { certificate, privateKey } from './testdata/certificate.ts';
 import type { Verdict } from './verdict.ts';
 
@@ -24,29 +26,50 @@ afterEach(() => {
 
 describe('tcp', () => {
   test('is up where a connection is taken', async () => {
-    expect(await ask({ type: 'tcp' }, await listen(() => undefined))).toMatchObject({ state: 'up' });
+    expect(await ask({ kind: 'tcp' }, await listen(() => undefined))).toMatchObject({ state: 'up' });
   });
 
   test('is down where it is refused, and says so', async () => {
-    expect(await ask({ type: 'tcp' }, await freePort())).toMatchObject({
+    expect(await ask({ kind: 'tcp' }, await freePort())).toMatchObject({
       state: 'down',
       reason: 'connection refused',
     });
   });
 
+  test.each([
+    ['it says so', 'well', 'up'],
+    ['it says something else', 'ill', 'down'],
+  ])('is what it says: %s', async (_, text, state) => {
+    const port = await listen((socket) => socket.on('data', (asked) => socket.end(`${asked}: ${text}`)));
+    const expect_ = { kind: 'text', text: 'how: well' } as const;
+    expect(await ask({ kind: 'tcp', send: 'how', expect: expect_ }, port)).toMatchObject({ state });
+  });
+
+  test.runIf(process.geteuid?.() === 0)('can be asked with a mark, and from an address', async () => {
+    const port = await listen(() => undefined);
+    const marked = { ...target(port), mark: 7, source: parseAddress('127.0.0.9') };
+    expect(await probe(marked, { kind: 'tcp' }, 5000, unending)).toMatchObject({ state: 'up' });
+  });
+
   test('is asked by IPv6', async () => {
     const port = await listen(() => undefined, '::1');
-    expect(await probe(target(port, '::1'), { type: 'tcp' }, 2000, unending)).toMatchObject({ state: 'up' });
+    expect(await probe(target(port, '::1'), { kind: 'tcp' }, 2000, unending)).toMatchObject({ state: 'up' });
   });
 
   test('says nothing for or against one when it is given up', async () => {
     const giveUp = AbortSignal.abort(new Error('no longer asked'));
-    expect(await probe(target(80), { type: 'tcp' }, 1000, giveUp)).toMatchObject({ state: 'unknown' });
+    expect(await probe(target(80), { kind: 'tcp' }, 1000, giveUp)).toMatchObject({ state: 'unknown' });
   });
 });
 
 describe('http', () => {
-  const wanted: HttpCheck = { type: 'http', method: 'GET', path: '/', headers: {}, statuses: [[200, 299]] };
+  const wanted: HttpChecker = {
+    kind: 'http',
+    method: 'GET',
+    path: '/',
+    headers: {},
+    statuses: [{ first: 200, last: 299 }],
+  };
   const serve = async (): Promise<number> => {
     const server = createHttp((request, response) => {
       if (request.url === '/silent') return;
@@ -56,14 +79,18 @@ describe('http', () => {
     return portOf(server);
   };
 
-  test.each<[string, Partial<HttpCheck>, Partial<Verdict>]>([
+  test.each<[string, Partial<HttpChecker>, Partial<Verdict>]>([
     ['a status that is well', {}, { state: 'up', reason: 'status 200' }],
     ['one that is not', { path: '/status/503' }, { state: 'down', reason: 'status 503, expected 200-299' }],
-    ['one of a set', { path: '/status/404', statuses: [[200, 200], [404, 404]] }, { state: 'up' }], // biome-ignore format: a pair a line says less
+    ['one of a set', { path: '/status/404', statuses: [{ first: 200, last: 200 }, { first: 404, last: 404 }] }, { state: 'up' }], // biome-ignore format: a pair a line says less
     ['method, host and headers', { method: 'POST', host: 'www.example', headers: { 'X-Probe': 'yes' }, body: { kind: 'text', text: 'POST www.example yes' } }, { state: 'up' }], // biome-ignore format: so
     ['a text that is missing', { body: { kind: 'text', text: 'well' } }, { state: 'down' }],
-    ['a pattern', { body: { kind: 'regex', pattern: '^GET 127\\.0\\.0\\.1:\\d+ none$' } }, { state: 'up' }],
-    ['another pattern', { body: { kind: 'regex', pattern: '^POST' } }, { state: 'down' }],
+    [
+      'a pattern',
+      { body: { kind: 'regex', source: '^GET 192\\.0\\.2\\.10 none$', flags: 'm', isForbidden: false } },
+      { state: 'up' },
+    ],
+    ['another pattern', { body: { kind: 'regex', source: '^POST', flags: '', isForbidden: false } }, { state: 'down' }],
   ])('%s', async (_, changed, verdict) => {
     expect(await ask({ ...wanted, ...changed }, await serve())).toMatchObject(verdict);
   });
@@ -90,7 +117,17 @@ describe('http', () => {
 });
 
 describe('https', () => {
-  const wanted: HttpCheck = { type: 'https', method: 'GET', path: '/', headers: {}, statuses: [[200, 200]] };
+  const folder = mkdtempSync(join(tmpdir(), 'fairlead-tls-'));
+  const authorities = join(folder, 'certificate.pem');
+  beforeAll(() => writeFileSync(authorities, certificate));
+  afterAll(() => rmSync(folder, { recursive: true }));
+  const wanted: HttpChecker = {
+    kind: 'https',
+    method: 'GET',
+    path: '/',
+    headers: {},
+    statuses: [{ first: 200, last: 200 }],
+  };
   const serve = (): Promise<number> =>
     portOf(createHttps({ key: privateKey, cert: certificate }, (_, response) => response.end('well')));
 
@@ -108,24 +145,24 @@ describe('https', () => {
     ['www.example', 'up'],
     ['other.example', 'down'],
   ])('asked for %s it is %s', async (name, state) => {
-    const check = { ...wanted, tls: { isVerified: true, name, authorities: certificate } };
+    const check = { ...wanted, tls: { isVerified: true, name, authorities } };
     expect(await ask(check, await serve())).toMatchObject({ state });
   });
 });
 
 describe('dns', () => {
-  const question = { type: 'dns', name: 'www.example', recordType: 'A' } as const;
+  const question = { kind: 'dns', name: 'www.example', type: 'A', transport: 'udp', answers: [] } as const;
 
-  test.each<[string, Partial<Check & { answer: string }>, number, string]>([
+  test.each<[string, object, number, string]>([
     ['an answer', {}, 0, 'up'],
-    ['the answer', { answer: '192.0.2.7' }, 0, 'up'],
-    ['another', { answer: '192.0.2.8' }, 0, 'down'],
+    ['the answer', { answers: ['192.0.2.7'] }, 0, 'up'],
+    ['another', { answers: ['192.0.2.8'] }, 0, 'down'],
     ['SERVFAIL', {}, 2, 'down'],
     ['NXDOMAIN', {}, 3, 'down'],
     ['REFUSED', {}, 5, 'down'],
   ])('%s', async (_, changed, code, state) => {
     const port = await answerDatagrams((message) => dnsAnswer(message, code));
-    expect(await ask({ ...question, ...changed } as Check, port)).toMatchObject({ state });
+    expect(await ask({ ...question, ...changed } as Checker, port)).toMatchObject({ state });
   });
 
   test('silence', async () => {
@@ -138,12 +175,12 @@ describe('dns', () => {
 });
 
 describe('udp', () => {
-  const check = { type: 'udp', send: Buffer.from('ping') } as const;
+  const check = { kind: 'udp', sendHex: Buffer.from('ping').toString('hex'), isReplyRequired: false } as const;
 
   test('is up with the right answer, and down with another', async () => {
     const port = await answerDatagrams((message) => Buffer.from(`got ${message}`));
     expect(await ask({ ...check, expect: { kind: 'text', text: 'got ping' } }, port)).toMatchObject({ state: 'up' });
-    const other = { ...check, expect: { kind: 'bytes', bytes: Buffer.from('pong') } } as const;
+    const other = { ...check, expect: { kind: 'text', text: 'pong' } } as const;
     expect(await ask(other, port)).toMatchObject({ state: 'down' });
   });
 
@@ -157,12 +194,31 @@ describe('udp', () => {
   test('without an expected answer silence is well, and with one it is not', async () => {
     const port = await answerDatagrams(() => undefined);
     expect(await probe(target(port), check, 60, unending)).toMatchObject({ state: 'up' });
-    const asked: Check = { ...check, expect: { kind: 'text', text: 'x' } };
+    const asked: Checker = { ...check, expect: { kind: 'text', text: 'x' } };
     expect(await probe(target(port), asked, 60, unending)).toMatchObject({ state: 'down' });
   });
 });
 
 describe('smtp', () => {
+  test('speaks TLS where it is told to', async () => {
+    const port = await listen((socket) => {
+      socket.write('220 ready\r\n');
+      socket.on('data', (line) => {
+        if (String(line).startsWith('EHLO')) socket.write('250-hello\r\n250 STARTTLS\r\n');
+        if (!String(line).startsWith('STARTTLS')) return;
+        socket.removeAllListeners('data');
+        socket.write('220 go on\r\n');
+        const context = createSecureContext({ key: privateKey, cert: certificate });
+        const secured = new TLSSocket(socket, { isServer: true, secureContext: context });
+        secured.on('error', () => undefined);
+        secured.on('data', () => secured.write('250 hello again\r\n'));
+      });
+    });
+    const well = { kind: 'smtp', helo: 'me', tls: { isVerified: false } } as const;
+    expect(await ask(well, port)).toMatchObject({ state: 'up', reason: '250 hello again' });
+    expect(await ask({ ...well, tls: { isVerified: true } }, port)).toMatchObject({ state: 'down' });
+  });
+
   const mail = (banner: string, answer: string) => (socket: Socket) => {
     socket.write(banner);
     socket.on('data', (line) => String(line).startsWith('HELO') && socket.write(answer));
@@ -173,19 +229,19 @@ describe('smtp', () => {
     ['554 not now\r\n', '', 'down'],
     ['220 ready\r\n', '501 who?\r\n', 'down'],
   ])('%j and %j', async (banner, answer, state) => {
-    expect(await ask({ type: 'smtp', helo: 'me' }, await listen(mail(banner, answer)))).toMatchObject({ state });
+    expect(await ask({ kind: 'smtp', helo: 'me' }, await listen(mail(banner, answer)))).toMatchObject({ state });
   });
 
   test('silence is down, in time', async () => {
     const port = await listen(() => undefined);
-    const verdict = await probe(target(port), { type: 'smtp', helo: 'me' }, 60, unending);
+    const verdict = await probe(target(port), { kind: 'smtp', helo: 'me' }, 60, unending);
     expect(verdict).toMatchObject({ state: 'down', reason: 'its answer: no answer within 60 ms' });
   });
 });
 
 describe.runIf(process.geteuid?.() === 0)('icmp', () => {
   test.each(['127.0.0.1', '::1'])('%s answers, and the sockets are shared', async (address) => {
-    const asked = Array.from({ length: 20 }, () => probe(target(0, address), { type: 'icmp' }, 2000, unending));
+    const asked = Array.from({ length: 20 }, () => probe(target(0, address), { kind: 'icmp' }, 2000, unending));
     for (const verdict of await Promise.all(asked)) expect(verdict).toMatchObject({ state: 'up' });
   });
 });
@@ -193,8 +249,8 @@ describe.runIf(process.geteuid?.() === 0)('icmp', () => {
 describe('exec', () => {
   const folder = mkdtempSync(join(tmpdir(), 'fairlead-exec-'));
   afterAll(() => rmSync(folder, { recursive: true }));
-  const shell = (script: string, setsWeight = false): Check => ({
-    type: 'exec',
+  const shell = (script: string, setsWeight = false): Checker => ({
+    kind: 'exec',
     command: ['/bin/sh', '-c', script],
     setsWeight,
   });
@@ -224,7 +280,7 @@ describe('exec', () => {
   });
 
   test('a program that is not there', async () => {
-    const check: Check = { type: 'exec', command: ['/nowhere/program'], setsWeight: false };
+    const check: Checker = { kind: 'exec', command: ['/nowhere/program'], setsWeight: false };
     expect(await ask(check, 80)).toMatchObject({ state: 'down' });
   });
 });
@@ -249,15 +305,15 @@ describe('agent', () => {
 
   test('is read up to its first line, or to its end, and may be asked', async () => {
     const talkative = await listen((socket) => socket.write('up 10%\n'));
-    expect(await ask({ type: 'agent' }, talkative)).toMatchObject({ state: 'up', weight: { percent: 10 } });
+    expect(await ask({ kind: 'agent', port: talkative }, 0)).toMatchObject({ state: 'up', weight: { percent: 10 } });
     const curt = await listen((socket) => socket.end('down'));
-    expect(await ask({ type: 'agent' }, curt)).toMatchObject({ state: 'down' });
+    expect(await ask({ kind: 'agent', port: curt }, 0)).toMatchObject({ state: 'down' });
     const asked = await listen((socket) => socket.on('data', (text) => socket.end(`${text}%\n`)));
-    expect(await ask({ type: 'agent', send: '42' }, asked)).toMatchObject({ weight: { percent: 42 } });
+    expect(await ask({ kind: 'agent', port: asked, send: '42' }, 0)).toMatchObject({ weight: { percent: 42 } });
   });
 
   test('that is not there says nothing', async () => {
-    expect(await ask({ type: 'agent' }, await freePort())).toMatchObject({ state: 'unknown' });
+    expect(await ask({ kind: 'agent', port: await freePort() }, 0)).toMatchObject({ state: 'unknown' });
   });
 });
 
@@ -266,10 +322,10 @@ setMaxListeners(100, unending);
 
 function target(port: number, address = '127.0.0.1'): Target {
   const [rip, vip] = ['10.0.0.1', '192.0.2.10'].map(parseAddress);
-  return { address: parseAddress(address), port, rip: rip ?? loopback, ...(vip && { vip }) };
+  return { address: parseAddress(address), port, rip: rip ?? loopback, ...(vip && { vip, vport: 80 }) };
 }
 
-function ask(check: Check, port: number): Promise<Verdict> {
+function ask(check: Checker, port: number): Promise<Verdict> {
   return probe(target(port), check, 5000, unending);
 }
 

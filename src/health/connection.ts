@@ -1,21 +1,32 @@
 // One TCP connection to a real server, for as long as a checker needs it.
-import { createConnection, type Socket } from 'node:net';
+import { type NetConnectOpts, Socket, type TcpSocketConnectOpts } from 'node:net';
+import { openMarkedTcp } from '../kernel/mark.ts';
 import { formatAddress } from '../model/address.ts';
-import type { Target } from './check.ts';
 import { abortion, explain } from './reason.ts';
+import type { Target } from './target.ts';
 import { down, type Finding } from './verdict.ts';
+
+/** Has begun to connect. */
+export function connect({ address, port, source, mark }: Target): Socket {
+  const options: TcpSocketConnectOpts & NetConnectOpts = {
+    host: formatAddress(address),
+    port,
+    ...(source && { localAddress: formatAddress(source) }),
+  };
+  return (mark === undefined ? new Socket() : openMarkedTcp(address.family, mark)).connect(options);
+}
 
 /**
  * `converse` is called with the connected socket and settles the finding. A connection that fails, ends or takes too long before
  * that is down. It is reset at the end: a closed one would hold its port here for a minute.
  */
 export function withConnection(
-  { address, port }: Target,
+  target: Target,
   signal: AbortSignal,
   converse: (socket: Socket, settle: (finding: Finding) => void) => void,
 ): Promise<Finding> {
   return new Promise((resolve) => {
-    const socket = createConnection({ host: formatAddress(address), port });
+    const socket = connect(target);
     const settle = (finding: Finding): void => {
       signal.removeEventListener('abort', onAbort);
       socket.resetAndDestroy();

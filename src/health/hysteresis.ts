@@ -1,12 +1,8 @@
 // From verdicts to health: one verdict alone changes nothing. Pure.
+import type { Check } from '../model/check.ts';
 import type { State, Verdict, WeightAdvice } from './verdict.ts';
 
-export interface Thresholds {
-  /** So many verdicts in a row make a real server that is down up again. */
-  readonly rise: number;
-  /** And so many make one that is up down. */
-  readonly fall: number;
-}
+export type Thresholds = Pick<Check, 'rise' | 'fall'>;
 
 export interface Health {
   /** `unknown`, until there was reason to call it something: such a real server is left as it is. */
@@ -20,8 +16,10 @@ export interface Health {
   readonly weight: WeightAdvice;
 }
 
-export function untested(nowMs: number): Health {
-  return { state: 'unknown', reason: 'not probed yet', against: 0, sinceMs: nowMs, weight: {} };
+/** One that counts as up until probes have told is left as it is till then. */
+export function untested(nowMs: number, initially: Check['initially'] = 'up'): Health {
+  const state = initially === 'up' ? 'unknown' : 'down';
+  return { state, reason: 'not probed yet', against: 0, sinceMs: nowMs, weight: {} };
 }
 
 export function weigh(health: Health, verdict: Verdict, thresholds: Thresholds, nowMs: number): Health {

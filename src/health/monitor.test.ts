@@ -1,17 +1,19 @@
-// When probes run, what they share, and what outlives a change of them.
+// When probes run, and what outlives a change of them.
 import { afterEach, beforeEach, expect, test, vi } from 'vitest';
 import { parseAddress } from '../model/address.ts';
 import type { Health } from './hysteresis.ts';
-import { Monitor, type Policy, type Probe, probeKey } from './monitor.ts';
+import { Monitor, type Policy, type Probe } from './monitor.ts';
 import type { Ask } from './probe.ts';
 import type { State } from './verdict.ts';
 
-const policy: Policy = {
+const check: Policy = {
+  checker: { kind: 'tcp' },
+  initially: 'up',
   intervalMs: 2000,
   timeoutMs: 1000,
   rise: 2,
   fall: 3,
-  jitter: 0,
+  jitterMs: 0,
   retries: 0,
   retryDelayMs: 100,
   warmUpMs: 0,
@@ -41,34 +43,25 @@ afterEach(() => {
 
 test('one that begins to fail is down within fall intervals and a timeout', async () => {
   using monitor = new Monitor({ ask, onChange });
-  monitor.watch([probe()]);
+  monitor.watch(probes(80));
   await vi.advanceTimersByTimeAsync(2020);
-  expect(changes).toEqual([[probeKey(probe()), 'up']]);
-  answer = { state: 'down', takesMs: policy.timeoutMs };
-  await vi.advanceTimersByTimeAsync(policy.fall * policy.intervalMs + policy.timeoutMs);
-  expect(changes[1]).toEqual([probeKey(probe()), 'down']);
+  expect(changes).toEqual([['80', 'up']]);
+  answer = { state: 'down', takesMs: check.timeoutMs };
+  await vi.advanceTimersByTimeAsync(check.fall * check.intervalMs + check.timeoutMs);
+  expect(changes[1]).toEqual(['80', 'down']);
   answer = { state: 'up', takesMs: 10 };
-  await vi.advanceTimersByTimeAsync(policy.rise * policy.intervalMs + 10);
-  expect(changes[2]).toEqual([probeKey(probe()), 'up']);
-});
-
-test('what asks the same is one probe, and what asks otherwise is not', async () => {
-  using monitor = new Monitor({ ask, onChange });
-  const other = { ...probe(), policy: { ...policy, fall: 1 } };
-  monitor.watch([probe(), probe(), other, probe(81)]);
-  await vi.advanceTimersByTimeAsync(20);
-  expect(asked).toBe(3);
-  expect(monitor.known().size).toBe(3);
+  await vi.advanceTimersByTimeAsync(check.rise * check.intervalMs + 10);
+  expect(changes[2]).toEqual(['80', 'up']);
 });
 
 test('one that goes on being watched keeps its health and its rhythm', async () => {
   using monitor = new Monitor({ ask, onChange });
-  monitor.watch([probe(80), probe(81)]);
+  monitor.watch(probes(80, 81));
   await vi.advanceTimersByTimeAsync(1500);
-  monitor.watch([probe(80), probe(82)]);
-  expect(monitor.health(probeKey(probe(80)))?.state).toBe('up');
-  expect(monitor.health(probeKey(probe(81)))).toBeUndefined();
-  expect(monitor.health(probeKey(probe(82)))?.state).toBe('unknown');
+  monitor.watch(probes(80, 82));
+  expect(monitor.health('80')?.state).toBe('up');
+  expect(monitor.health('81')).toBeUndefined();
+  expect(monitor.health('82')?.state).toBe('unknown');
   await vi.advanceTimersByTimeAsync(490);
   expect(asked).toBe(3);
   await vi.advanceTimersByTimeAsync(20);
@@ -76,54 +69,59 @@ test('one that goes on being watched keeps its health and its rhythm', async () 
 });
 
 test('takes over what was known, and needs as much to change its mind', async () => {
-  const key = probeKey(probe());
+  const key = '80';
   const known: Health = { state: 'up', reason: 'connected', against: 0, sinceMs: 1, weight: { percent: 30 } };
   using monitor = new Monitor({ ask, onChange, remembered: new Map([[key, known]]) });
   answer = { state: 'down', takesMs: 1 };
-  monitor.watch([probe()]);
+  monitor.watch(probes(80));
   expect(monitor.health(key)).toEqual(known);
-  await vi.advanceTimersByTimeAsync(2 * policy.intervalMs);
+  await vi.advanceTimersByTimeAsync(2 * check.intervalMs);
   expect(changes).toEqual([]);
-  await vi.advanceTimersByTimeAsync(policy.intervalMs);
+  await vi.advanceTimersByTimeAsync(check.intervalMs);
   expect(changes).toEqual([[key, 'down']]);
 });
 
 test('repeats a probe that fails before it counts', async () => {
   using monitor = new Monitor({ ask, onChange });
-  const patient = { ...probe(), policy: { ...policy, retries: 2, fall: 1 } };
+  const patient = { ...probe(80), check: { ...check, retries: 2, fall: 1 } };
   answer = { state: 'down', takesMs: 10 };
-  monitor.watch([patient]);
+  monitor.watch(new Map([['80', patient]]));
   await vi.advanceTimersByTimeAsync(15);
   answer = { state: 'up', takesMs: 10 };
   await vi.advanceTimersByTimeAsync(200);
   expect(asked).toBe(2);
-  expect(changes).toEqual([[probeKey(patient), 'up']]);
+  expect(changes).toEqual([['80', 'up']]);
 });
 
 test('never waits longer than the interval, and begins at different times', async () => {
   const begun: number[] = [];
-  const late: Ask = async (_, { type }) => {
+  const late: Ask = async (_, { kind }) => {
     begun.push(performance.now());
-    return { state: 'up', reason: type, durationMs: 0 };
+    return { state: 'up', reason: kind, durationMs: 0 };
   };
   using monitor = new Monitor({ ask: late, onChange });
-  monitor.watch([{ ...probe(), policy: { ...policy, jitter: 0.5 } }]);
+  monitor.watch(new Map([['80', { ...probe(80), check: { ...check, jitterMs: 1000 } }]]));
   await vi.advanceTimersByTimeAsync(60_000);
   const pauses = begun.slice(1).map((at, index) => at - (begun[index] ?? 0));
-  expect(Math.max(...pauses)).toBeLessThanOrEqual(policy.intervalMs + 1);
-  expect(Math.min(...pauses)).toBeGreaterThanOrEqual(policy.intervalMs / 2 - 1);
+  expect(Math.max(...pauses)).toBeLessThanOrEqual(check.intervalMs + 1);
+  expect(Math.min(...pauses)).toBeGreaterThanOrEqual(check.intervalMs / 2 - 1);
   expect(new Set(pauses).size).toBeGreaterThan(5);
 });
 
 test('asks nothing more once it is disposed', async () => {
   const monitor = new Monitor({ ask, onChange });
-  monitor.watch([probe()]);
+  monitor.watch(probes(80));
   monitor[Symbol.dispose]();
   await vi.advanceTimersByTimeAsync(10_000);
   expect(asked).toBe(0);
 });
 
-function probe(port = 80): Probe {
+/** Each by its port. */
+function probes(...ports: readonly number[]): ReadonlyMap<string, Probe> {
+  return new Map(ports.map((port) => [String(port), probe(port)]));
+}
+
+function probe(port: number): Probe {
   const address = parseAddress('127.0.0.1');
-  return { target: { address, rip: address, port }, check: { type: 'tcp' }, policy };
+  return { target: { address, rip: address, port }, check };
 }

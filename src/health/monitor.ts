@@ -1,28 +1,16 @@
-// All probes of one director: each runs by its own clock, and who asks the same of the same shares one.
-import { formatAddress } from '../model/address.ts';
-import type { Check, Target } from './check.ts';
-import { type Health, type Thresholds, untested, weigh } from './hysteresis.ts';
+// All probes of one director, each by its own clock.
+import type { Check } from '../model/check.ts';
+import { type Health, untested, weigh } from './hysteresis.ts';
 import { type Ask, probe as askOnce } from './probe.ts';
+import type { Target } from './target.ts';
 import type { Verdict } from './verdict.ts';
 
-export interface Policy extends Thresholds {
-  /** From the beginning of one probe to that of the next. */
-  readonly intervalMs: number;
-  readonly timeoutMs: number;
-  /** How much earlier the next may begin, by chance: a part of the interval, from 0 to 1. Never later: `fall` is a promise. */
-  readonly jitter: number;
-  /** A probe that finds it down is repeated so often before it counts, */
-  readonly retries: number;
-  /** each time after so long. */
-  readonly retryDelayMs: number;
-  /** The first probe begins within this time, by chance. */
-  readonly warmUpMs: number;
-}
+/** What says when a probe runs, and what its verdicts lead to. */
+export type Policy = Omit<Check, 'target'>;
 
 export interface Probe {
   readonly target: Target;
-  readonly check: Check;
-  readonly policy: Policy;
+  readonly check: Policy;
 }
 
 export interface MonitorOptions {
@@ -31,15 +19,6 @@ export interface MonitorOptions {
   /** What was known when the process before this one ended. */
   readonly remembered?: ReadonlyMap<string, Health>;
   readonly ask?: Ask;
-}
-
-/** Alike for probes that can't find different things. */
-export function probeKey({ target, check, policy }: Probe): string {
-  const { address, port, rip, vip, vport } = target;
-  const identity = [address, rip, vip].map((one) => one && formatAddress(one));
-  return JSON.stringify([...identity, port, vport, check, policy], (_, value) =>
-    value instanceof Uint8Array ? Buffer.from(value).toString('hex') : value,
-  );
 }
 
 interface Running {
@@ -60,15 +39,14 @@ export class Monitor implements Disposable {
     this.#ask = options.ask ?? askOnce;
   }
 
-  /** From now on these: those that ran already go on undisturbed, those that are not among them end. */
-  watch(probes: Iterable<Probe>): void {
-    const wanted = new Map(Array.from(probes, (one) => [probeKey(one), one]));
+  /** From now on these, by keys that outlive the process: those that ran already go on undisturbed, those no longer named end. */
+  watch(probes: ReadonlyMap<string, Probe>): void {
     for (const [key, running] of this.#running) {
-      if (wanted.has(key)) continue;
+      if (probes.has(key)) continue;
       end(running);
       this.#running.delete(key);
     }
-    for (const [key, one] of wanted) if (!this.#running.has(key)) this.#begin(key, one);
+    for (const [key, one] of probes) if (!this.#running.has(key)) this.#begin(key, one);
   }
 
   /** undefined of what is not watched. */
@@ -91,10 +69,10 @@ export class Monitor implements Disposable {
   }
 
   #begin(key: string, probe: Probe): void {
-    const health = this.#options.remembered?.get(key) ?? untested(Date.now());
+    const health = this.#options.remembered?.get(key) ?? untested(Date.now(), probe.check.initially);
     const running: Running = { probe, stop: new AbortController(), health, last: undefined, timer: undefined };
     this.#running.set(key, running);
-    this.#runAfter(Math.random() * probe.policy.warmUpMs, key, running);
+    this.#runAfter(Math.random() * probe.check.warmUpMs, key, running);
   }
 
   #runAfter(ms: number, key: string, running: Running): void {
@@ -103,26 +81,26 @@ export class Monitor implements Disposable {
 
   async #run(key: string, running: Running): Promise<void> {
     const begun = performance.now();
-    const { policy } = running.probe;
+    const { intervalMs, jitterMs } = running.probe.check;
     const verdict = await this.#askPatiently(running);
     if (running.stop.signal.aborted) return;
     this.#take(key, running, verdict);
-    const pause = policy.intervalMs * (1 - policy.jitter * Math.random());
-    this.#runAfter(begun + pause - performance.now(), key, running);
+    // Earlier by chance, never later: `fall` intervals are a promise.
+    this.#runAfter(begun + intervalMs - jitterMs * Math.random() - performance.now(), key, running);
   }
 
   async #askPatiently({ probe, stop }: Running): Promise<Verdict> {
-    const { target, check, policy } = probe;
-    for (let left = policy.retries; ; left--) {
-      const verdict = await this.#ask(target, check, policy.timeoutMs, stop.signal);
+    const { target, check } = probe;
+    for (let left = check.retries; ; left--) {
+      const verdict = await this.#ask(target, check.checker, check.timeoutMs, stop.signal);
       if (verdict.state !== 'down' || left <= 0 || stop.signal.aborted) return verdict;
-      await pause(policy.retryDelayMs);
+      await pause(check.retryDelayMs);
     }
   }
 
   #take(key: string, running: Running, verdict: Verdict): void {
     const before = running.health;
-    const now = weigh(before, verdict, running.probe.policy, Date.now());
+    const now = weigh(before, verdict, running.probe.check, Date.now());
     running.health = now;
     running.last = verdict;
     if (now.state !== before.state || JSON.stringify(now.weight) !== JSON.stringify(before.weight)) {

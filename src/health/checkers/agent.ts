@@ -1,14 +1,15 @@
 // What does the real server say of itself? HAProxy's agent-check: a line of words, of which each changes what it names.
-import type { AgentCheck, Target } from '../check.ts';
+import type { AgentChecker } from '../../model/check.ts';
 import { withConnection } from '../connection.ts';
+import type { Target } from '../target.ts';
 import { down, type Finding, type State, unknown, type WeightAdvice } from '../verdict.ts';
 
 const mostCharacters = 1024;
 
 /** That nobody answers counts neither for nor against it, as in HAProxy: an agent can fail while its service is well. */
-export async function checkAgent(target: Target, { send }: AgentCheck, signal: AbortSignal): Promise<Finding> {
+export async function checkAgent(target: Target, { port, send }: AgentChecker, signal: AbortSignal): Promise<Finding> {
   let said: string | undefined;
-  const failure = await withConnection(target, signal, (socket, settle) => {
+  const failure = await withConnection({ ...target, port }, signal, (socket, settle) => {
     let text = '';
     const finish = (): void => {
       said = text;

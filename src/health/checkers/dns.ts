@@ -1,8 +1,9 @@
 // Does it answer a question as a DNS server?
 import { promises } from 'node:dns';
-import { formatEndpoint } from '../../model/address.ts';
-import type { DnsCheck, Target } from '../check.ts';
+import { formatAddress, formatEndpoint } from '../../model/address.ts';
+import type { DnsChecker } from '../../model/check.ts';
 import { abortion } from '../reason.ts';
+import type { Target } from '../target.ts';
 import { down, type Finding, up } from '../verdict.ts';
 
 const words: Readonly<Record<string, string>> = {
@@ -18,25 +19,26 @@ const words: Readonly<Record<string, string>> = {
 };
 
 export async function checkDns(
-  { address, port }: Target,
-  { name, recordType, answer }: DnsCheck,
+  { address, port, source }: Target,
+  { name, type, answers }: DnsChecker,
   signal: AbortSignal,
 ): Promise<Finding> {
   // The resolver's own patience is longer than any probe's: the signal ends it.
   const resolver = new promises.Resolver({ timeout: 60_000, tries: 1 });
   resolver.setServers([formatEndpoint(address, port)]);
+  if (source !== undefined) resolver.setLocalAddress(formatAddress(source));
   const cancel = (): void => resolver.cancel();
   signal.addEventListener('abort', cancel);
   try {
-    const found = formatRecords(await resolver.resolve(name, recordType));
-    if (answer === undefined || found.some((one) => isSame(one, answer))) {
-      return up(`${name} ${recordType} is ${found.join(', ')}`);
+    const found = formatRecords(await resolver.resolve(name, type));
+    if (answers.length === 0 || found.some((one) => answers.some((answer) => isSame(one, answer)))) {
+      return up(`${name} ${type} is ${found.join(', ')}`);
     }
-    return down(`${name} ${recordType} is ${found.join(', ')}, expected ${answer}`);
+    return down(`${name} ${type} is ${found.join(', ')}, expected ${answers.join(' or ')}`);
   } catch (error) {
     if (signal.aborted) return down(abortion(signal));
     const { code = '', message } = error as NodeJS.ErrnoException;
-    return down(`${name} ${recordType}: ${words[code] ?? message}`);
+    return down(`${name} ${type}: ${words[code] ?? message}`);
   } finally {
     signal.removeEventListener('abort', cancel);
   }

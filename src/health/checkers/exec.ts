@@ -1,17 +1,22 @@
 // What does a program of the operator's say?
 import { spawn } from 'node:child_process';
 import { formatAddress } from '../../model/address.ts';
-import type { ExecCheck, Target } from '../check.ts';
+import type { ExecChecker } from '../../model/check.ts';
 import { abortion } from '../reason.ts';
+import type { Target } from '../target.ts';
 import { down, type Finding, up } from '../verdict.ts';
 
 const mostCharacters = 200;
 /** Statuses from here on are weights. */
 const firstWeight = 2;
 
-export function checkExec(target: Target, { command, setsWeight }: ExecCheck, signal: AbortSignal): Promise<Finding> {
+export function checkExec(
+  target: Target,
+  { command, setsWeight, user }: ExecChecker,
+  signal: AbortSignal,
+): Promise<Finding> {
   return new Promise((resolve) => {
-    const [program, ...rest] = command;
+    const [program = '', ...rest] = asUser(command, user);
     // A group of its own, so that what it starts ends with it.
     const child = spawn(program, rest, {
       stdio: ['ignore', 'pipe', 'pipe'],
@@ -41,6 +46,11 @@ export function checkExec(target: Target, { command, setsWeight }: ExecCheck, si
       settle(by === null ? judge(status ?? 1, setsWeight, said) : down(`it was ended by ${by}`));
     });
   });
+}
+
+/** setpriv, of util-linux: groups and all, which Node's own uid leaves as they are. */
+function asUser(command: readonly string[], user: string | undefined): readonly string[] {
+  return user === undefined ? command : ['setpriv', `--reuid=${user}`, `--regid=${user}`, '--init-groups', ...command];
 }
 
 function judge(status: number, setsWeight: boolean, said: string): Finding {

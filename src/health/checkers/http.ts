@@ -1,16 +1,20 @@
 // Does it answer a request as it should? By http or https.
 import { type ClientRequest, type IncomingMessage, type RequestOptions, request as requestHttp } from 'node:http';
 import { request as requestHttps } from 'node:https';
-import { formatAddress } from '../../model/address.ts';
-import type { HttpCheck, Target } from '../check.ts';
-import { mismatch } from '../match.ts';
+import { connect as connectTls } from 'node:tls';
+import { formatEndpoint } from '../../model/address.ts';
+import type { HttpChecker, NumberRange } from '../../model/check.ts';
+import { connect } from '../connection.ts';
+import { mismatch } from '../expectation.ts';
 import { abortion, explain } from '../reason.ts';
+import type { Target } from '../target.ts';
+import { tlsOptions } from '../tls.ts';
 import { down, type Finding, up } from '../verdict.ts';
 
 /** Of a body; what comes after is not looked at. */
 const mostBytes = 1024 * 1024;
 
-export function checkHttp(target: Target, check: HttpCheck, signal: AbortSignal): Promise<Finding> {
+export function checkHttp(target: Target, checker: HttpChecker, signal: AbortSignal): Promise<Finding> {
   return new Promise((resolve) => {
     let request: ClientRequest | undefined;
     const settle = (finding: Finding): void => {
@@ -20,33 +24,33 @@ export function checkHttp(target: Target, check: HttpCheck, signal: AbortSignal)
     };
     const onAbort = (): void => settle(down(abortion(signal)));
     signal.addEventListener('abort', onAbort);
-    request = ask(target, check);
+    request = ask(target, checker);
     request.on('error', (error) => settle(down(explain(error))));
-    request.on('response', (response) => judge(response, check, settle));
+    request.on('response', (response) => judge(response, checker, settle));
     request.end();
   });
 }
 
-function ask({ address, port }: Target, check: HttpCheck): ClientRequest {
-  const host = formatAddress(address);
-  const headers: Record<string, string> = { Connection: 'close', 'User-Agent': 'fairlead', ...check.headers };
-  if (check.host !== undefined) headers.Host = check.host;
-  const options: RequestOptions = { host, port, method: check.method, path: check.path, headers, agent: false };
-  if (check.type === 'http') return requestHttp(options);
-  const { name = check.host?.replace(/:\d+$/, ''), isVerified = false, authorities } = check.tls ?? {};
-  return requestHttps({
-    ...options,
-    rejectUnauthorized: isVerified,
-    ...(name !== undefined && { servername: name }),
-    ...(authorities !== undefined && { ca: authorities }),
-  });
+function ask(target: Target, checker: HttpChecker): ClientRequest {
+  const host = checker.host ?? hostOf(target);
+  const headers = { Host: host, Connection: 'close', 'User-Agent': 'fairlead', ...checker.headers };
+  const { method, path } = checker;
+  const options: RequestOptions = { method, path, headers, createConnection: () => connect(target) };
+  if (checker.kind === 'http') return requestHttp(options);
+  const tls = tlsOptions(checker.tls ?? { isVerified: false }, host);
+  return requestHttps({ ...options, createConnection: () => connectTls({ ...tls, socket: connect(target) }) });
 }
 
-function judge(response: IncomingMessage, check: HttpCheck, settle: (finding: Finding) => void): void {
+/** As clients name it. */
+function hostOf({ address, port, vip = address, vport = port }: Target): string {
+  return [80, 443].includes(vport) ? formatEndpoint(vip, 0).replace(/:0$/, '') : formatEndpoint(vip, vport);
+}
+
+function judge(response: IncomingMessage, checker: HttpChecker, settle: (finding: Finding) => void): void {
   const { statusCode: status = 0 } = response;
-  const { body } = check;
-  if (!check.statuses.some(([from, to]) => status >= from && status <= to)) {
-    settle(down(`status ${status}, expected ${formatStatuses(check.statuses)}`));
+  const { body, statuses } = checker;
+  if (!statuses.some(({ first, last }) => status >= first && status <= last)) {
+    settle(down(`status ${status}, expected ${formatRanges(statuses)}`));
     return;
   }
   if (body === undefined) {
@@ -68,6 +72,6 @@ function judge(response: IncomingMessage, check: HttpCheck, settle: (finding: Fi
   response.on('error', (error) => settle(down(explain(error))));
 }
 
-function formatStatuses(statuses: HttpCheck['statuses']): string {
-  return statuses.map(([from, to]) => (from === to ? String(from) : `${from}-${to}`)).join(', ');
+function formatRanges(ranges: readonly NumberRange[]): string {
+  return ranges.map(({ first, last }) => (first === last ? String(first) : `${first}-${last}`)).join(', ');
 }

@@ -1,13 +1,14 @@
 // Does it answer an echo request?
 import { Pinger } from '../../kernel/ping.ts';
-import type { IcmpCheck, Target } from '../check.ts';
+import type { IcmpChecker } from '../../model/check.ts';
 import { abortion, explain } from '../reason.ts';
+import type { Target } from '../target.ts';
 import { down, type Finding, up } from '../verdict.ts';
 
 /** Those of one family have one socket, as long as any of them runs. */
 const shared = new Map<4 | 6, { readonly pinger: Pinger; users: number }>();
 
-export async function checkIcmp({ address }: Target, _: IcmpCheck, signal: AbortSignal): Promise<Finding> {
+export async function checkIcmp({ address }: Target, _: IcmpChecker, signal: AbortSignal): Promise<Finding> {
   const { family, bytes } = address;
   try {
     using pinger = usePinger(family);
