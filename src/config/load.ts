@@ -3,6 +3,7 @@ import { readFileSync } from 'node:fs';
 import type { Declared } from '../model/declared.ts';
 import { FairleadError } from '../model/error.ts';
 import { describeIssue, toProblems } from './explain.ts';
+import { parsePlain } from './plain.ts';
 import { ConfigError, formatPath, type LocatedProblem, type Position, type Problem } from './problem.ts';
 import { resolveFile } from './resolve/file.ts';
 import { collectProblems } from './resolve/problems.ts';
@@ -17,6 +18,12 @@ export function loadConfig(path: string): Declared {
 /** `name` is what errors call the file. Throws ConfigError. */
 export function parseConfig(bytes: Uint8Array, name: string): Declared {
   const text = decodeText(bytes, name);
+  const plain = parsePlain(text);
+  if (plain !== undefined) {
+    const { declared } = interpret(plain);
+    if (declared !== undefined) return declared;
+  }
+  // Whatever is wrong, the library knows where.
   const yaml = parseYaml(text);
   if (yaml.problems.length > 0) throw new ConfigError(name, yaml.problems);
   const { declared, problems } = interpret(yaml.value);

@@ -12,6 +12,7 @@ import {
   type Timeouts,
 } from '../model/director.ts';
 import { FairleadError } from '../model/error.ts';
+import { type Everything, nothingInstalled } from '../model/everything.ts';
 import type { MarkRules } from '../model/mark.ts';
 import { emptyTable, type ServiceIdentity, type Table } from '../model/service.ts';
 import { initialSettings, type Settings } from '../model/settings.ts';
@@ -19,6 +20,7 @@ import type { SyncDaemon } from '../model/sync.ts';
 import { findService, serviceKey } from '../model/table.ts';
 import { type Attachment, attachments, attachNew, attach as attachPrograms } from './attach.ts';
 import { readConnections } from './connections.ts';
+import { isNothing, putEverything, readEverything } from './everything.ts';
 import { ensureForwarding } from './forwarding.ts';
 import { createInstance, type InstanceOptions, openInstance, removeDead, removeInstance } from './instance.ts';
 import {
@@ -33,7 +35,7 @@ import {
   sumOf,
   zeroService,
 } from './ledger.ts';
-import type { LiveDestination, LiveService } from './live.ts';
+import { type LiveDestination, type LiveService, toTable } from './live.ts';
 import { loadAgain } from './load.ts';
 import type { Maps } from './maps.ts';
 import { followInterfaces, readMarkRules, writeMarkRules } from './mark-rules.ts';
@@ -62,6 +64,9 @@ export interface DataplaneDirector extends Director {
   settings(): Settings;
   /** All of them or none. */
   changeSettings(wanted: Partial<Settings>): void;
+  everything(): Everything;
+  /** Runs `edit` under the namespace's lock on all that is held, and puts what it returns in its place, whole or not at all. */
+  changeEverything(edit: (present: Everything) => Everything): void;
 }
 
 export interface OpenOptions {
@@ -195,6 +200,33 @@ class PinnedDirector implements DataplaneDirector {
     });
   }
 
+  everything(): Everything {
+    const maps = this.#maps;
+    return maps === undefined ? nothingInstalled : readEverything(maps, toTable(readLive(maps)));
+  }
+
+  changeEverything(edit: (present: Everything) => Everything): void {
+    exclusively(() => {
+      const present = this.#current();
+      if (present !== undefined) {
+        putEverything(present, edit, (maps, tableEdit) => this.#run(maps, tableEdit));
+        attachNew(present);
+        followInterfaces(present);
+        return;
+      }
+      const wanted = edit(nothingInstalled);
+      if (isNothing(wanted)) return;
+      validate(wanted.table);
+      this.#orNothing(this.#create(), (maps) =>
+        putEverything(
+          maps,
+          () => wanted,
+          (one, tableEdit) => this.#run(one, tableEdit),
+        ),
+      );
+    });
+  }
+
   zero(identity?: ServiceIdentity): void {
     exclusively(() => {
       const maps = this.#current();
@@ -237,9 +269,13 @@ class PinnedDirector implements DataplaneDirector {
   #createWith(wanted: Table): void {
     validate(wanted);
     if (wanted.services.length === 0) return;
-    const maps = this.#create();
+    this.#orNothing(this.#create(), (maps) => this.#run(maps, () => wanted));
+  }
+
+  /** An instance that was made for a change that fails is taken away. */
+  #orNothing(made: Maps, work: (made: Maps) => void): void {
     try {
-      this.#run(maps, () => wanted);
+      work(made);
     } catch (error) {
       this[Symbol.dispose]();
       removeInstance(requirePlace());

@@ -118,12 +118,7 @@ export function addDestination(identity: ServiceIdentity, destination: Destinati
     const key = destinationKey(destination);
     if (destinations.has(key))
       throw failure('destination-exists', `service ${serviceKey(identity)} has ${key} already`);
-    if (!isUsable(draft, destination.rip)) {
-      throw failure(
-        'address-unusable',
-        `${formatAddress(destination.rip)} is no unicast address: it can't be a real server`,
-      );
-    }
+    if (!isUsable(draft, destination.rip)) throw unusable(destination.rip);
     destinations.set(key, destination);
   };
 }
@@ -227,6 +222,16 @@ function destinationsOf(found: DraftService): Map<string, Destination> {
 
 function finished({ service, destinations }: DraftService): Service {
   return destinations === undefined ? service : { ...service, destinations: [...destinations.values()].reverse() };
+}
+
+/** What can be told of a destination without the rest of its service and without the host. */
+export function checkNewDestination(identity: ServiceIdentity, destination: Destination): void {
+  checkDestination(identity, destination);
+  if (!isUnicast(destination.rip)) throw unusable(destination.rip);
+}
+
+function unusable(rip: Address): FairleadError {
+  return failure('address-unusable', `${formatAddress(rip)} is no unicast address: it can't be a real server`);
 }
 
 /** Another address family than the service's is possible in a tunnel, which wraps one in the other, and by full NAT. */

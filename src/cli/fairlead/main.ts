@@ -11,6 +11,8 @@ import { version } from './version.ts';
 
 const usageStatus = 2;
 const failureStatus = 1;
+/** As of `terraform plan`. */
+const changesStatus = 2;
 
 /** Returns the exit status; rejects only for what is a bug. */
 export async function run(argv: readonly string[], io: Io): Promise<number> {
@@ -32,7 +34,9 @@ export async function run(argv: readonly string[], io: Io): Promise<number> {
 /** Each command's code is loaded when it is asked for: most of what a command line takes is its start. */
 function describe(io: Io, finish: (status: number) => void): Command {
   const program = new Command('fairlead')
-    .description("Linux Virtual Server for today's kernels. Services are defined with ipvsadm.")
+    .description(
+      "Linux Virtual Server for today's kernels. Services are defined with ipvsadm, or in a file: see check, plan and apply.",
+    )
     .version(`fairlead v${version}`, '-v, --version')
     .exitOverride()
     .enablePositionalOptions()
@@ -91,6 +95,7 @@ function describe(io: Io, finish: (status: number) => void): Command {
         showTrace(io.stdout, { source, ...target }, output, inInterface);
       },
     );
+  addConfigCommands(program, io, finish);
   addMarkCommands(program, io);
   program
     .command('settings')
@@ -116,6 +121,45 @@ function describe(io: Io, finish: (status: number) => void): Command {
       finish(await runRealserver(command.args, io));
     });
   return program;
+}
+
+function addConfigCommands(program: Command, io: Io, finish: (status: number) => void): void {
+  program
+    .command('check')
+    .description('whether a configuration is right: every error with its line and column, and nothing changes')
+    .argument('<file>', 'YAML; - is standard input')
+    .addOption(format(['table', 'json']))
+    .action(async (file: string, { output }: { output: 'table' | 'json' }) => {
+      const { checkFile } = await import('./config/check.ts');
+      if (!checkFile(io, file, output)) finish(failureStatus);
+    });
+  program
+    .command('plan')
+    .description('what apply would change, line by line: + comes, - goes, ~ becomes another; nothing changes')
+    .argument('<file>', 'YAML; - is standard input')
+    .addOption(format(['table', 'json']))
+    .option('--no-prune', 'what was declared before and is no more stays')
+    .option('--detailed-exitcode', 'exit with 2 when there is something to change')
+    .action(async (file: string, options: PlanOptions) => {
+      const { planFile } = await import('./config/apply.ts');
+      if (planFile(io, file, options) && options.detailedExitcode) finish(changesStatus);
+    });
+  program
+    .command('apply')
+    .description('make it so, all or nothing; what does not change is not touched, and what ipvsadm added stays')
+    .argument('<file>', 'YAML; - is standard input')
+    .addOption(format(['table', 'json']))
+    .option('--no-prune', 'what was declared before and is no more stays')
+    .action(async (file: string, options: PlanOptions) => {
+      const { applyFile } = await import('./config/apply.ts');
+      applyFile(io, file, options);
+    });
+}
+
+interface PlanOptions {
+  readonly output: 'table' | 'json';
+  readonly prune: boolean;
+  readonly detailedExitcode?: boolean;
 }
 
 function addMarkCommands(program: Command, io: Io): void {

@@ -3,17 +3,16 @@ import { type Address, equalAddresses, formatAddress } from '../../model/address
 import type { Check } from '../../model/check.ts';
 import type { DeclaredDestination, DeclaredService, Notify, Quorum } from '../../model/declared.ts';
 import { prefixMask } from '../../model/mark.ts';
-import {
-  type Destination,
-  emptyTable,
-  type Method,
-  type Persistence,
-  type Protocol,
-  type Scheduler,
-  type ServiceIdentity,
-  type Tunnel,
+import type {
+  Destination,
+  Method,
+  Persistence,
+  Protocol,
+  Scheduler,
+  ServiceIdentity,
+  Tunnel,
 } from '../../model/service.ts';
-import { addDestination, addService, destinationKey, editTable, serviceFamily, serviceKey } from '../../model/table.ts';
+import { checkNewDestination, destinationKey, serviceFamily, serviceKey } from '../../model/table.ts';
 import type { Path } from '../problem.ts';
 import type { WrittenCheck, WrittenCheckSettings } from '../schema/checks.ts';
 import { toMask, type WrittenEndpoint } from '../schema/scalars.ts';
@@ -261,7 +260,7 @@ function admitted(
   problems: Problems,
 ): Destination | undefined {
   return problems.catching(path, () => {
-    editTable(emptyTable, [addService({ identity, scheduler: 'wlc' }), addDestination(identity, destination)]);
+    checkNewDestination(identity, destination);
     return destination;
   });
 }

@@ -1,0 +1,38 @@
+// What is to be installed for a declared configuration while everything is well: no health, no overrides. Pure.
+import type { Declared, DeclaredDestination, DeclaredService, HeldAddress } from '../model/declared.ts';
+import type { Timeouts } from '../model/director.ts';
+import type { MarkRules } from '../model/mark.ts';
+import type { Destination, Service } from '../model/service.ts';
+import type { Settings } from '../model/settings.ts';
+
+export interface Desired {
+  readonly services: readonly DesiredService[];
+  readonly markRules: MarkRules;
+  readonly addresses: readonly HeldAddress[];
+  readonly settings: Partial<Settings>;
+  readonly timeouts: Partial<Timeouts>;
+}
+
+/** Its destinations in the order in which they are added when none of them is there: the kernel has the last one first. */
+export type DesiredService = Service;
+
+export function toDesired({ services, markRules, addresses, settings, timeouts }: Declared): Desired {
+  return { services: services.map(toDesiredService), markRules, addresses, settings, timeouts };
+}
+
+export function toDesiredService({
+  onRemove: _onRemove,
+  onFailure: _onFailure,
+  quorum: _quorum,
+  sorryServer: _sorryServer,
+  slowStartMs: _slowStartMs,
+  notify: _notify,
+  destinations,
+  ...service
+}: DeclaredService): DesiredService {
+  return { ...service, destinations: destinations.map(toDestination) };
+}
+
+export function toDestination({ checks: _checks, notify: _notify, ...destination }: DeclaredDestination): Destination {
+  return destination;
+}
