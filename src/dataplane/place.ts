@@ -17,6 +17,14 @@ export interface Place {
   /** Of one that is being made: it becomes `directory` by a rename when all of it is there. */
   readonly unfinished: string;
   readonly lock: string;
+  readonly daemon: DaemonPlace;
+}
+
+/** What the daemon of one network namespace keeps. */
+export interface DaemonPlace {
+  readonly lock: string;
+  readonly memory: string;
+  readonly journal: string;
 }
 
 /** The calling process's; undefined where there is no BPF file system yet, unless it is to be made. */
@@ -27,6 +35,15 @@ export function findPlace(create: boolean): Place | undefined {
 
 export function lockPath(): string {
   return join(runtimeDirectory, `${netnsCookie()}.lock`);
+}
+
+export function daemonPlace(): DaemonPlace {
+  return daemonPlaceOf(String(netnsCookie()));
+}
+
+function daemonPlaceOf(name: string): DaemonPlace {
+  const path = join(runtimeDirectory, name);
+  return { lock: `${path}.daemon`, memory: `${path}.memory`, journal: `${path}.journal` };
 }
 
 /** bpffs takes no names with dots. */
@@ -45,5 +62,6 @@ function placeOf(root: string, name: string): Place {
     directory: join(root, name),
     unfinished: join(root, name + unfinishedSuffix),
     lock: join(runtimeDirectory, `${name}.lock`),
+    daemon: daemonPlaceOf(name),
   };
 }

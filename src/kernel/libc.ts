@@ -8,6 +8,7 @@ const PROT_READ = 1;
 const PROT_WRITE = 2;
 const MAP_SHARED = 1;
 const LOCK_EX = 2;
+const LOCK_NB = 4;
 const F_DUPFD_CLOEXEC = 1030;
 const CLONE_NEWNET = 0x4000_0000;
 const IF_NAMESIZE = 16;
@@ -82,6 +83,14 @@ export function munmap(at: Pointer, length: number): void {
 /** Waits, blocking the process, until nobody else holds it. */
 export function flockExclusive(fd: number, subject: string): void {
   retry('flock', subject, () => cFlock(fd, LOCK_EX));
+}
+
+/** False when somebody else holds it. */
+export function flockNow(fd: number, subject: string): boolean {
+  if (cFlock(fd, LOCK_EX | LOCK_NB) === 0) return true;
+  const errno = lastErrno();
+  if (errno === EAGAIN) return false;
+  throw kernelError('flock', errno, subject);
 }
 
 export function duplicate(fd: number): number {

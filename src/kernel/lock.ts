@@ -2,7 +2,7 @@
 import { closeSync, fstatSync, mkdirSync, openSync, rmSync, statSync } from 'node:fs';
 import { dirname } from 'node:path';
 import { attempt } from './errno.ts';
-import { flockExclusive } from './libc.ts';
+import { flockExclusive, flockNow } from './libc.ts';
 
 /**
  * Waits, blocking the whole process, until the lock on this file is ours; dispose frees it. The file stays, unless its
@@ -23,6 +23,15 @@ export function acquireLock(path: string): Disposable {
     }
     closeSync(fd);
   }
+}
+
+/** undefined when another process has it. */
+export function tryLock(path: string): Disposable | undefined {
+  attempt('mkdir', dirname(path), () => mkdirSync(dirname(path), { recursive: true, mode: 0o755 }));
+  const fd = attempt('open', path, () => openSync(path, 'a', 0o600));
+  if (flockNow(fd, path)) return { [Symbol.dispose]: () => closeSync(fd) };
+  closeSync(fd);
+  return undefined;
 }
 
 /** `work` must not be asynchronous: the lock is freed when it returns. */

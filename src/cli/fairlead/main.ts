@@ -110,6 +110,14 @@ function describe(io: Io, finish: (status: number) => void): Command {
       await runSettings(io, request, output);
     });
   program
+    .command('run')
+    .description('the daemon: holds what a file declares and checks the health of real servers; SIGHUP reads it again')
+    .requiredOption('-c, --config <file>', 'YAML')
+    .action(async ({ config }: { config: string }) => {
+      const { runDaemon } = await import('./daemon/run.ts');
+      await runDaemon(config);
+    });
+  program
     .command('realserver')
     .description('make this machine a real server of LVS-TUN, or undo it')
     .argument('[arguments...]')

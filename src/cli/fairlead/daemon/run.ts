@@ -1,0 +1,55 @@
+// fairlead run: the daemon in the foreground, until it is told to end.
+import { loadConfig } from '../../../config/load.ts';
+import { Daemon } from '../../../control/daemon.ts';
+import { Journal } from '../../../control/journal.ts';
+import type { Log } from '../../../control/log.ts';
+import { openDirector } from '../../../dataplane/director.ts';
+import { daemonPlace } from '../../../dataplane/place.ts';
+import { tryLock } from '../../../kernel/lock.ts';
+import { tellServiceManager } from '../../../kernel/service-manager.ts';
+import { FairleadError } from '../../../model/error.ts';
+import { openLog } from './log.ts';
+
+/** Resolves when it has ended. Rejects, with nothing changed, when it can't begin. */
+export async function runDaemon(path: string): Promise<void> {
+  const place = daemonPlace();
+  const { log: wanted } = loadConfig(path);
+  using director = openDirector({ create: true, warn: (text) => log.warn({}, text) });
+  using lock = tryLock(place.lock);
+  if (lock === undefined)
+    throw new FairleadError('daemon-exists', 'a daemon runs in this network namespace already', {
+      hint: 'have it read its file again: kill -HUP',
+    });
+  if (director === undefined) return;
+  const log = openLog(wanted.level);
+  using daemon = new Daemon({
+    load: () => loadConfig(path),
+    director,
+    memoryPath: place.memory,
+    journal: new Journal(place.journal),
+    log,
+  });
+  process.on('SIGHUP', () => reload(daemon, path, log));
+  tellServiceManager('READY=1');
+  log.info({ file: path, services: daemon.declared.services.length }, 'the daemon runs');
+  const signal = await ending();
+  tellServiceManager('STOPPING=1');
+  log.info({ signal }, 'the daemon ends; packets go on');
+}
+
+function reload(daemon: Daemon, path: string, log: Log): void {
+  tellServiceManager('RELOADING=1', `MONOTONIC_USEC=${process.hrtime.bigint() / 1000n}`);
+  try {
+    const { services } = daemon.reload();
+    log.info({ file: path, services: services.length }, 'the configuration is read again');
+  } catch (error) {
+    log.error({ file: path, err: error }, 'the configuration is not taken: that of before stays');
+  }
+  tellServiceManager('READY=1');
+}
+
+function ending(): Promise<string> {
+  return new Promise((resolve) => {
+    for (const signal of ['SIGTERM', 'SIGINT'] as const) process.once(signal, () => resolve(signal));
+  });
+}

@@ -1,0 +1,327 @@
+// The control loop: what is declared, how destinations stand and what operators said become one desired state, which is applied.
+import { networkInterfaces } from 'node:os';
+import { ProbePaths } from '../dataplane/probe-paths.ts';
+import type { Health } from '../health/hysteresis.ts';
+import { Monitor } from '../health/monitor.ts';
+import { type Address, formatAddress } from '../model/address.ts';
+import type { Declared, DeclaredDestination, DeclaredService } from '../model/declared.ts';
+import type { InstalledDestination, InstalledService } from '../model/director.ts';
+import { FairleadError } from '../model/error.ts';
+import { destinationSubject, serviceKey } from '../model/table.ts';
+import { applyDesired, type Target } from './apply.ts';
+import { type Difference, isSame } from './difference.ts';
+import { toEffective } from './effective.ts';
+import type { Journal } from './journal.ts';
+import type { Log } from './log.ts';
+import { type Memory, readMemory, writeMemory } from './memory.ts';
+import { notify } from './notify.ts';
+import { type IsOwn, isProbed, type Probes, probePaths, toProbes } from './probes.ts';
+import { type Override, type Standing, standing } from './standing.ts';
+
+interface Declaration {
+  readonly service: DeclaredService;
+  readonly destination: DeclaredDestination;
+}
+
+/** Verdicts that come together lead to one change. */
+const settleMs = 20;
+/** How often weights of destinations that come back, and drains, go on. */
+const tickMs = 1000;
+/** How often new interfaces are looked for, by which answers to probes may come. */
+const interfacesMs = 5000;
+/** After a change that the kernel refused. */
+const retryMs = 1000;
+
+export interface DaemonOptions {
+  /** Throws what is wrong with the configuration. */
+  readonly load: () => Declared;
+  readonly director: Target & { services(): readonly InstalledService[] };
+  readonly memoryPath: string;
+  readonly journal: Journal;
+  readonly log: Log;
+}
+
+export class Daemon implements Disposable {
+  readonly #options: DaemonOptions;
+  readonly #remembered: Memory;
+  readonly #monitor: Monitor;
+  readonly #overrides: Map<string, Override>;
+  /** When each that is coming back did, by performance.now(). */
+  readonly #cameBack = new Map<string, number>();
+  /** Whether each destination was up when it was last looked at. */
+  #wasUp = new Map<string, boolean>();
+  #declared: Declared;
+  /** By destinationSubject's text. */
+  #destinations: ReadonlyMap<string, Declaration> = new Map();
+  #probes: Probes = { byKey: new Map(), ofDestination: new Map() };
+  #lostQuorums: ReadonlySet<string>;
+  #paths: ProbePaths | undefined;
+  #settling: NodeJS.Timeout | undefined;
+  readonly #ticking: NodeJS.Timeout;
+  readonly #looking: NodeJS.Timeout;
+
+  /** Applies what is declared. Throws what is wrong with it, and what the kernel refuses. */
+  constructor(options: DaemonOptions) {
+    const { load, memoryPath, log } = options;
+    this.#options = options;
+    this.#declared = load();
+    this.#remembered = readMemory(memoryPath, (why) => log.warn({ why }, 'nothing is remembered'));
+    this.#overrides = new Map(this.#remembered.overrides);
+    this.#lostQuorums = this.#remembered.lostQuorums;
+    this.#monitor = new Monitor({
+      remembered: this.#remembered.health,
+      onChange: () => this.#settleSoon(settleMs),
+    });
+    this.#adopt(this.#declared);
+    this.#ticking = setInterval(() => this.#tick(), tickMs);
+    this.#looking = setInterval(() => this.#paths?.attach(), interfacesMs);
+  }
+
+  /** Throws what is wrong with the file, or what the kernel refuses; then all is as it was. */
+  reload(): Difference {
+    const before = this.#declared;
+    const declared = this.#options.load();
+    try {
+      return this.#adopt(declared);
+    } catch (error) {
+      this.#declare(before);
+      throw error;
+    }
+  }
+
+  get declared(): Declared {
+    return this.#declared;
+  }
+
+  overrides(): ReadonlyMap<string, Override> {
+    return this.#overrides;
+  }
+
+  /** `undefined` lifts it. Throws destination-missing. */
+  override(subject: string, change: Omit<Override, 'sinceMs'> | undefined, by: { who: string; why: string }): void {
+    const before = this.#overrides.get(subject);
+    if (!this.#probes.ofDestination.has(subject) && before === undefined)
+      throw new FairleadError('destination-missing', `no destination ${subject} is declared`);
+    if (change === undefined) this.#overrides.delete(subject);
+    else this.#overrides.set(subject, { ...change, sinceMs: Date.now() });
+    this.#note(by.who, describe(change), subject, by.why);
+    this.#settle();
+  }
+
+  /** How a destination stands, and each of its probes. */
+  standing(
+    subject: string,
+  ): { readonly standing: Standing; readonly healths: readonly (Health | undefined)[] } | undefined {
+    const found = this.#destinations.get(subject);
+    if (found === undefined) return undefined;
+    return { standing: this.#standingOf(subject, found.destination), healths: this.#healths(subject) };
+  }
+
+  isQuorumLost(service: string): boolean {
+    return this.#lostQuorums.has(service);
+  }
+
+  /** Packets go on as they did last; the next daemon takes over what is known. */
+  [Symbol.dispose](): void {
+    clearInterval(this.#ticking);
+    clearInterval(this.#looking);
+    clearTimeout(this.#settling);
+    this.#remember();
+    this.#monitor[Symbol.dispose]();
+    this.#paths?.[Symbol.dispose]();
+  }
+
+  #adopt(declared: Declared): Difference {
+    this.#declare(declared);
+    const difference = this.#apply();
+    // Only now: the data plane that their packets need is there.
+    const isOwn = ownAddresses();
+    const paths = probePaths(declared.services, isOwn);
+    if (paths.length === 0) {
+      this.#paths?.[Symbol.dispose]();
+      this.#paths = undefined;
+    } else this.#paths ??= ProbePaths.open();
+    const addresses = this.#paths?.set(paths) ?? new Map();
+    this.#probes = toProbes(declared.services, addresses, isOwn);
+    this.#monitor.watch(this.#probes.byKey);
+    this.#warnOfUnprobed();
+    this.#remember();
+    return difference;
+  }
+
+  /** What probes are known by does not depend on the addresses that they go to. */
+  #declare(declared: Declared): void {
+    this.#declared = declared;
+    this.#destinations = new Map(
+      declared.services.flatMap((service) =>
+        service.destinations.map((one) => [destinationSubject(service.identity, one), { service, destination: one }]),
+      ),
+    );
+    this.#probes = toProbes(declared.services, new Map(), ownAddresses());
+  }
+
+  #warnOfUnprobed(): void {
+    for (const [subject, { destination }] of this.#destinations) {
+      if (destination.checks.every(isProbed)) continue;
+      this.#options.log.warn({ destination: subject }, 'passive checks are declared, and not made by this version');
+    }
+  }
+
+  #settleSoon(ms: number): void {
+    this.#settling ??= setTimeout(() => {
+      this.#settling = undefined;
+      this.#settle();
+    }, ms);
+  }
+
+  #settle(): void {
+    try {
+      this.#apply();
+      this.#remember();
+    } catch (error) {
+      this.#options.log.error({ err: error }, 'the change could not be made: it is tried again');
+      this.#settleSoon(retryMs);
+    }
+  }
+
+  #apply(): Difference {
+    const standings = this.#standings();
+    this.#noticeTransitions(standings);
+    const installed = this.#cameBack.size > 0 ? this.#installed() : new Map<string, InstalledDestination>();
+    const { desired, lostQuorums } = toEffective(this.#declared, {
+      standing: (subject) => standings.get(subject) ?? unknownStanding,
+      share: (subject) => this.#share(subject),
+      activeConnections: (subject) => installed.get(subject)?.activeConnections ?? 0,
+      wasQuorumLost: (service) => this.#lostQuorums.has(service),
+    });
+    const difference = applyDesired(this.#options.director, desired, { keep: false });
+    this.#noticeQuorums(lostQuorums);
+    if (!isSame(difference)) this.#options.log.debug({ services: difference.services.length }, 'changed');
+    return difference;
+  }
+
+  #standings(): ReadonlyMap<string, Standing> {
+    return new Map(
+      Array.from(this.#destinations, ([subject, { destination }]) => [subject, this.#standingOf(subject, destination)]),
+    );
+  }
+
+  #standingOf(subject: string, destination: DeclaredDestination): Standing {
+    return standing(destination, this.#healths(subject), this.#overrides.get(subject));
+  }
+
+  #healths(subject: string): readonly (Health | undefined)[] {
+    const keys = this.#probes.ofDestination.get(subject) ?? [];
+    return keys.map((key) => this.#monitor.health(key) ?? this.#remembered.health.get(key));
+  }
+
+  /** What one sees for the first time is how it was. */
+  #noticeTransitions(standings: ReadonlyMap<string, Standing>): void {
+    const now = new Map<string, boolean>();
+    for (const [subject, { service, destination }] of this.#destinations) {
+      const { isUp, reason } = standings.get(subject) ?? unknownStanding;
+      now.set(subject, isUp);
+      const was = this.#wasUp.get(subject) ?? isUp;
+      if (!isUp) this.#cameBack.delete(subject);
+      if (was === isUp) continue;
+      if (isUp && service.slowStartMs > 0) this.#cameBack.set(subject, performance.now());
+      const event = isUp ? 'up' : 'down';
+      const text = reason ?? this.#healths(subject)[0]?.reason;
+      const about = {
+        service: serviceKey(service.identity),
+        destination: subject.slice(serviceKey(service.identity).length + 1),
+      };
+      this.#options.log.info({ ...about, reason: text }, `a destination is ${event}`);
+      this.#note('fairlead', event, subject, text);
+      const told = { event, ...about, ...(text !== undefined && { reason: text }) } as const;
+      for (const { [event]: command } of [service.notify, destination.notify]) notify(command, told, this.#options.log);
+    }
+    this.#wasUp = now;
+  }
+
+  #noticeQuorums(lost: ReadonlySet<string>): void {
+    for (const service of this.#declared.services) {
+      const key = serviceKey(service.identity);
+      if (lost.has(key) === this.#lostQuorums.has(key)) continue;
+      const isLost = lost.has(key);
+      const text = isLost ? 'a service lost its quorum' : 'a service has its quorum again';
+      this.#options.log[isLost ? 'warn' : 'info']({ service: key }, text);
+      this.#note('fairlead', isLost ? 'quorum-down' : 'quorum-up', key);
+      const { quorumUp, quorumDown } = service.notify;
+      const event = { event: isLost ? 'quorum-down' : 'quorum-up', service: key } as const;
+      notify(isLost ? quorumDown : quorumUp, event, this.#options.log);
+    }
+    this.#lostQuorums = lost;
+  }
+
+  #share(subject: string): number | undefined {
+    const since = this.#cameBack.get(subject);
+    const slowStartMs = this.#destinations.get(subject)?.service.slowStartMs ?? 0;
+    if (since === undefined || slowStartMs === 0) return undefined;
+    const share = (performance.now() - since) / slowStartMs;
+    if (share < 1) return share;
+    this.#cameBack.delete(subject);
+    return undefined;
+  }
+
+  #tick(): void {
+    const draining = [...this.#overrides].filter(([, { state }]) => state === 'draining');
+    if (draining.length > 0) {
+      const installed = this.#installed();
+      for (const [subject, override] of draining) this.#goOnDraining(subject, override, installed.get(subject));
+    }
+    if (draining.length > 0 || this.#cameBack.size > 0) this.#settle();
+  }
+
+  #goOnDraining(subject: string, override: Override, destination: InstalledDestination | undefined): void {
+    const isOver = override.untilMs !== undefined && Date.now() >= override.untilMs;
+    const connections = destination === undefined ? 0 : connectionsOf(destination);
+    if (connections > 0 && !isOver) return;
+    this.#overrides.set(subject, { ...override, state: 'removed' });
+    const why =
+      connections === 0 ? 'its connections are gone' : `its time is over; ${connections} connections are left`;
+    this.#options.log.info({ destination: subject, connections }, 'a destination is drained');
+    this.#note('fairlead', 'drained', subject, why);
+  }
+
+  #installed(): ReadonlyMap<string, InstalledDestination> {
+    return new Map(
+      this.#options.director
+        .services()
+        .flatMap(({ identity, destinations }) =>
+          destinations.map((one) => [destinationSubject(identity, one), one] as const),
+        ),
+    );
+  }
+
+  #note(who: string, what: string, subject: string, why?: string): void {
+    this.#options.journal.add({ who, what, subject, ...(why !== undefined && why !== '' && { why }) });
+  }
+
+  #remember(): void {
+    writeMemory(this.#options.memoryPath, {
+      health: this.#monitor.known(),
+      lostQuorums: this.#lostQuorums,
+      overrides: this.#overrides,
+    });
+  }
+}
+
+export function connectionsOf(destination: InstalledDestination): number {
+  const { activeConnections, inactiveConnections } = destination;
+  return activeConnections + inactiveConnections;
+}
+
+/** Of a destination that was never looked at. */
+const unknownStanding: Standing = { isUp: true, reason: undefined, weight: 0, isRemoved: false };
+
+function describe(change: Omit<Override, 'sinceMs'> | undefined): string {
+  if (change === undefined) return 'enable';
+  const words = { quiesced: 'disable', draining: 'drain', removed: 'remove' } as const;
+  return change.state === undefined ? `set weight ${change.weight}` : words[change.state];
+}
+
+function ownAddresses(): IsOwn {
+  const own = new Set(Object.values(networkInterfaces()).flatMap((all) => (all ?? []).map(({ address }) => address)));
+  return (address: Address) => own.has(formatAddress(address)) || (address.family === 4 && address.bytes[0] === 127);
+}
