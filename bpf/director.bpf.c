@@ -26,8 +26,7 @@ static __always_inline bool is_ended(const struct flow *flow, __u32 control, con
 	if (!set->conn_reuse_mode || controller_of(flow, control) != NO_SLOT)
 		return false;
 	return state == STATE_TIME_WAIT || state == STATE_CLOSE || state == STATE_SCTP_CLOSED ||
-	       (set->conn_reuse_mode & 2 && state == STATE_FIN_WAIT && method != METHOD_MASQ &&
-		method != METHOD_FULLNAT);
+	       (set->conn_reuse_mode & 2 && state == STATE_FIN_WAIT && !translates(method));
 }
 
 /* Must this packet of a known connection be scheduled anew? */
@@ -65,8 +64,8 @@ static __always_inline void take_from(enum family family, struct walk *walk, con
 	}
 }
 
-/* Why a packet can't take its way. XDP, which leaves all of these to TC, knows a way by its MAC. `header`: a tunnel's, in bytes. */
-static __always_inline enum reason obstacle(enum hook hook, struct walk *walk, __u32 header)
+/* Why a packet can't take its way. XDP, which leaves all of these to TC, knows a way by its MAC. `longer`: by how many bytes it leaves. */
+static __always_inline enum reason obstacle(enum hook hook, struct walk *walk, __s32 longer)
 {
 	const struct packet *packet = &walk->packet;
 
@@ -74,13 +73,13 @@ static __always_inline enum reason obstacle(enum hook hook, struct walk *walk, _
 		return walk->way->fib == BPF_FIB_LKUP_RET_FWD_DISABLED ? REASON_FORWARDING_OFF : REASON_NO_ROUTE;
 	if (packet->ttl <= 1)
 		return REASON_TTL_EXCEEDED;
-	if (walk->method == METHOD_TUNNEL && walk->way->mtu) {
+	if (changes_length(walk->method) && walk->way->mtu) {
 		if (!is_xdp(hook) && walk->way->mtu & MTU_WITHOUT_DF) {
 			walk->way->mtu &= ~MTU_WITHOUT_DF;
 			if (walk->new_family == FAMILY_4) /* of the packet in the tunnel */
 				walk->packet.dont_fragment = 0;
 		}
-		walk->way->mtu -= header;
+		walk->way->mtu -= longer;
 	}
 	if (walk->way->mtu && packet->segment > walk->way->mtu)
 		return packet->dont_fragment ? REASON_TOO_BIG : REASON_MUST_FRAGMENT;
@@ -103,11 +102,12 @@ static __always_inline enum verdict refuse(enum hook hook, enum family family, c
 	return answer_by_icmp(family, walk, destination, reason);
 }
 
-/* Does it go by a tunnel that is more than IP in IP of its own family? One comparison. */
-static __always_inline bool is_wrapped(enum family family, const struct walk *walk,
-				       const struct destination *destination)
+/* Is it for wrap.h or cross.h: to the other family, or by a tunnel that is more than IP in IP of one? One comparison for most. */
+static __always_inline bool is_handed_over(enum family family, const struct walk *walk,
+					   const struct destination *destination)
 {
-	return walk->method == METHOD_TUNNEL && READ_ONCE(destination->wrapping) != family;
+	return changes_length(walk->method) &&
+	       (walk->method == METHOD_CROSS || READ_ONCE(destination->wrapping) != family);
 }
 
 /* gate and tunnel. The tags are off. */
@@ -142,6 +142,9 @@ static __always_inline bool is_for_director(const struct walk *walk, enum reason
 
 #include "related.h"
 #include "unwrap.h"
+
+#include "cross.h"
+#include "cross_related.h"
 
 /* The walk's end: way, account, forward. */
 static __always_inline enum verdict send_on(void *ctx, enum hook hook, enum family family, struct walk *walk,
@@ -253,7 +256,7 @@ static __always_inline enum verdict walk_packet(void *ctx, enum hook hook, enum 
 	if (!walk.is_reply && is_gone(destination))
 		return hook == HOOK_XDP_ESTABLISHED ? VERDICT_WALK : drop(hook, REASON_DESTINATION_GONE);
 
-	if (is_wrapped(family, &walk, destination))
+	if (is_handed_over(family, &walk, destination))
 		return hook == HOOK_XDP_ESTABLISHED ? VERDICT_WALK : hand_over(hook, &walk, false);
 	return send_on(ctx, hook, family, &walk, destination);
 }
@@ -270,6 +273,7 @@ static __always_inline int xdp_action(enum verdict verdict)
 		return XDP_TX;
 	case VERDICT_DROP:
 	case VERDICT_WRAP: /* which could not be called */
+	case VERDICT_CROSS:
 		return XDP_DROP;
 	default:
 		return XDP_PASS;
@@ -290,10 +294,12 @@ struct {
 	__type(value, __u32);
 } stages SEC(".maps"); /* enum stage -> the program of its name, where one is loaded */
 
-static __always_inline int wrap_or_end(struct xdp_md *ctx, enum family family, enum verdict verdict)
+static __always_inline int finish_xdp(struct xdp_md *ctx, enum family family, enum verdict verdict)
 {
 	if (verdict == VERDICT_WRAP)
 		bpf_tail_call_static(ctx, &stages, family == FAMILY_4 ? STAGE_WRAP : STAGE_WRAP_SIX);
+	if (verdict == VERDICT_CROSS)
+		bpf_tail_call_static(ctx, &stages, family == FAMILY_4 ? STAGE_CROSS : STAGE_CROSS_SIX);
 	return end_at_xdp(verdict);
 }
 
@@ -303,7 +309,7 @@ static __always_inline int walk_at_xdp(struct xdp_md *ctx, enum family family)
 
 	if (verdict == VERDICT_ONE_PACKET)
 		bpf_tail_call_static(ctx, &stages, family == FAMILY_4 ? STAGE_ONE_PACKET : STAGE_ONE_PACKET_SIX);
-	return wrap_or_end(ctx, family, verdict);
+	return finish_xdp(ctx, family, verdict);
 }
 
 /* All of the walk that XDP can do. */
@@ -322,13 +328,13 @@ int director_walk_six(struct xdp_md *ctx)
 SEC("xdp")
 int director_one_packet(struct xdp_md *ctx)
 {
-	return wrap_or_end(ctx, FAMILY_4, walk_one_packet(ctx, HOOK_XDP, FAMILY_4));
+	return finish_xdp(ctx, FAMILY_4, walk_one_packet(ctx, HOOK_XDP, FAMILY_4));
 }
 
 SEC("xdp")
 int director_one_packet_six(struct xdp_md *ctx)
 {
-	return wrap_or_end(ctx, FAMILY_6, walk_one_packet(ctx, HOOK_XDP, FAMILY_6));
+	return finish_xdp(ctx, FAMILY_6, walk_one_packet(ctx, HOOK_XDP, FAMILY_6));
 }
 
 /* What is attached. Without the rest of the walk a packet of gate takes 22 ns instead of 30, of masq 24 instead of 34. */
@@ -366,6 +372,18 @@ int director_wrap_six(struct xdp_md *ctx)
 	return end_at_xdp(wrap_packet(ctx, HOOK_XDP, FAMILY_6));
 }
 
+SEC("xdp")
+int director_cross(struct xdp_md *ctx)
+{
+	return end_at_xdp(cross_packet(ctx, HOOK_XDP, FAMILY_4));
+}
+
+SEC("xdp")
+int director_cross_six(struct xdp_md *ctx)
+{
+	return end_at_xdp(cross_packet(ctx, HOOK_XDP, FAMILY_6));
+}
+
 static __always_inline int tc_action(enum verdict verdict)
 {
 	switch (verdict) {
@@ -375,6 +393,8 @@ static __always_inline int tc_action(enum verdict verdict)
 	case VERDICT_ANSWER: /* which could not be called */
 	case VERDICT_ANSWER_OTHER:
 	case VERDICT_WRAP:
+	case VERDICT_CROSS:
+	case VERDICT_CROSS_RELATED:
 		return TC_ACT_SHOT;
 	default:
 		return TC_ACT_UNSPEC; /* other filters may have their say */
@@ -408,6 +428,11 @@ static __always_inline int finish_tc(struct __sk_buff *skb, enum family family, 
 		bpf_tail_call_static(skb, &tc_stages, family == FAMILY_4 ? TC_STAGE_UNWRAP : TC_STAGE_UNWRAP_SIX);
 	if (verdict == VERDICT_WRAP)
 		bpf_tail_call_static(skb, &tc_stages, family == FAMILY_4 ? TC_STAGE_WRAP_TC : TC_STAGE_WRAP_TC_SIX);
+	if (verdict == VERDICT_CROSS)
+		bpf_tail_call_static(skb, &tc_stages, family == FAMILY_4 ? TC_STAGE_CROSS_TC : TC_STAGE_CROSS_TC_SIX);
+	if (verdict == VERDICT_CROSS_RELATED)
+		bpf_tail_call_static(skb, &tc_stages,
+				     family == FAMILY_4 ? TC_STAGE_CROSS_RELATED : TC_STAGE_CROSS_RELATED_SIX);
 	return tc_action(verdict);
 }
 
@@ -513,6 +538,30 @@ int director_wrap_tc_six(struct __sk_buff *skb)
 	return finish_tc(skb, FAMILY_6, wrap_packet(skb, HOOK_TC, FAMILY_6));
 }
 
+SEC("tc")
+int director_cross_tc(struct __sk_buff *skb)
+{
+	return finish_tc(skb, FAMILY_4, cross_packet(skb, HOOK_TC, FAMILY_4));
+}
+
+SEC("tc")
+int director_cross_tc_six(struct __sk_buff *skb)
+{
+	return finish_tc(skb, FAMILY_6, cross_packet(skb, HOOK_TC, FAMILY_6));
+}
+
+SEC("tc")
+int director_cross_related(struct __sk_buff *skb)
+{
+	return finish_tc(skb, FAMILY_4, cross_related(skb, FAMILY_4));
+}
+
+SEC("tc")
+int director_cross_related_six(struct __sk_buff *skb)
+{
+	return finish_tc(skb, FAMILY_6, cross_related(skb, FAMILY_6));
+}
+
 static __always_inline int trace_packet(struct xdp_md *ctx, enum family family)
 {
 	struct trace *trace = current_trace();
@@ -529,6 +578,8 @@ static __always_inline int trace_packet(struct xdp_md *ctx, enum family family)
 		trace->verdict = walk_one_packet(ctx, HOOK_TRACE, family);
 	if (trace->verdict == VERDICT_WRAP)
 		bpf_tail_call_static(ctx, &stages, family == FAMILY_4 ? STAGE_TRACE_WRAP : STAGE_TRACE_WRAP_SIX);
+	if (trace->verdict == VERDICT_CROSS)
+		bpf_tail_call_static(ctx, &stages, family == FAMILY_4 ? STAGE_TRACE_CROSS : STAGE_TRACE_CROSS_SIX);
 	return XDP_PASS;
 }
 
@@ -545,26 +596,38 @@ int director_trace_six(struct xdp_md *ctx)
 	return trace_packet(ctx, FAMILY_6);
 }
 
-static __always_inline int trace_wrapped(struct xdp_md *ctx, enum family family)
+static __always_inline int end_trace(enum verdict verdict)
 {
 	struct trace *trace = current_trace();
 
 	if (!trace)
 		return XDP_ABORTED;
-	trace->verdict = wrap_packet(ctx, HOOK_TRACE, family);
+	trace->verdict = verdict;
 	return XDP_PASS;
 }
 
 SEC("xdp")
 int director_trace_wrap(struct xdp_md *ctx)
 {
-	return trace_wrapped(ctx, FAMILY_4);
+	return end_trace(wrap_packet(ctx, HOOK_TRACE, FAMILY_4));
 }
 
 SEC("xdp")
 int director_trace_wrap_six(struct xdp_md *ctx)
 {
-	return trace_wrapped(ctx, FAMILY_6);
+	return end_trace(wrap_packet(ctx, HOOK_TRACE, FAMILY_6));
+}
+
+SEC("xdp")
+int director_trace_cross(struct xdp_md *ctx)
+{
+	return end_trace(cross_packet(ctx, HOOK_TRACE, FAMILY_4));
+}
+
+SEC("xdp")
+int director_trace_cross_six(struct xdp_md *ctx)
+{
+	return end_trace(cross_packet(ctx, HOOK_TRACE, FAMILY_6));
 }
 
 /* Run once when the maps are ready, and by every later version of this object that takes them over. */

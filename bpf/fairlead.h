@@ -36,6 +36,8 @@ enum method {
 	METHOD_TUNNEL = 2,
 	METHOD_GATE = 3,
 	METHOD_FULLNAT = 5,
+	METHOD_CROSS = 6, /* of connections only: fullnat to a real server of the other family */
+	METHOD_LENGTH_MASK = 3, /* under it those that leave packets longer or shorter are METHOD_TUNNEL */
 };
 
 enum scheduler {
@@ -111,6 +113,7 @@ enum reason {
 	REASON_DROP_PACKET, /* a new connection refused by the setting of that name */
 	REASON_NO_CONNECTION, /* nat_icmp_send: a real server's packet that belongs to none */
 	REASON_NO_CALL_ID, /* a service with --pe sip, and no SIP message */
+	REASON_NOT_TRANSLATABLE, /* fullnat to the other family: a fragment, or an ICMP error that it has no words for */
 	REASONS,
 };
 
@@ -227,8 +230,9 @@ struct service {
 	__u32 members; /* its destinations: members[members .. + member_count), newest first */
 	__u32 member_count;
 	__u32 buckets; /* sh, dh, mh: buckets[buckets .. + BUCKETS or MH_BUCKETS) */
-	__u32 local_addresses; /* fullnat: local_addresses[.. + local_address_count) */
-	__u32 local_address_count;
+	__u32 local_addresses; /* fullnat: local_addresses[.. + local_address_count), then those of the other family */
+	__u16 local_address_count;
+	__u16 cross_address_count; /* of the other family: towards real servers that are */
 	__s32 max_weight; /* wrr: mw, the weight where a descent starts: largest weight - (gcd - 1) */
 	__s32 weight_step; /* wrr: the weights' greatest common divisor */
 	__u32 order; /* rank among the services, oldest lowest: listings and dumps keep it */
@@ -595,6 +599,8 @@ enum verdict {
 	VERDICT_ANSWER_OTHER, /* TC: the same, but the sender is of the other family than what was parsed */
 	VERDICT_WRAP, /* a tunnel that wrap.h's programs send by */
 	VERDICT_OUTBOUND, /* TC: what a real server sends by itself, which outbound.h takes */
+	VERDICT_CROSS, /* fullnat to the other family, for cross.h's programs */
+	VERDICT_CROSS_RELATED, /* TC: an ICMP error about such a connection's packet, for cross_related.h's */
 	VERDICT_UNWRAP, /* TC: an ICMP error that may be about a tunnel of our own, which unwrap.h takes */
 };
 
@@ -610,8 +616,12 @@ enum stage {
 	STAGE_ONE_PACKET_SIX,
 	STAGE_WRAP,
 	STAGE_WRAP_SIX,
+	STAGE_CROSS,
+	STAGE_CROSS_SIX,
 	STAGE_TRACE_WRAP,
 	STAGE_TRACE_WRAP_SIX,
+	STAGE_TRACE_CROSS,
+	STAGE_TRACE_CROSS_SIX,
 	STAGES,
 	STAGES_MOST = 64, /* of either kind: maps keep their size when programs of a later build come */
 };
@@ -628,6 +638,10 @@ enum tc_stage {
 	TC_STAGE_ONE_PACKET_TC_SIX,
 	TC_STAGE_WRAP_TC,
 	TC_STAGE_WRAP_TC_SIX,
+	TC_STAGE_CROSS_TC,
+	TC_STAGE_CROSS_TC_SIX,
+	TC_STAGE_CROSS_RELATED,
+	TC_STAGE_CROSS_RELATED_SIX,
 	TC_STAGE_UNWRAP,
 	TC_STAGE_UNWRAP_SIX,
 	TC_STAGE_OUTBOUND,

@@ -71,6 +71,19 @@ static __always_inline __u32 flow_method(__u32 control)
 	return control >> FLOW_METHOD_SHIFT & FLOW_METHOD_MASK;
 }
 
+/* masq and fullnat. */
+static __always_inline bool translates(__u32 method)
+{
+	return method == METHOD_MASQ || method == METHOD_FULLNAT || method == METHOD_CROSS;
+}
+
+/* Do packets leave longer or shorter than they came? */
+static __always_inline bool changes_length(__u32 method)
+{
+	_Static_assert((METHOD_CROSS & METHOD_LENGTH_MASK) == METHOD_TUNNEL, "one comparison tells both");
+	return (method & METHOD_LENGTH_MASK) == METHOD_TUNNEL;
+}
+
 /* Which packets the director sees: masq and fullnat see both directions, gate and tunnel only the client's. */
 enum direction {
 	DIRECTION_IN,

@@ -488,8 +488,20 @@ __noinline int insert_six(struct new_flow *new)
 	return new ? insert(new, FAMILY_6, FAMILY_6) : NO_ROOM;
 }
 
-/* Enters a connection, with its reply entry if it has one, whole or not at all. */
-static __always_inline int insert_connection(enum family family, struct new_flow *new)
+__noinline int insert_four_to_six(struct new_flow *new)
 {
+	return new ? insert(new, FAMILY_4, FAMILY_6) : NO_ROOM;
+}
+
+__noinline int insert_six_to_four(struct new_flow *new)
+{
+	return new ? insert(new, FAMILY_6, FAMILY_4) : NO_ROOM;
+}
+
+/* Enters a connection, with its reply entry if it has one, whole or not at all. `new_family`: of the real server's side. */
+static __always_inline int insert_connection(enum family family, enum family new_family, struct new_flow *new)
+{
+	if (family != new_family)
+		return family == FAMILY_4 ? insert_four_to_six(new) : insert_six_to_four(new);
 	return family == FAMILY_4 ? insert_four(new) : insert_six(new);
 }

@@ -187,7 +187,7 @@ static __always_inline enum verdict walk_one_packet(void *ctx, enum hook hook, e
 		return drop(hook, REASON_DESTINATION_GONE);
 	if (walk.method == METHOD_MASQ && !translate_one_packet(hook, family, &walk, opening, destination))
 		return VERDICT_PASS;
-	if (is_wrapped(family, &walk, destination))
+	if (is_handed_over(family, &walk, destination))
 		return hand_over(hook, &walk, false);
 	return send_on(ctx, hook, family, &walk, destination);
 }

@@ -74,15 +74,17 @@ static long try_port(__u32 index, void *context)
 }
 
 /* Which of the service's local addresses, another at each try, or the director's own on this way. NULL: none. */
-static __always_inline const struct address *local_address(const struct choice *choice, const struct way *way,
-							   __u32 try)
+static __always_inline const struct address *local_address(const struct choice *choice, bool is_cross,
+							   const struct way *way, __u32 try)
 {
 	const struct service *service = &choice->service;
+	__u32 first = service->local_addresses + (is_cross ? service->local_address_count : 0);
+	__u32 count = is_cross ? service->cross_address_count : service->local_address_count;
 	__u32 index;
 
-	if (service->local_address_count == 0)
+	if (count == 0)
 		return &way->source;
-	index = service->local_addresses + ((__u32)(choice->flow_hash >> 32) + try) % service->local_address_count;
+	index = first + ((__u32)(choice->flow_hash >> 32) + try) % count;
 	return bpf_map_lookup_elem(&local_addresses, &index);
 }
 
@@ -170,17 +172,18 @@ static __always_inline bool end_closing_owner(const struct new_flow *new)
 	return is_closing(flow_state(life)) && end_connection(slot, life);
 }
 
-static __always_inline enum verdict enter(enum hook hook, enum family family, struct walk *walk, struct new_flow *new,
-					  const struct choice *choice)
+/* `new_family`: of the real server's side. */
+static __always_inline enum verdict enter(enum hook hook, enum family family, enum family new_family, struct walk *walk,
+					  struct new_flow *new, const struct choice *choice)
 {
-	bool is_fullnat = new->method == METHOD_FULLNAT;
+	bool is_cross = family != new_family, is_fullnat = is_cross || new->method == METHOD_FULLNAT;
 	int result = NO_ROOM;
 
 	if (is_fullnat && walk->packet.rare & RARE_PORTLESS)
 		return drop(hook, REASON_NO_LOCAL_PORT); /* nothing would tell two clients' replies apart */
 	for (int i = 0; i < TUPLE_TRIES; i++) {
 		if (is_fullnat) {
-			enum reason reason = choose_source(new, local_address(choice, walk->way, i));
+			enum reason reason = choose_source(new, local_address(choice, is_cross, walk->way, i));
 
 			/* The ports of one of the service's addresses are used up: another may have some. */
 			if (reason == REASON_NO_LOCAL_PORT && i + 1 < TUPLE_TRIES)
@@ -189,13 +192,13 @@ static __always_inline enum verdict enter(enum hook hook, enum family family, st
 				return drop(hook, reason);
 		}
 		if (new->has_reply)
-			turn(family, &new->reply, &new->new);
-		copy_addresses(family, &walk->new_addresses, &new->new.addresses);
+			turn(new_family, &new->reply, &new->new);
+		copy_addresses(new_family, &walk->new_addresses, &new->new.addresses);
 		walk->new_ports = new->new.ports;
-		walk->new_family = family;
+		walk->new_family = new_family;
 		if (hook == HOOK_TRACE)
 			return VERDICT_NEXT;
-		result = insert_connection(family, new);
+		result = insert_connection(family, new_family, new);
 		if (result != TUPLE_TAKEN)
 			break;
 		if (!is_fullnat && !end_closing_owner(new))
@@ -481,7 +484,7 @@ static __always_inline bool is_one_packet(const struct choice *choice, const str
 }
 
 /*
- * NEXT with walk->flow set, or without it and with destination and method set (stateless, or only traced). PASS: not ours.
+ * NEXT with walk->flow set, or without it and with destination and method set (stateless, to the other family, or only traced). PASS: not ours.
  * DROP: `reason` has been counted; only REASON_NO_DESTINATION is left for the caller to answer.
  */
 static __always_inline enum verdict open_flow(void *ctx, enum hook hook, enum family family, struct walk *walk,
@@ -546,10 +549,6 @@ static __always_inline enum verdict open_flow(void *ctx, enum hook hook, enum fa
 	destination = destination_at(choice->destination);
 	if (!destination)
 		return VERDICT_PASS;
-	/* For its source; others' ways are for the walk's end. */
-	if (choice->method == METHOD_FULLNAT)
-		way_to_destination(ctx, hook, family, destination, walk->now, walk->way);
-
 	walk->destination = choice->destination;
 	walk->method = choice->method;
 	new->destination = choice->destination;
@@ -560,9 +559,17 @@ static __always_inline enum verdict open_flow(void *ctx, enum hook hook, enum fa
 	new->is_entered = 0;
 	new->new = new->key;
 	new->new.ports = (packet->ports & ~0xffff0000ULL) | (__u64)port_of(choice, packet, destination) << 16;
+	if (choice->method == METHOD_FULLNAT) {
+		if (READ_ONCE(destination->family) != family) {
+			walk->method = METHOD_CROSS; /* cross.h enters it */
+			return VERDICT_NEXT;
+		}
+		/* For its source; others' ways are for the walk's end. */
+		way_to_destination(ctx, hook, family, destination, walk->now, walk->way);
+	}
 	if (new->has_reply)
 		set_target(&new->new, &destination->rip);
-	verdict = enter(hook, family, walk, new, choice);
+	verdict = enter(hook, family, family, walk, new, choice);
 	if (new->controller != NO_SLOT && hook != HOOK_TRACE)
 		leave_template(new->controller, new);
 	if (verdict != VERDICT_NEXT || walk->flow || hook == HOOK_TRACE)

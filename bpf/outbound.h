@@ -104,7 +104,7 @@ static __always_inline enum verdict enter_outbound(enum family family, struct wa
 	int result = EXISTS;
 
 	if (!(opening->choice.service.flags & SERVICE_ONE_PACKET))
-		result = insert_connection(family, new);
+		result = insert_connection(family, family, new);
 	if (result == NO_ROOM)
 		return drop(HOOK_TC, REASON_TABLE_FULL);
 	count_new(walk->destination);

@@ -242,18 +242,25 @@ static __always_inline enum verdict translate_related(struct __sk_buff *skb, enu
 	return send_tc(HOOK_TC, family, walk->way);
 }
 
+/* The way of a packet of masq or fullnat whose entry is known. `family`: of what it becomes. */
+static __always_inline void find_way(void *ctx, enum hook hook, enum family family, struct walk *walk,
+				     struct destination *destination)
+{
+	struct address client = target_of(family, &walk->new_addresses); /* of a reply */
+
+	if (!walk->is_reply)
+		way_to_destination(ctx, hook, family, destination, walk->now, walk->way);
+	else if (!known_way_to_client(hook, family, &client, walk->now, walk->way))
+		look_up_way_to_client(ctx, hook, family, &client, walk->now, walk->way);
+}
+
 static __always_inline enum verdict send_related(struct __sk_buff *skb, enum family family, struct walk *walk,
 						 struct message *message, struct destination *destination)
 {
-	struct address client = target_of(family, &walk->new_addresses);
-	bool is_reply = walk->is_reply;
 	enum reason reason;
 
-	if (!is_reply)
-		way_to_destination(skb, HOOK_TC, family, destination, walk->now, walk->way);
-	else if (!known_way_to_client(HOOK_TC, family, &client, walk->now, walk->way))
-		look_up_way_to_client(skb, HOOK_TC, family, &client, walk->now, walk->way);
-	count_packet(walk->destination, is_reply, walk->packet.length);
+	find_way(skb, HOOK_TC, family, walk, destination);
+	count_packet(walk->destination, walk->is_reply, walk->packet.length);
 	/* Nobody is told about an ICMP error (RFC 1122, 3.2.2). */
 	reason = obstacle(HOOK_TC, walk, tunnel_header(family));
 	if (reason != REASON_NONE)
@@ -274,8 +281,8 @@ static __always_inline enum verdict forward_related(struct __sk_buff *skb, enum 
 	destination = destination_at(walk->destination);
 	if (!destination)
 		return VERDICT_PASS;
-	return is_wrapped(family, walk, destination) ? hand_over(HOOK_TC, walk, true)
-						     : send_related(skb, family, walk, message, destination);
+	return is_handed_over(family, walk, destination) ? hand_over(HOOK_TC, walk, true)
+							 : send_related(skb, family, walk, message, destination);
 }
 
 /*
@@ -386,6 +393,8 @@ static __always_inline enum verdict open_related(struct __sk_buff *skb, enum fam
 		return VERDICT_PASS;
 	if (verdict != VERDICT_NEXT) /* GUE is UDP too */
 		return verdict == VERDICT_PASS ? VERDICT_UNWRAP : verdict;
+	if (walk.method == METHOD_CROSS && !walk.flow)
+		return hand_over(HOOK_TC, &walk, true);
 	if (!walk.flow) /* without an entry only the connection's own packets can be followed */
 		return drop(HOOK_TC, REASON_TABLE_FULL);
 	if (walk.packet.protocol == IPPROTO_RAW)

@@ -108,7 +108,7 @@ static __always_inline enum direction direction_of(bool is_reply, __u32 method)
 {
 	if (is_reply)
 		return DIRECTION_OUT;
-	return method == METHOD_MASQ || method == METHOD_FULLNAT ? DIRECTION_IN : DIRECTION_IN_ONLY;
+	return translates(method) ? DIRECTION_IN : DIRECTION_IN_ONLY;
 }
 
 /* What IPVS counts as ActiveConn; all else is InActConn. */

@@ -190,7 +190,7 @@ static __always_inline int make_template(struct opening *opening)
 	template->has_reply = 0;
 	template->controller = NO_SLOT;
 	template->template_s = opening->choice.service.persistence_s;
-	result = insert_connection(template->key.family, template);
+	result = insert_connection(template->key.family, template->key.family, template);
 	if (result == INSERTED) {
 		opening->new.controller = template->slot;
 		if (opening->choice.service.flags & SERVICE_CALL_ID)

@@ -54,7 +54,11 @@ static __always_inline enum verdict hand_over(enum hook hook, const struct walk 
 	parcel->destination = walk->destination;
 	parcel->is_stateless = walk->is_stateless;
 	parcel->is_related = is_related;
-	return VERDICT_WRAP;
+	if (walk->method != METHOD_CROSS)
+		return VERDICT_WRAP;
+	if (!walk->flow)
+		return VERDICT_CROSS;
+	return hook == HOOK_XDP ? VERDICT_TC : is_related ? VERDICT_CROSS_RELATED : VERDICT_CROSS;
 }
 
 /* How one packet is wrapped. */

@@ -41,6 +41,12 @@ describe('what a table needs', () => {
       { destinations: [destination('2001:db8::2', { method: 'tunnel' })] },
       ['six', 'tunnels', 'wrapping'],
     ],
+    [
+      'full NAT to the other family',
+      { destinations: [destination('2001:db8::2', { method: 'fullnat' })] },
+      ['six', 'crossing'],
+    ],
+    ['full NAT', { destinations: [destination('10.0.0.1', { method: 'fullnat' })] }, []],
     ['one packet', { onePacket: true }, ['one-packet']],
     ['--pe sip', { persistenceEngine: 'sip' }, ['calls']],
   ])('%s', (_, facts, expected) => {

@@ -8,6 +8,7 @@ export const features = [
   'xdp',
   'one-packet',
   'wrapping',
+  'crossing',
   'tunnels',
   'related-opening',
   'calls',
@@ -18,9 +19,10 @@ export type Feature = (typeof features)[number];
 /** By what a program's name holds. One that nothing names is always needed; one of several features only where all are used. */
 const patterns: readonly (readonly [RegExp, Feature])[] = [
   [/_six$/, 'six'],
-  [/^director_(xdp|walk|one_packet|wrap)(_six)?$/, 'xdp'],
+  [/^director_(xdp|walk|one_packet|wrap|cross)(_six)?$/, 'xdp'],
   [/_one_packet/, 'one-packet'],
   [/_wrap/, 'wrapping'],
+  [/_cross/, 'crossing'],
   [/_unwrap/, 'tunnels'],
   [/_open_related/, 'related-opening'],
   [/_outbound/, 'calls'],
@@ -33,6 +35,7 @@ const witnesses: Readonly<Record<Feature, string>> = {
   xdp: 'director_xdp',
   'one-packet': 'director_one_packet_tc',
   wrapping: 'director_wrap_tc',
+  crossing: 'director_cross_tc',
   tunnels: 'director_unwrap',
   'related-opening': 'director_open_related',
   calls: 'director_outbound',
@@ -66,6 +69,7 @@ function featuresOfService({ identity, onePacket, persistenceEngine, destination
   if (persistenceEngine !== undefined) found.push('calls');
   for (const { rip, method, tunnel } of destinations) {
     if (rip.family === 6) found.push('six');
+    if (method === 'fullnat' && rip.family !== family) found.push('crossing');
     if (method !== 'tunnel') continue;
     found.push('tunnels');
     if (rip.family !== family || (tunnel !== undefined && tunnel.type !== 'ipip')) found.push('wrapping');

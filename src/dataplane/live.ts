@@ -18,7 +18,10 @@ export interface ServiceRecord {
   readonly members: Region;
   readonly memberCount: number;
   readonly buckets: Region;
+  /** Of the service's own family first. */
   readonly localAddresses: Region;
+  /** How many of them are of the other one. */
+  readonly crossAddressCount: number;
   readonly maxWeight: number;
   readonly weightStep: number;
   readonly order: number;

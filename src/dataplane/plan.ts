@@ -1,6 +1,6 @@
 // The difference between the table in force and the wanted one, as everything that has to be written. Pure.
 
-import { equalAddresses } from '../model/address.ts';
+import { type Address, equalAddresses } from '../model/address.ts';
 import { about, FairleadError } from '../model/error.ts';
 import type { Destination, Service, ServiceIdentity, Table } from '../model/service.ts';
 import { destinationKey, destinationSubject, serviceFamily, serviceKey } from '../model/table.ts';
@@ -100,13 +100,15 @@ function planService(
     return { ...destination, lastWeight, ...(known.get(key) ?? { slot: take(), origin: 'new' }) };
   });
   const weights = destinations.map(({ weight }) => weight);
+  const { localAddresses, ownCount } = ownFamilyFirst(service);
   const record: ServiceRecord = {
     id,
     scheduler: service.scheduler,
     members: room.members(Math.max(destinations.length, 1)),
     memberCount: destinations.length,
     buckets: room.buckets(bucketCountOf(service.scheduler, room.numbers)),
-    localAddresses: room.localAddresses(service.localAddresses.length),
+    localAddresses: room.localAddresses(localAddresses.length),
+    crossAddressCount: localAddresses.length - ownCount,
     ...descentOf(weights),
     order,
     settings: settingsOf(service, room.numbers),
@@ -114,6 +116,7 @@ function planService(
   const remaining = new Set(destinations.map(({ slot }) => slot));
   return {
     ...service,
+    localAddresses,
     record,
     destinations,
     buckets: tableOf(service, destinations, record.buckets.length),
@@ -121,6 +124,17 @@ function planService(
     previous,
     abandoned: previous?.destinations.filter(({ slot }) => !remaining.has(slot)) ?? [],
   };
+}
+
+/** As they are installed: full NAT chooses one of the real server's family. */
+function ownFamilyFirst({ identity, localAddresses }: Service): {
+  readonly localAddresses: readonly Address[];
+  readonly ownCount: number;
+} {
+  const family = serviceFamily(identity);
+  const own = localAddresses.filter((address) => address.family === family);
+  const other = localAddresses.filter((address) => address.family !== family);
+  return { localAddresses: [...own, ...other], ownCount: own.length };
 }
 
 function tableOf(
@@ -173,7 +187,7 @@ function listed<D extends Destination>(destinations: readonly D[]): readonly (D 
 function isSame(a: Service, b: Service): boolean {
   return (
     hasSameSettings(a, b) &&
-    areEqual(a.localAddresses, b.localAddresses, equalAddresses) &&
+    areEqual(a.localAddresses, ownFamilyFirst(b).localAddresses, equalAddresses) &&
     areEqual(a.destinations, b.destinations, isSameDestination)
   );
 }

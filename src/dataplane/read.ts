@@ -1,7 +1,8 @@
 // Reads the table in force out of the maps.
 import { be16 } from '../kernel/codec.ts';
-import type { Address } from '../model/address.ts';
+import { type Address, otherFamily } from '../model/address.ts';
 import { FairleadError } from '../model/error.ts';
+import { serviceFamily } from '../model/table.ts';
 import type { LiveDestination, LiveService, LiveTable } from './live.ts';
 import type { Maps } from './maps.ts';
 import type { Region } from './regions.ts';
@@ -39,14 +40,16 @@ function attemptRead(maps: Maps, raw: RawTable): LiveService[] | Error {
 }
 
 function toService(maps: Maps, { identity, record }: Entry): LiveService {
-  const family = identity.kind === 'mark' ? identity.family : identity.vip.family;
+  const own = serviceFamily(identity);
+  const { start, length } = record.localAddresses;
+  const firstOfOther = start + length - record.crossAddressCount;
   return {
     identity,
     scheduler: record.scheduler,
     ...serviceOf(record.scheduler, record.settings, maps.vocabulary.numbers),
     record,
     localAddresses: readRegion(record.localAddresses, (at) =>
-      toAddress(maps.rows('local_addresses').bytes('word').get(at), family),
+      toAddress(maps.rows('local_addresses').bytes('word').get(at), at < firstOfOther ? own : otherFamily(own)),
     ),
     destinations: readRegion({ ...record.members, length: record.memberCount }, (at) => toDestination(maps, at)),
   };

@@ -109,6 +109,7 @@ interface ServiceRow {
   readonly buckets: number;
   readonly local_addresses: number;
   readonly local_address_count: number;
+  readonly cross_address_count: number;
   readonly max_weight: number;
   readonly weight_step: number;
   readonly order: number;
@@ -127,7 +128,8 @@ function toRecord({ vocabulary }: Maps, row: ServiceRow, mask: Buffer, family: n
     members: { start: row.members, length: Math.max(row.member_count, 1) },
     memberCount: row.member_count,
     buckets: { start: row.buckets, length: bucketCountOf(scheduler, numbers) },
-    localAddresses: { start: row.local_addresses, length: row.local_address_count },
+    localAddresses: { start: row.local_addresses, length: row.local_address_count + row.cross_address_count },
+    crossAddressCount: row.cross_address_count,
     maxWeight: row.max_weight,
     weightStep: row.weight_step,
     order: row.order,
@@ -146,7 +148,8 @@ function encodeRecord({ layouts, vocabulary }: Maps, record: ServiceRecord): Buf
     member_count: record.memberCount,
     buckets: record.buckets.start,
     local_addresses: record.localAddresses.start,
-    local_address_count: record.localAddresses.length,
+    local_address_count: record.localAddresses.length - record.crossAddressCount,
+    cross_address_count: record.crossAddressCount,
     max_weight: record.maxWeight,
     weight_step: record.weightStep,
     order: record.order,

@@ -6,6 +6,7 @@ import { destinationKey, serviceKey } from '../model/table.ts';
 const largestPort = 65535;
 const largestWeight = 2 ** 31 - 1;
 const largestThreshold = 2 ** 32 - 1;
+const mostLocalAddresses = 65535;
 const largestMark = 2 ** 32 - 1;
 /** 31 days: ipvsadm's. */
 const longestPersistenceS = 31 * 86_400;
@@ -26,15 +27,16 @@ function validateService({ identity, localAddresses, destinations, persistence, 
     expectFamily(family, persistence.mask.family);
     expectRange('persistence', persistence.timeoutS, 1, longestPersistenceS);
   }
+  expectRange('number of local addresses', localAddresses.length, 0, mostLocalAddresses);
   const known = new Set<string>();
-  for (const address of localAddresses) expectFamily(family, address.family);
   for (const destination of destinations) {
     const key = destinationKey(destination);
     if (known.has(key)) throw new FairleadError('destination-exists', `the destination ${key} is there twice`);
     known.add(key);
     if (service.onePacket && destination.method === 'fullnat')
       throw new FairleadError('not-supported', 'full NAT needs connections, and one-packet scheduling has none');
-    if (destination.method !== 'tunnel') expectFamily(family, destination.rip.family);
+    if (destination.method !== 'tunnel' && destination.method !== 'fullnat')
+      expectFamily(family, destination.rip.family);
     validateDestination(destination);
   }
 }
@@ -66,7 +68,11 @@ function validateTunnel({ type, port, checksum }: Tunnel): void {
 }
 
 function expectFamily(wanted: 4 | 6, got: 4 | 6): void {
-  if (got !== wanted) throw new FairleadError('not-supported', 'a service and its addresses must be of one family');
+  if (got !== wanted)
+    throw new FairleadError(
+      'not-supported',
+      'a service and its addresses must be of one family, but for real servers by tunnel and full NAT',
+    );
 }
 
 function expectRange(what: string, value: number, least: number, most: number): void {

@@ -84,13 +84,20 @@ const methods: readonly Method[] = ['masq', 'gate', 'tunnel', 'fullnat'];
 export function readVocabulary(layouts: Layouts): Vocabulary {
   return {
     schedulers: codes(layouts, 'scheduler', 'SCHEDULER_', schedulers),
-    methods: codes(layouts, 'method', 'METHOD_', methods),
+    methods: readMethods(layouts),
     states: codes(layouts, 'flow_state', 'STATE_', flowStates),
     reasons: names(layouts, 'reason', 'REASON_'),
     events: names(layouts, 'event', 'EVENT_'),
     flowKinds: layouts.enum('flow_kind'),
     numbers: readNumbers(layouts),
   };
+}
+
+/** Connections to a real server of the other family have a number of their own, and are by full NAT. */
+function readMethods(layouts: Layouts): Codes<Method> {
+  const known = codes(layouts, 'method', 'METHOD_', methods);
+  const cross = numberOf(layouts.enum('method'), 'method', 'METHOD_CROSS');
+  return { ...known, name: (number) => (number === cross ? 'fullnat' : known.name(number)) };
 }
 
 export function readNumbers(layouts: Layouts): Numbers {

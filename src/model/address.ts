@@ -3,6 +3,10 @@ import { FairleadError } from './error.ts';
 
 export type Family = 4 | 6;
 
+export function otherFamily(family: Family): Family {
+  return family === 4 ? 6 : 4;
+}
+
 export interface Address {
   readonly family: Family;
   /** 4 or 16 bytes, network order. */
