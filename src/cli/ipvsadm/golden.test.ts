@@ -12,7 +12,6 @@ import { FairleadError } from '../../model/error.ts';
 import { type FakeDirector, openFakeDirector } from '../../model/fake-director.ts';
 import { type Host, parseServices } from './host.ts';
 import { runAs } from './scripts.ts';
-import { refuseUnsupported } from './unsupported.ts';
 
 /** The recordings were made where these names were known, in these networks. */
 const services = parseServices(`
@@ -79,7 +78,7 @@ describe('the recorded invocations are answered as recorded', () => {
     const replay = openReplay('random');
     const wrong: unknown[] = [];
     for (const { id, command, stdout, stderr, status } of recording) {
-      const ours = asIpvsadm(await replay.anything(command));
+      const ours = asIpvsadm(await replay.run(command));
       const isSame = ours.stdout === stdout && ours.stderr === stderr && ours.status === status;
       if (!isSame) wrong.push({ command: `${id}: ${command}`, ours, recorded: { stdout, stderr, status } });
     }
@@ -89,12 +88,12 @@ describe('the recorded invocations are answered as recorded', () => {
   test('of bignum: numbers beyond their columns, and long addresses', async () => {
     const replay = openReplay('bignum');
     const [setup, ...listings] = readTranscript('bignum');
-    await replay.anything(setup?.command ?? '');
+    await replay.run(setup?.command ?? '');
     for (const [at, { command, stdout }] of listings.entries()) {
       // Shortened numbers are the same as those listed in full right after.
       const inFull = listings.slice(at).find((later) => later.command === `${command} --exact`);
       replay.showTraffic(inFull?.stdout ?? stdout);
-      expect(await replay.anything(command), command).toEqual({ stdout, stderr: '', status: 0 });
+      expect(await replay.run(command), command).toEqual({ stdout, stderr: '', status: 0 });
     }
     expect(listings.length).toBe(12);
   });
@@ -103,32 +102,23 @@ describe('the recorded invocations are answered as recorded', () => {
 function openReplay(recording: string) {
   const ownHost: Host = { ...names, mtuOf: async (name) => mtus[name] ?? mtus[`${recording} ${name}`] };
   const director = openFakeDirector();
-  const strict = openShell(runOn(director, ownHost, refuseUnsupported));
-  const anything = openShell(runOn(director, ownHost, () => {}));
-  /** What is refused only because it is not supported yet changes nothing, and is then done all the same. */
-  const cautious = openShell(async (...line) => {
-    const before = director.table();
-    const outcome = await runOn(director, ownHost, refuseUnsupported)(...line);
-    if (outcome.status !== 255 || !/is not supported by this version yet\n/.test(outcome.stderr)) return outcome;
-    expect(director.table()).toBe(before);
-    return await runOn(director, ownHost, () => {})(...line);
-  });
+  const shell = openShell(runOn(director, ownHost));
 
   async function play(id: string, recorded: Recorded): Promise<Kind> {
     const { command, stdout, stderr, status } = recorded;
     if (!command.includes('ipvsadm')) return 'other';
     const difference = differences[id];
     if (difference !== undefined) {
-      expect(await anything.run(command), `${id}: ${command}`).toMatchObject(difference.ours);
-      if (difference.afterwards !== undefined) await anything.run(difference.afterwards);
+      expect(await shell.run(command), `${id}: ${command}`).toMatchObject(difference.ours);
+      if (difference.afterwards !== undefined) await shell.run(difference.afterwards);
       return 'different';
     }
     if (command === 'ipvsadm --help' || command === 'ipvsadm -h') {
-      expect((await strict.run(command)).stdout.startsWith(stdout)).toBe(true);
+      expect((await shell.run(command)).stdout.startsWith(stdout)).toBe(true);
       return 'different';
     }
     if (recorded.id.startsWith('P') && !/--stats$/.test(command)) showTraffic(stdout);
-    expect(asIpvsadm(await cautious.run(command)), `${id}: ${command}`).toEqual({ stdout, stderr, status });
+    expect(asIpvsadm(await shell.run(command)), `${id}: ${command}`).toEqual({ stdout, stderr, status });
     return 'same';
   }
 
@@ -141,8 +131,8 @@ function openReplay(recording: string) {
   return {
     play,
     showTraffic,
-    anything: (command: string) => anything.run(command),
-    clear: async () => void (await strict.run('ipvsadm -C; ipvsadm --stop-daemon backup; ipvsadm --set 900 120 300')),
+    run: (command: string) => shell.run(command),
+    clear: async () => void (await shell.run('ipvsadm -C; ipvsadm --stop-daemon backup; ipvsadm --set 900 120 300')),
   };
 }
 
@@ -153,7 +143,7 @@ function withNumbers(listing: string): string {
   });
 }
 
-function runOn(director: FakeDirector, host: Host, check: typeof refuseUnsupported): Run {
+function runOn(director: FakeDirector, host: Host): Run {
   return async (program, argv, stdin, isRoot) => {
     const openDirector: OpenDirector = () => {
       if (!isRoot) throw new FairleadError('not-root', 'expected to be run by root');
@@ -162,7 +152,7 @@ function runOn(director: FakeDirector, host: Host, check: typeof refuseUnsupport
     const [stdout, stderr]: [string[], string[]] = [[], []];
     const sink = (texts: string[]) => ({ write: (text: string) => texts.push(text) });
     const io = { stdin: Readable.from([stdin]), stdout: sink(stdout), stderr: sink(stderr), host };
-    const status = await runAs(program, argv, io, openDirector, check);
+    const status = await runAs(program, argv, io, openDirector);
     return { stdout: stdout.join(''), stderr: stderr.join(''), status };
   };
 }

@@ -17,9 +17,8 @@ import {
 } from '../../model/service.ts';
 import { destinationKey, serviceFamily, serviceKey } from '../../model/table.ts';
 import type { Host } from './host.ts';
-import { type Check, runIpvsadm } from './main.ts';
+import { runIpvsadm } from './main.ts';
 import { runAs } from './scripts.ts';
-import { refuseUnsupported } from './unsupported.ts';
 
 const host: Host = {
   addressOf: async () => undefined,
@@ -33,7 +32,7 @@ const host: Host = {
 const web: ServiceIdentity = { kind: 'address', protocol: 'tcp', vip: parseAddress('10.0.0.100'), port: 80 };
 
 /** A namespace whose director is made by whoever first asks for it, as the real one is. */
-function openNamespace(initial?: Table, check: Check = refuseUnsupported) {
+function openNamespace(initial?: Table) {
   let director = initial && openFakeDirector(initial);
   let opened = 0;
   let disposed = 0;
@@ -50,7 +49,7 @@ function openNamespace(initial?: Table, check: Check = refuseUnsupported) {
     const [stdout, stderr]: [string[], string[]] = [[], []];
     const sink = (texts: string[]) => ({ write: (text: string) => texts.push(text) });
     const io = { stdin: Readable.from([stdin]), stdout: sink(stdout), stderr: sink(stderr), host };
-    const status = await runAs(program, line === '' ? [] : line.split(' '), io, open, check);
+    const status = await runAs(program, line === '' ? [] : line.split(' '), io, open);
     expect(disposed).toBe(opened);
     return { stdout: stdout.join(''), stderr: stderr.join(''), status };
   }
@@ -83,6 +82,21 @@ describe('full NAT', () => {
         '',
       ].join('\n'),
     );
+  });
+
+  test('leads to real servers of the other address family, which neither masq nor gate do', async () => {
+    const { run } = openNamespace();
+    const lines = [
+      '-A -t [fd00::100]:80 -s wlc',
+      '--add-laddr -z 10.0.0.5 -t [fd00::100]:80',
+      '-a -t [fd00::100]:80 -r 10.2.0.1:8080 --fullnat -w 1',
+    ];
+    for (const line of lines) expect(await run(line)).toEqual(silent);
+    expect((await run('-Sn')).stdout).toBe(lines.map((line) => `${line}\n`).join(''));
+    expect((await run('-Ln')).stdout).toContain('-> 10.2.0.1:8080                FullNat 1');
+    for (const method of ['-m', '-g'])
+      expect(await run(`-a -t [fd00::100]:80 -r 10.2.0.2 ${method}`)).toMatchObject({ stdout: '', status: 2 });
+    expect((await run('-Sn')).stdout).toBe(lines.map((line) => `${line}\n`).join(''));
   });
 
   test.each([
@@ -188,11 +202,6 @@ describe('-R', () => {
       'line 2: -D -t 10.0.0.100:81: No such service',
     ],
     [
-      'a line with what is not supported yet',
-      `${good}--add-laddr -t 10.0.0.100:80 -z fd00::1\n`,
-      "line 2: --add-laddr -t 10.0.0.100:80 -z fd00::1: A local address of another address family than its service's is not supported by this version yet",
-    ],
-    [
       'a real server that is no unicast address',
       `${good}-a -t 10.0.0.100:80 -r 224.0.0.1`,
       'line 2: -a -t 10.0.0.100:80 -r 224.0.0.1: Invalid operation.  Possibly wrong module version, address not unicast, ...',
@@ -270,7 +279,7 @@ describe('-R', () => {
     await fc.assert(
       fc.asyncProperty(tables, async (table) => {
         const saved = (await openNamespace(table).run('-Sn')).stdout;
-        const other = openNamespace(undefined, () => {});
+        const other = openNamespace();
         expect(await other.run('-R', saved)).toMatchObject({ stdout: '', status: 0 });
         expect(sorted(other.table())).toEqual(sorted(table));
         // ipvsadm's order has cycles, so lines can change places.
@@ -362,18 +371,7 @@ describe('the daemons of connection synchronisation', () => {
   });
 });
 
-describe('what is not supported yet', () => {
-  test.each([
-    ['--add-laddr -t 10.0.0.100:80 -z fd00::1', "A local address of another address family than its service's"],
-  ])('`%s` is refused and nothing changes', async (line, what) => {
-    const { run, table } = openNamespace();
-    await run('-A -t 10.0.0.100:80');
-    const before = table();
-    const stderr = `${what} is not supported by this version yet\n`;
-    expect(await run(line)).toEqual({ stdout: '', stderr, status: 255 });
-    expect(table()).toBe(before);
-  });
-
+describe('what the table refuses', () => {
   test.each([
     ['-D -f 7', 'No such service'],
     ['-a -f 7 -r 10.1.0.1', 'Service not defined'],

@@ -10,7 +10,6 @@ import { type Host, openHost } from './host.ts';
 import { type Invocation, identityOf, readInvocation } from './invocation.ts';
 import { listServices } from './list.ts';
 import { Refusal, statusOf, textOf } from './refusal.ts';
-import { refuseUnsupported } from './unsupported.ts';
 
 export interface Sink {
   write(text: string): unknown;
@@ -24,28 +23,19 @@ export interface Io {
   readonly host?: Host;
 }
 
-/** May refuse a command line that is legal, by throwing. */
-export type Check = (invocation: Invocation) => void;
-
 /** Returns the exit status; rejects only for what is a bug. */
-export async function runIpvsadm(
-  argv: readonly string[],
-  given: Io,
-  openDirector: OpenDirector,
-  check: Check = refuseUnsupported,
-): Promise<number> {
+export async function runIpvsadm(argv: readonly string[], given: Io, openDirector: OpenDirector): Promise<number> {
   return await answer(given, openDirector, async (io, open) => {
     // Without a word, ipvsadm lists.
     const invocation = await readInvocation(argv.length === 0 ? ['-L'] : argv, io.host);
-    check(invocation);
-    if (invocation.command === 'restore') await restore(io, open, check, []);
+    if (invocation.command === 'restore') await restore(io, open, []);
     else await obey(invocation, io, open);
   });
 }
 
 /** The table becomes what the input's lines make of an empty one: -C and -R as one transaction. */
-export async function replaceTable(given: Io, openDirector: OpenDirector, check: Check): Promise<number> {
-  return await answer(given, openDirector, (io, open) => restore(io, open, check, [clearTable()]));
+export async function replaceTable(given: Io, openDirector: OpenDirector): Promise<number> {
+  return await answer(given, openDirector, (io, open) => restore(io, open, [clearTable()]));
 }
 
 async function answer(
@@ -158,16 +148,11 @@ function writeRows(rows: Iterable<string>, stdout: Sink): void {
   stdout.write(piece);
 }
 
-async function restore(
-  io: Required<Io>,
-  openDirector: OpenDirector,
-  check: Check,
-  before: readonly Edit[],
-): Promise<void> {
+async function restore(io: Required<Io>, openDirector: OpenDirector, before: readonly Edit[]): Promise<void> {
   const { readAll, readRestoration } = await import('./restore.ts');
   // Without the right to change anything there is no point in reading what to change.
   openDirector({ create: false })?.[Symbol.dispose]();
-  const { edits, invocations, afterwards, blame } = await readRestoration(await readAll(io.stdin), io.host, check);
+  const { edits, invocations, afterwards, blame } = await readRestoration(await readAll(io.stdin), io.host);
   try {
     await change([...before, ...edits], io.host, openDirector);
   } catch (error) {

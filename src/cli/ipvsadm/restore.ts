@@ -23,11 +23,7 @@ interface Line {
   readonly text: string;
 }
 
-export async function readRestoration(
-  text: string,
-  host: Host,
-  check: (invocation: Invocation) => void,
-): Promise<Restoration> {
+export async function readRestoration(text: string, host: Host): Promise<Restoration> {
   const edits: Edit[] = [];
   const invocations: Invocation[] = [];
   const lines = new Map<string, Line>();
@@ -37,7 +33,6 @@ export async function readRestoration(
     const line: Line = { at, text: whole };
     try {
       const invocation = await readInvocation(words, host);
-      check(invocation);
       edits.push(...editsWithin(invocation).map((edit) => locate(edit, line)));
       invocations.push(invocation);
       const subject = subjectOf(invocation);

@@ -1,7 +1,6 @@
 // ipvsadm-save and ipvsadm-restore: what ipvsadm's two shell scripts of these names do.
 import type { OpenDirector } from '../../model/director.ts';
-import { type Check, type Io, replaceTable, runIpvsadm } from './main.ts';
-import { refuseUnsupported } from './unsupported.ts';
+import { type Io, replaceTable, runIpvsadm } from './main.ts';
 
 /** Returns the exit status. */
 export async function runAs(
@@ -9,11 +8,10 @@ export async function runAs(
   argv: readonly string[],
   io: Io,
   openDirector: OpenDirector,
-  check: Check = refuseUnsupported,
 ): Promise<number> {
   if (name === 'ipvsadm-save') return await save(argv, io, openDirector);
-  if (name === 'ipvsadm-restore') return await restore(io, openDirector, check);
-  return await runIpvsadm(argv, io, openDirector, check);
+  if (name === 'ipvsadm-restore') return await restore(io, openDirector);
+  return await runIpvsadm(argv, io, openDirector);
 }
 
 const saveHelp = `ipvsadm-save: Script to save the IPVS table to stdout.
@@ -30,11 +28,11 @@ async function save(argv: readonly string[], io: Io, openDirector: OpenDirector)
 }
 
 /** No argument means anything to it. Lines that begin with `#` are comments, which -R does not know. */
-async function restore(io: Io, openDirector: OpenDirector, check: Check): Promise<number> {
+async function restore(io: Io, openDirector: OpenDirector): Promise<number> {
   const stdin = (async function* () {
     const { readAll } = await import('./restore.ts');
     yield (await readAll(io.stdin)).replace(/^#.*/gm, '');
   })();
   const { stdout, stderr, host } = io;
-  return await replaceTable({ stdin, stdout, stderr, ...(host && { host }) }, openDirector, check);
+  return await replaceTable({ stdin, stdout, stderr, ...(host && { host }) }, openDirector);
 }
