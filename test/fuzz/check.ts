@@ -56,6 +56,7 @@ export function isAnswer(sent: Buffer, { verdict, packet }: Answer): boolean {
 }
 
 function answers(facts: Facts, becomes: Facts): boolean {
+  if (isIcmp(facts) && becomes.family !== facts.family) return false;
   return isIcmp(becomes) && (!isIcmp(facts) || !becomes.target.equals(facts.target)) && !isSameMessage(facts, becomes);
 }
 
@@ -69,6 +70,7 @@ function isIcmp({ family, protocol }: Facts): boolean {
 
 function checkSent(sent: Buffer, facts: Facts, packet: Buffer, becomes: Facts): string | undefined {
   if (answers(facts, becomes)) return checkAnswer(sent, facts, packet, becomes);
+  if (isIcmp(facts) && becomes.family !== facts.family) return checkCrossedMessage(packet, becomes);
   if (facts.ttl <= 1) return 'sent on although its TTL is over';
   const target = becomes.target.toString('hex');
   if (realServers.has(target) && isTunnel(facts, becomes)) return checkTunnel(sent, facts, packet, becomes);
@@ -133,8 +135,9 @@ function checkTunnel(sent: Buffer, facts: Facts, packet: Buffer, becomes: Facts)
 type Range = readonly [from: number, to: number];
 
 function checkForwarded(sent: Buffer, facts: Facts, packet: Buffer, becomes: Facts): string | undefined {
-  if (becomes.family !== facts.family || becomes.protocol !== facts.protocol) return 'another protocol leaves';
+  if (becomes.protocol !== facts.protocol) return 'another protocol leaves';
   if (becomes.ttl !== facts.ttl - 1) return 'the TTL';
+  if (becomes.family !== facts.family) return checkCrossed(sent, facts, packet, becomes);
   const [inside, original] = [packet.subarray(becomes.l3), sent.subarray(facts.l3)];
   const { ttl, checksum, source, target } = fields[facts.family];
   const mayDiffer: Range[] = [[ttl, ttl + 1], checksum, source, target];
@@ -144,6 +147,25 @@ function checkForwarded(sent: Buffer, facts: Facts, packet: Buffer, becomes: Fac
   if (headerResidue(packet, becomes) !== headerResidue(sent, facts)) return 'the header checksum';
   if (transportResidue(packet, becomes) !== transportResidue(sent, facts)) return 'the layer 4 checksum';
   return isIcmp(facts) ? undefined : checkEnds(facts, becomes);
+}
+
+/** By fullnat to the other family: behind another header the same but for ports and checksum. */
+function checkCrossed(sent: Buffer, facts: Facts, packet: Buffer, becomes: Facts): string | undefined {
+  if (facts.fragment !== 'none' || becomes.fragment !== 'none') return 'a fragment changes its family';
+  if (headerResidue(packet, becomes) !== 0) return 'the header checksum in the other family';
+  const [inside, original] = [packet.subarray(becomes.l4, becomes.end), sent.subarray(facts.l4, facts.end)];
+  if (!sameBut(inside, original, inTransport(facts, 0))) return 'other bytes leave in the other family';
+  const [before, after] = [transportResidue(sent, facts), transportResidue(packet, becomes)];
+  if (after !== (becomes.family === 6 ? (before ?? 0) : before)) return 'the layer 4 checksum in the other family';
+  return checkEnds(facts, becomes);
+}
+
+/** A message in the words of the other family, from whom its receiver sent to. */
+function checkCrossedMessage(packet: Buffer, becomes: Facts): string | undefined {
+  if (headerResidue(packet, becomes) !== 0) return "a translated message's header checksum";
+  if (transportResidue(packet, becomes) !== 0) return "a translated message's checksum";
+  const from = becomes.source.toString('hex');
+  return vips.has(from) || locals.has(from) ? undefined : `a translated message from ${from}`;
 }
 
 /** Ports and checksum. */

@@ -35,20 +35,23 @@ function servicesOf(family: Family): readonly Service[] {
   const { vip, rip, local, mask } = families[family];
   const to = (number: number, method: Method, port: number, more = {}): Service['destinations'][number] =>
     destination(number, method, { rip: parseAddress(rip(number)), port, ...more });
-  const servers = (method: Method): Service['destinations'] =>
-    [1, 2, 3].map((number) => to(number, method, isTranslated(method) ? realPort : ports[method]));
+  const other = families[family === 4 ? 6 : 4];
+  const abroad = destination(4, 'fullnat', { rip: parseAddress(other.rip(4)), port: realPort });
+  const servers = (method: Method): Service['destinations'] => [
+    ...[1, 2, 3].map((number) => to(number, method, isTranslated(method) ? realPort : ports[method])),
+    ...(method === 'fullnat' ? [abroad] : []),
+  ];
   const own = (port: number, facts: Partial<Service>, protocol: Protocol = 'tcp'): Service => ({
     ...service({ vip, port, protocol }),
     ...facts,
   });
   const sameProtocols = (make: (protocol: Protocol) => Service): readonly Service[] => protocols.map(make);
-  const other = families[family === 4 ? 6 : 4];
   return [
     ...methods.flatMap((method) =>
       sameProtocols((protocol) =>
         service({
           ...{ vip, protocol, port: ports[method], destinations: servers(method) },
-          localAddresses: method === 'fullnat' ? [local] : [],
+          localAddresses: method === 'fullnat' ? [local, other.local] : [],
         }),
       ),
     ),
@@ -67,8 +70,8 @@ function servicesOf(family: Family): readonly Service[] {
     ...tunnels.flatMap((tunnel, index) =>
       (['tcp', 'udp'] as const).map((protocol) => {
         const port = tunnelPort + index;
-        const abroad = destination(4, 'tunnel', { rip: parseAddress(other.rip(4)), port, tunnel });
-        return own(port, { destinations: [to(1, 'tunnel', port, { tunnel }), abroad] }, protocol);
+        const there = destination(4, 'tunnel', { rip: parseAddress(other.rip(4)), port, tunnel });
+        return own(port, { destinations: [to(1, 'tunnel', port, { tunnel }), there] }, protocol);
       }),
     ),
     own(ike, { destinations: [to(2, 'masq', ike)] }, 'udp'),
