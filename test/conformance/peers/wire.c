@@ -19,6 +19,8 @@
 
 #define ROUNDS 3
 #define LOST_MS 500
+#define AWAIT_MS 20
+#define AWAIT_TRIES 500
 
 int arrival_count;
 struct frame *arrivals[MAX_ARRIVALS];
@@ -29,8 +31,9 @@ static unsigned int client_index, server_index;
 static const uint8_t client_mac[6] = {2, 0, 0, 0, 0, 0xc0};
 static const uint8_t client_side_mac[6] = {2, 0, 0, 0, 0, 0xd0};
 static const uint8_t server_side_mac[6] = {2, 0, 0, 0, 0, 0xd1};
-/** d0's address, which it answers for as long as it is up. */
-static const uint8_t director_address[4] = {10, 0, 0, 254};
+/** d0's and d1's addresses, which they answer for as long as they are up. */
+static const uint8_t client_side_address[4] = {10, 0, 0, 254};
+static const uint8_t server_side_address[4] = {10, 1, 0, 254};
 
 static void fail(const char *what)
 {
@@ -62,6 +65,8 @@ static unsigned int bring_up(int any, const char *device)
 	return if_nametoindex(device);
 }
 
+static void await_director(int peer);
+
 /** On one CPU: what a frame sets off is then worked on in the order of the frames. */
 void open_wire(const char *client_device, const char *server_device)
 {
@@ -80,6 +85,8 @@ void open_wire(const char *client_device, const char *server_device)
 	setsockopt(wire, SOL_PACKET, PACKET_IGNORE_OUTGOING, &on, sizeof(on));
 	setsockopt(wire, SOL_PACKET, PACKET_AUXDATA, &on, sizeof(on));
 	setsockopt(wire, SOL_SOCKET, SO_RCVBUFFORCE, &room, sizeof(room));
+	await_director(CLIENT);
+	await_director(1);
 }
 
 const uint8_t *mac_of(int peer)
@@ -130,17 +137,17 @@ void transmit(const struct frame *frame, int sender)
 	put(frame->bytes, frame->length, sender == CLIENT ? client_index : server_index);
 }
 
-/** Asks who has d0's address, as RFC 5227's probe does: an answer, and no trace in the director's tables. */
-static void ask(const uint8_t *answer_to)
+/** Asks who has the director's address on a peer's side, as RFC 5227's probe does: an answer, and no trace in the director's tables. */
+static void ask(int peer, const uint8_t *answer_to)
 {
 	uint8_t probe[42] = {0};
 
-	memcpy(probe, client_side_mac, 6);
+	memcpy(probe, director_mac(peer), 6);
 	memcpy(probe + 6, answer_to, 6);
 	memcpy(probe + 12, "\x08\x06\0\1\x08\0\6\4\0\1", 10);
 	memcpy(probe + 22, answer_to, 6);
-	memcpy(probe + 38, director_address, 4);
-	put(probe, sizeof(probe), client_index);
+	memcpy(probe + 38, peer == CLIENT ? client_side_address : server_side_address, 4);
+	put(probe, sizeof(probe), peer == CLIENT ? client_index : server_index);
 }
 
 /** ARP, and what IPv6 says to groups by itself. */
@@ -208,6 +215,21 @@ static bool take_in(const uint8_t *answer_to)
 	return is_answered;
 }
 
+/** An interface that has just come up drops what it is to send until the kernel has put a queue there: a second, sometimes. */
+static void await_director(int peer)
+{
+	static const uint8_t answer_to[6] = {2, 0xfd};
+	struct pollfd arriving = {.fd = wire, .events = POLLIN};
+	int tries;
+
+	for (tries = 0; tries < AWAIT_TRIES; tries++) {
+		ask(peer, answer_to);
+		if (poll(&arriving, 1, AWAIT_MS) > 0 && take_in(answer_to))
+			break;
+	}
+	arrival_count = 0;
+}
+
 /**
  * A question to the director passes every queue behind the frames that were sent; several in turn pass more queues than a
  * frame does on its way from one peer to the other.
@@ -221,7 +243,7 @@ void settle(void)
 	for (round = 0; round < ROUNDS; round++) {
 		if (++answer_to[5] == 0)
 			answer_to[4]++;
-		ask(answer_to);
+		ask(CLIENT, answer_to);
 		while (!take_in(answer_to)) {
 			if (poll(&arriving, 1, LOST_MS) == 0)
 				return;
