@@ -117,6 +117,17 @@ describe.each(ways)('$name', ({ own, rip }) => {
     if (end.sum !== undefined) expect(end.sum.lost_percent).toBeLessThan(5);
   });
 
+  test.each(['on', 'off'])(
+    'datagrams that leave in one piece and are cut later, with tx %s on the director',
+    async (tx) => {
+      await offload(network.director, 'tx', tx);
+      const before = await wrongSums();
+      expect(await network.client.run('perl', '-e', segments, own)).toBe('100');
+      expect(await wrongSums()).toEqual(before);
+      await offload(network.director, 'tx', 'on');
+    },
+  );
+
   test('a port that is closed at the real server is refused to the client', async () => {
     const at = ['-u', `${inUrl(own)}:9`];
     await network.director.run(ipvsadm, '-A', ...at);
@@ -154,6 +165,28 @@ describe.each(ways)('$name', ({ own, rip }) => {
     return await network.client.run('sh', '-c', `curl -gsS --max-time 20 http://${inUrl(own)}/${path} ${then}`);
   }
 });
+
+/** Ten times ten datagrams of 1000 bytes by UDP_SEGMENT; how many answers come. */
+const segments = `
+  use Socket qw(:all);
+  my ($failure, $to) = getaddrinfo($ARGV[0], 7, {socktype => SOCK_DGRAM, flags => AI_NUMERICHOST});
+  die $failure if $failure;
+  socket(my $wire, $to->{family}, SOCK_DGRAM, 0) or die $!;
+  connect($wire, $to->{addr}) or die $!;
+  my $answers = 0;
+  my $take = sub {
+    my $readable = '';
+    vec($readable, fileno($wire), 1) = 1;
+    return select($readable, undef, undef, 2) && defined recv($wire, my $answer, 65536, 0);
+  };
+  send($wire, 'first', 0) and $take->() or die 'no answer';
+  setsockopt($wire, IPPROTO_UDP, 103, pack('i', 1000)) or die $!;
+  for (1 .. 10) {
+    send($wire, 'x' x 10000, 0) or die $!;
+    for (1 .. 10) { $answers++ if $take->() }
+  }
+  print $answers;
+`;
 
 interface Iperf {
   readonly end: {

@@ -4,7 +4,7 @@ import { formatTrace } from '../../src/cli/fairlead/trace.ts';
 import { tracePacket } from '../../src/dataplane/trace.ts';
 import { parseAddress } from '../../src/model/address.ts';
 import { takeCensus } from '../invariants.ts';
-import { build, checksumErrors, flag, parse, protocol } from '../packets.ts';
+import { build, checksumErrors, flag, fragment, parse, protocol, reassemble } from '../packets.ts';
 import * as stages from './stage.ts';
 
 const { openStage, ripMac, service, six } = stages;
@@ -61,6 +61,7 @@ afterAll(() => stage?.[Symbol.dispose]());
 interface Change {
   readonly flags?: number;
   readonly ttl?: number;
+  readonly id?: number;
   readonly dontFragment?: boolean;
   readonly payload?: Buffer;
 }
@@ -105,6 +106,24 @@ describe.each(ways)('$name', ({ inner, outer, wrap, tooBig, answerOf }) => {
       expect(parse(packet).ip.inner).toMatchObject({ flags: ack, ttl: 63 });
       expect(takeCensus(stage.maps)).toEqual({ connections: 1, replies: 0, violations: [] });
     });
+  });
+
+  test.each(['xdp', 'tc'] as const)('at %s fragments go each into a tunnel of its own', (hook) => {
+    const whole = request(inner, { payload: Buffer.alloc(3000, 'x'), id: hook === 'xdp' ? 1 : 2 });
+    stage.walk(request(inner, {}));
+    const parts = fragment(whole, 1400, hook === 'xdp' ? 1 : 2).map((frame) => {
+      const { verdict, packet } = stage[hook](frame);
+      expect(verdict).toBe('redirect');
+      expect(checksumErrors(packet)).toEqual([]);
+      expect(parse(packet).ip).toMatchObject({ source: outer.dip, destination: outer.rip(1) });
+      return Buffer.concat([frame.subarray(0, 14), packet.subarray(14 + wrap.header)]);
+    });
+    expect(parts.length).toBe(3);
+    expect(parse(reassemble(parts)).ip.payload).toEqual(parse(whole).ip.payload);
+    const [, early = Buffer.alloc(0)] = fragment(request(inner, { payload: Buffer.alloc(3000), id: 3 }), 1400, 3);
+    if (hook === 'tc') for (let count = 0; count < 64; count++) expect(stage.tc(early).verdict).toBe('redirect');
+    expect(stage[hook](early).verdict).toBe(hook === 'tc' ? 'drop' : 'pass');
+    expect(stage.news()).toEqual(hook === 'tc' ? { 'fragment-early': 1 } : { 'to-tc': 1 });
   });
 
   test('a packet too large is answered in its own family', () => {
