@@ -33,6 +33,11 @@ export function toDesiredService({
   return { ...service, destinations: destinations.map(toDestination) };
 }
 
-export function toDestination({ checks: _checks, notify: _notify, ...destination }: DeclaredDestination): Destination {
+export function toDestination({
+  checks: _checks,
+  onFailure: _onFailure,
+  notify: _notify,
+  ...destination
+}: DeclaredDestination): Destination {
   return destination;
 }

@@ -45,7 +45,7 @@ function effectiveService(service: DeclaredService, isLost: boolean, circumstanc
   const present = service.destinations.flatMap((declared): readonly Ramping[] => {
     const subject = destinationSubject(service.identity, declared);
     const { isUp, isRemoved, weight } = circumstances.standing(subject);
-    if (isRemoved || (!isUp && service.onFailure === 'remove')) return [];
+    if (isRemoved || (!isUp && declared.onFailure === 'remove')) return [];
     const destination: Destination = { ...toDestination(declared), weight: isUp && !isReplaced ? weight : 0 };
     const activeConnections = circumstances.activeConnections(subject);
     return [{ destination, activeConnections, share: isUp ? circumstances.share(subject) : undefined }];

@@ -23,7 +23,7 @@ export interface Declared {
 export interface DeclaredService extends Omit<Service, 'destinations'> {
   readonly destinations: readonly DeclaredDestination[];
   readonly onRemove: OnRemove;
-  /** What a destination that is down becomes: one that takes no new connections, or none. */
+  /** What destinations that are down become: such as take no new connections, or none. */
   readonly onFailure: OnFailure;
   readonly quorum: Quorum;
   /** Takes the place of all destinations while the quorum is lost. */
@@ -35,6 +35,8 @@ export interface DeclaredService extends Omit<Service, 'destinations'> {
 
 export interface DeclaredDestination extends Destination {
   readonly checks: readonly Check[];
+  /** What it becomes when it is down: by default as its service says. */
+  readonly onFailure: OnFailure;
   /** Of this destination alone. */
   readonly notify: Pick<Notify, 'up' | 'down'>;
 }

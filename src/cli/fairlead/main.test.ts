@@ -1,4 +1,6 @@
 // fairlead's own answers: its version, and what it says of a command line that it can't read.
+import { readFileSync } from 'node:fs';
+import { fileURLToPath } from 'node:url';
 import { expect, test } from 'vitest';
 import { run } from './main.ts';
 import { version } from './version.ts';
@@ -41,3 +43,32 @@ test.each([
   expect({ status, stdout }).toEqual({ status: 2, stdout: '' });
   expect(stderr).toContain(message);
 });
+
+const fixture = (name: string): string => fileURLToPath(new URL(`../../../test/fixtures/${name}`, import.meta.url));
+
+test('import keepalived writes a configuration, and beside it what it could not carry over', async () => {
+  const { status, stdout, stderr } = await fairlead('import', 'keepalived', fixture('keepalived/classic.conf'));
+  expect(status).toBe(0);
+  expect(stdout).toBe(readFileSync(fixture('keepalived/classic.yaml'), 'utf8'));
+  expect(stderr).toContain('classic.conf:9: static_routes: addresses, routes and rules stay with keepalived\n');
+});
+
+test('import ipvsadm takes what ipvsadm -S wrote, and tells lines that are none of it', async () => {
+  const { status, stdout, stderr } = await fairlead('import', 'ipvsadm', fixture('ipvsadm/saved.txt'));
+  expect({ status, stdout }).toEqual({ status: 0, stdout: readFileSync(fixture('ipvsadm/saved.yaml'), 'utf8') });
+  expect(
+    stderr.replaceAll(fixture('ipvsadm/'), ''),
+  ).toBe(`saved.txt:9: -a -t 192.0.2.10:80 -r 10.1.0.1:8080 -m -w 1: Destination already exists
+saved.txt:10: -L -n: it is no part of a table
+saved.txt:11: -A -t 192.0.2.11:80 -s wlx: Scheduler or persistence engine not found
+`);
+});
+
+test.each([['check'], ['plan'], ['apply'], ['import', 'ipvsadm'], ['import', 'keepalived']])(
+  '%s %s of a file that is not there fails',
+  async (...words) => {
+    const { status, stdout, stderr } = await fairlead(...words, '/no/such/file');
+    expect({ status, stdout }).toEqual({ status: 1, stdout: '' });
+    expect(stderr).toContain('/no/such/file: ENOENT');
+  },
+);

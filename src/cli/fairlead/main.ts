@@ -96,6 +96,7 @@ function describe(io: Io, finish: (status: number) => void): Command {
       },
     );
   addConfigCommands(program, io, finish);
+  addImportCommands(program, io);
   addMarkCommands(program, io);
   program
     .command('settings')
@@ -162,6 +163,30 @@ function addConfigCommands(program: Command, io: Io, finish: (status: number) =>
       const { applyFile } = await import('./config/apply.ts');
       applyFile(io, file, options);
     });
+}
+
+function addImportCommands(program: Command, io: Io): void {
+  const commands = program
+    .command('import')
+    .description(
+      "another program's configuration as YAML on stdout; what it could not carry over is on stderr, by line",
+    );
+  commands
+    .command('ipvsadm')
+    .description("what 'ipvsadm -S' or 'ipvsadm -S -n' wrote")
+    .argument('<file>', '- is standard input')
+    .action(async (file: string) => (await import('./config/import.ts')).importIpvsadmFile(io, file));
+  commands
+    .command('keepalived')
+    .description('what a keepalived.conf says of LVS: virtual servers, real servers and their checkers')
+    .argument('<file>', '- is standard input')
+    .option(
+      '-i, --config-id <name>',
+      "what lines that begin with @ are for, as keepalived's; by default this host's name",
+    )
+    .action(async (file: string, { configId }: { configId?: string }) =>
+      (await import('./config/import.ts')).importKeepalivedFile(io, file, configId),
+    );
 }
 
 interface PlanOptions {

@@ -196,6 +196,7 @@ function resolveDestinations(
           written.checks === undefined
             ? checks
             : resolveChecks(written.checks, said.check, [...at, 'checks'], problems),
+        onFailure: written.on_failure ?? said.on_failure ?? 'remove',
         notify: resolveNotify(written.notify),
       },
     ];

@@ -66,12 +66,17 @@ const forwarding = {
   tunnel: tunnel.optional(),
 };
 
+const onFailure = choice(onFailures).meta({
+  description: 'what becomes of a destination that is down; remove by default',
+});
+
 const destinationObject = z
   .strictObject({
     rip: realEndpoint,
     port: anyPort.optional(),
     ...forwarding,
     checks: checks.optional(),
+    on_failure: onFailure.optional(),
     notify: z.strictObject(notifyOne).optional(),
   })
   .meta({ id: 'destination' });
@@ -111,7 +116,7 @@ const common = {
   persistence: persistence.optional(),
   ...forwarding,
   checks: checks.optional(),
-  on_failure: choice(onFailures).optional().meta({ description: 'what becomes of a destination that is down' }),
+  on_failure: onFailure.optional(),
   on_remove: choice(onRemoves)
     .optional()
     .meta({ description: 'what becomes of the connections of a destination that goes; keep by default, as in IPVS' }),
