@@ -118,6 +118,8 @@ test.each([
   ['::', false],
   ['ff02::1', false],
   ['fe80::1', false],
+  ['::ffff:10.1.0.1', false],
+  ['::10.1.0.1', true],
 ])('%s can be a real server: %s', (text, expected) => {
   expect(isUnicast(parseAddress(text))).toBe(expected);
 });

@@ -54,7 +54,7 @@ export function compareAddresses(one: Address, other: Address): number {
 
 /**
  * The kernel's inet_addr_type and ipv6_addr_type, as far as the address alone decides: neither "this network" (0/8, ::),
- * nor multicast, nor the limited broadcast, nor link-local IPv6.
+ * nor multicast, nor the limited broadcast, nor of IPv6 link-local and IPv4-mapped ones.
  */
 export function isUnicast(address: Address): boolean {
   const [first = 0, second = 0] = address.bytes;
@@ -62,7 +62,8 @@ export function isUnicast(address: Address): boolean {
     return first !== 0 && !(first >= 224 && first < 240) && !address.bytes.every((byte) => byte === 255);
   }
   const isLinkLocal = first === 0xfe && (second & 0xc0) === 0x80;
-  return first !== 0xff && !isLinkLocal && !address.bytes.every((byte) => byte === 0);
+  const isMapped = address.bytes.slice(0, 12).every((byte, at) => byte === (at < 10 ? 0 : 0xff));
+  return first !== 0xff && !isLinkLocal && !isMapped && !address.bytes.every((byte) => byte === 0);
 }
 
 /**

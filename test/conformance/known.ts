@@ -9,6 +9,11 @@ export interface Known {
 const onPurpose: readonly Known[] = [
   { scenarios: ['cli/help'], because: 'the help names what Fairlead adds' },
   { scenarios: ['cli/restore-errors'], because: '-R restores all lines or none, and says which line is wrong' },
+  {
+    scenarios: ['cli/scheduler-flags'],
+    because: 'flag-3 of sh is shown and saved by its name; `-b ,` crashes ipvsadm',
+  },
+  { scenarios: ['cli/schedulers'], because: "Debian's kernel has no twos" },
   { scenarios: ['cli/thresholds'], because: '-S saves thresholds' },
   {
     scenarios: ['life/empty-table'],
@@ -43,10 +48,6 @@ const onPurpose: readonly Known[] = [
   {
     scenarios: ['packets/bad-header-checksum'],
     because: "an IP header's checksum is not looked at: a wrong one is forwarded as wrong, and its receiver drops it",
-  },
-  {
-    scenarios: ['packets/congestion'],
-    because: "a tunnel's header repeats congestion experienced (RFC 6040), IPVS's says ECT(0)",
   },
   { scenarios: ['packets/ip-options-recorded'], because: 'a route that is recorded is passed on as it is' },
 ];

@@ -3,6 +3,7 @@ import { fileURLToPath } from 'node:url';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { addServices, fairlead, inUrl, type Network, openNetwork } from './network.ts';
 import { digest } from './programs/bytes.mjs';
+import { startTalker } from './talk.ts';
 import { runWrk } from './wrk.ts';
 
 const bytesProgram = fileURLToPath(new URL('programs/bytes.mjs', import.meta.url));
@@ -24,6 +25,7 @@ describe.each(all)('%s over IPv%s carries', (method, family) => {
       { protocol: 'tcp', port: 80 },
       { protocol: 'tcp', port: 53 },
       { protocol: 'udp', port: 53 },
+      { protocol: 'udp', port: 7 },
       // What iperf3 measures runs beside a connection that says what: both must come to the same real server.
       { protocol: 'tcp', port: 5201, realServers: one },
       { protocol: 'udp', port: 5201, realServers: one },
@@ -75,6 +77,20 @@ describe.each(all)('%s over IPv%s carries', (method, family) => {
     expect(answers.sort()).toEqual(['"rs1"', '"rs2"', '"rs3"']);
   });
 
+  // A tunnel has no room for fragments that are as large as the client's network takes.
+  test.skipIf(method === 'tunnel')('datagrams of 8 kB, which come and go in fragments', async () => {
+    const talker = await startTalker(network);
+    for (let client = 0; client < 3; client++) {
+      const talk = await talker.open('udp');
+      for (let question = 0; question < 3; question++) expect(await talk.ask({ size: 8192 })).toMatch(/^rs/);
+    }
+  });
+
+  test.each([56, 8000])('an echo of %i bytes from the VIP itself', async (size) => {
+    const words = ['-n', '-q', '-c', '3', '-i', '0.01', '-W', '5', '-s', String(size)];
+    expect(await network.client.run('ping', ...words, network.vip)).toContain('3 received');
+  });
+
   test('a large file to the client, whole', async () => {
     const download = `curl -gsS --max-time 60 ${url()}bytes/${fileSize} | sha256sum`;
     expect((await network.client.run('sh', '-c', download)).split(' ')[0]).toBe(digestOfFile);
@@ -90,6 +106,28 @@ describe.each(all)('%s over IPv%s carries', (method, family) => {
     const dropped = Object.entries(status.reasons).filter(([, count]) => count > 0);
     // A client learns that a tunnel takes less than its own network by sending too much.
     expect(dropped.map(([reason]) => reason)).toEqual(method === 'tunnel' ? ['too-big'] : []);
+  });
+
+  test('traceroute sees the VIP where it ends, and by a service one hop before the real server', async () => {
+    const hops = async (...words: readonly string[]): Promise<readonly string[]> => {
+      const report = await network.client.run(
+        'traceroute',
+        '-n',
+        '-q',
+        '1',
+        '-w',
+        '5',
+        '-m',
+        '4',
+        ...words,
+        network.vip,
+      );
+      return report.split('\n').flatMap((line) => /^ *\d+ +(\S+)/.exec(line)?.[1] ?? []);
+    };
+    expect(await hops()).toEqual([network.vip]);
+    expect(await hops('-I')).toEqual([network.vip]);
+    expect(await hops('-T', '-p', '80')).toEqual([network.vip, network.vip]);
+    expect(await hops('-U', '-p', '53')).toEqual([network.vip, network.vip]);
   });
 
   async function startDns(realServer: Network['realServers'][number]): Promise<void> {

@@ -245,7 +245,7 @@ async function takeNetmask(draft: Draft, text: string, host: Host): Promise<void
     return;
   }
   const mask = await readHost(text, host);
-  if (mask === undefined) refuse('illegal virtual server persistent mask specified');
+  if (mask?.family !== 4) refuse('illegal virtual server persistent mask specified');
   draft.netmask = mask;
 }
 

@@ -169,6 +169,7 @@ describe('in a namespace without a data plane', () => {
     ['-D -t 10.0.0.100:80', 'No such service', 255],
     ['-a -t 10.0.0.100:80 -r 10.1.0.1', 'Service not defined', 255],
     ['-A -t 10.0.0.100:80 -s nosuch', 'Scheduler or persistence engine not found', 255],
+    ['-A -t 10.0.0.100:80 -p -M ::', 'illegal virtual server persistent mask specified', 2],
     ['--add-laddr -z 10.0.0.5 -t 10.0.0.100:80', 'Service not defined', 255],
     ['--get-laddr -t 10.0.0.100:80', 'No such service', 255],
   ])('`%s` fails and makes nothing', async (line, message, status) => {

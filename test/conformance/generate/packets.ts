@@ -1,5 +1,5 @@
 // Random packets to a service and back: every field that has no meaning for it must pass untouched. What differs on purpose is
-// left out: recorded routes, congestion experienced in tunnels, fragments whose datagram never becomes whole.
+// left out: recorded routes, fragments whose datagram never becomes whole.
 import type { Random } from '../../random.ts';
 
 const PACKETS = 40;
@@ -54,9 +54,9 @@ function packetOf(random: Random, scene: Scene): string {
   return `c ${ip} ${client} ${random.pick(vips)}${rest} ${port} ${service}${transport(random, isTcp)}`;
 }
 
-function header(random: Random, { family, method }: Scene): string {
+function header(random: Random, { family }: Scene): string {
   const lifetime = random.maybe(2, () => ` ${family === 4 ? 'ttl' : 'hlim'} ${random.pick([1, 2, 3, 64, 128, 255])}`);
-  const service = random.below(256) & (method === '-i' ? 254 : 255);
+  const service = random.below(256);
   if (family === 6)
     return [
       lifetime,

@@ -128,12 +128,12 @@ static void print_tcp(struct span span, const struct carrier *carrier)
 	print_payload(skip(span, header < 20 ? 20 : header));
 }
 
-/** What stands in a tunnel's UDP checksum that the kernel leaves to a device, and veth to the receiver: the pseudo header's sum. */
-static bool is_left_to_a_device(struct span span, const struct carrier *carrier)
+/** What stands in a checksum that the kernel leaves to a device, and veth to the receiver: the pseudo header's sum. */
+static bool is_left_to_a_device(struct span span, int protocol, size_t at, const struct carrier *carrier)
 {
-	uint32_t sum = pseudo_header(&carrier->source, &carrier->destination, UDP, span.length);
+	uint32_t sum = pseudo_header(&carrier->source, &carrier->destination, protocol, span.length);
 
-	return get16(span.bytes + 6) == (uint16_t)~fold(sum);
+	return get16(span.bytes + at) == (uint16_t)~fold(sum);
 }
 
 /** Generic UDP encapsulation; the source port is a hash of the flow, and a checksum with it. */
@@ -145,9 +145,9 @@ static void print_gue(struct span span, const struct carrier *carrier)
 	struct carrier below = {.is_tunnel = true};
 
 	printf(" | gue ~ > %u len %u sum %s", get16(span.bytes + 2), get16(span.bytes + 4),
-	       sum == 0								    ? "0"
-	       : is_right(span, UDP, carrier) || is_left_to_a_device(span, carrier) ? "right"
-										    : "WRONG");
+	       sum == 0									    ? "0"
+	       : is_right(span, UDP, carrier) || is_left_to_a_device(span, UDP, 6, carrier) ? "right"
+											    : "WRONG");
 	if (header == 0 || header > inner.length) {
 		print_payload(inner);
 		return;
@@ -206,21 +206,24 @@ static bool quotes_a_packet(int protocol, int type)
 
 static void print_icmp(struct span span, int protocol, const struct carrier *carrier)
 {
-	uint32_t sum =
-		protocol == ICMP6 ? pseudo_header(&carrier->source, &carrier->destination, ICMP6, span.length) : 0;
+	bool is_six = protocol == ICMP6;
 
 	if (span.length < 8) {
 		printf(" | icmp");
 		print_payload(span);
 		return;
 	}
-	printf(" | %s %u %u rest 0x%08x", protocol == ICMP6 ? "icmp6" : "icmp", span.bytes[0], span.bytes[1],
+	printf(" | %s %u %u rest 0x%08x", is_six ? "icmp6" : "icmp", span.bytes[0], span.bytes[1],
 	       get32(span.bytes + 4));
-	if (!carrier->is_cut)
-		printf(" sum %s", fold(add_words(sum, span.bytes, span.length)) == 0 ? "right" : "WRONG");
+	if (!carrier->is_cut && is_six)
+		printf(" sum %s", is_right(span, ICMP6, carrier) || is_left_to_a_device(span, ICMP6, 2, carrier)
+					  ? "right"
+					  : "WRONG");
+	else if (!carrier->is_cut)
+		printf(" sum %s", fold(add_words(0, span.bytes, span.length)) == 0 ? "right" : "WRONG");
 	if (quotes_a_packet(protocol, span.bytes[0])) {
 		printf(" quotes %zu:", span.length - 8);
-		print_network(skip(span, 8), protocol == ICMP6 ? 6 : 4);
+		print_network(skip(span, 8), is_six ? 6 : 4);
 	} else {
 		print_payload(skip(span, 8));
 	}
