@@ -127,7 +127,7 @@ describe.each(all)('%s over IPv%s carries', (method, family) => {
     expect(await hops()).toEqual([network.vip]);
     expect(await hops('-I')).toEqual([network.vip]);
     expect(await hops('-T', '-p', '80')).toEqual([network.vip, network.vip]);
-    expect(await hops('-U', '-p', '53')).toEqual([network.vip, network.vip]);
+    expect(await hops('-U', '-p', '7')).toEqual([network.vip, network.vip]);
   });
 
   async function startDns(realServer: Network['realServers'][number]): Promise<void> {
