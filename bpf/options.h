@@ -17,7 +17,13 @@ enum ip_option {
 	OPTION_TIMESTAMP = 68,
 	OPTION_LOOSE_ROUTE = 131,
 	OPTION_STRICT_ROUTE = 137,
+	OPTION_ROUTER_ALERT = 148,
 	OPTION_SIX_MUST_BE_KNOWN = 0xc0, /* bits: what does not know it may not skip it (RFC 8200, 4.2) */
+};
+
+enum timestamp_flag {
+	TIMESTAMP_WITH_ADDRESS = 1,
+	TIMESTAMP_OF_ADDRESS = 3, /* that the sender has put there */
 };
 
 struct ip_option_head {
@@ -25,18 +31,48 @@ struct ip_option_head {
 	__u8 length;
 };
 
-/* As ip_options_compile: the pointers of those two begin behind their heads. */
+/* Behind the head of these two: where the next router would write, and of a timestamp who has written and who could not. */
+struct record {
+	__u8 pointer;
+	__u8 flags;
+};
+
+static __always_inline bool has_address_and_time(__u8 kind, __u8 flag)
+{
+	return kind == OPTION_TIMESTAMP && (flag == TIMESTAMP_WITH_ADDRESS || flag == TIMESTAMP_OF_ADDRESS);
+}
+
+/* As ip_options_compile: there is room for what a router would write, or none at all. */
+static __always_inline bool is_sound_record(const struct ip_option_head *option, const struct record *record)
+{
+	bool is_route = option->kind == OPTION_RECORD_ROUTE;
+	__u8 flag = record->flags & 0xf;
+
+	if (record->pointer < (is_route ? 4 : 5))
+		return false;
+	if (record->pointer <= option->length)
+		return record->pointer + (has_address_and_time(option->kind, flag) ? 7 : 3) <= option->length;
+	return is_route || flag == TIMESTAMP_OF_ADDRESS || record->flags >> 4 < 15;
+}
+
 static __always_inline bool is_sound_four(void *ctx, bool is_xdp, __u32 at, const struct ip_option_head *option)
 {
-	__u32 least = option->kind == OPTION_RECORD_ROUTE ? 4 : 5;
-	__u8 pointer;
+	struct record record;
 
-	if (option->kind == OPTION_LOOSE_ROUTE || option->kind == OPTION_STRICT_ROUTE)
+	switch (option->kind) {
+	case OPTION_LOOSE_ROUTE:
+	case OPTION_STRICT_ROUTE:
 		return false;
-	if (option->kind != OPTION_RECORD_ROUTE && option->kind != OPTION_TIMESTAMP)
+	case OPTION_ROUTER_ALERT:
+		return option->length >= 4;
+	case OPTION_RECORD_ROUTE:
+	case OPTION_TIMESTAMP:
+		return option->length >= (option->kind == OPTION_TIMESTAMP ? 4 : 3) &&
+		       !load_bytes(ctx, is_xdp, at + sizeof(*option), &record, sizeof(record)) &&
+		       is_sound_record(option, &record);
+	default:
 		return true;
-	return option->length >= least - 1 && !load_bytes(ctx, is_xdp, at + 2, &pointer, sizeof(pointer)) &&
-	       pointer >= least;
+	}
 }
 
 static __always_inline bool are_forwardable(void *ctx, bool is_xdp, enum family family, __u32 at, __u32 length)

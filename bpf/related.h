@@ -260,9 +260,10 @@ static __always_inline enum verdict send_related(struct __sk_buff *skb, enum fam
 	enum reason reason;
 
 	find_way(skb, HOOK_TC, family, walk, destination);
-	count_packet(walk->destination, walk->is_reply, walk->packet.length);
-	/* Nobody is told about an ICMP error (RFC 1122, 3.2.2). */
 	reason = obstacle(HOOK_TC, walk, tunnel_header(family));
+	if (!walk->is_reply || reason == REASON_NONE) /* as any other packet */
+		count_packet(walk->destination, walk->is_reply, walk->packet.length);
+	/* Nobody is told about an ICMP error (RFC 1122, 3.2.2). */
 	if (reason != REASON_NONE)
 		return drop(HOOK_TC, reason);
 	if (!take_tags_off(skb, &walk->packet))

@@ -70,9 +70,21 @@ function judgeOptions(options: Buffer): string | undefined {
     const length = options.readUInt8(at + 1);
     if (length < 2 || at + length > options.length) return "an option's length";
     if (kind === 131 || kind === 137) return 'source route';
+    if (kind === 148 && length < 4) return 'router alert cut';
+    if ((kind === 7 || kind === 68) && !hasRoom(options.subarray(at, at + length))) return 'a record that is not sound';
     at += length;
   }
   return undefined;
+}
+
+/** Of a recorded route or timestamp: for what the next router enters, or for none, and it may still say so. */
+function hasRoom(option: Buffer): boolean {
+  const [kind, length, pointer = 0, flags = 0] = option;
+  const isRoute = kind === 7;
+  if (option.length < (isRoute ? 3 : 4) || pointer < (isRoute ? 4 : 5)) return false;
+  const entry = isRoute || ![1, 3].includes(flags & 0xf) ? 4 : 8;
+  if (pointer <= (length ?? 0)) return pointer + entry - 1 <= (length ?? 0);
+  return isRoute || (flags & 0xf) === 3 || flags >> 4 < 15;
 }
 
 function judgeSix(frame: Buffer, l3: number, tags: number): Judgement {

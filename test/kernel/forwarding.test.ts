@@ -79,6 +79,7 @@ describe.each(['xdp', 'tc'] as const)('at %s', (hook) => {
     ['TCP', {}],
     ['UDP', { flags: undefined }],
     ['TCP with IP options', { options: Buffer.from([7, 7, 4, 0, 0, 0, 0, 0]) }],
+    ['TCP with a router alert and a full timestamp', { options: Buffer.from('94040000440809e000000000', 'hex') }],
     ['TCP with TCP options', { tcpOptions: Buffer.from([2, 4, 5, 0xb4, 1, 1, 1, 0]) }],
     ['a frame with padding behind the packet', { payload: undefined, padding: 6 }],
     ['a packet of an odd length', { payload: Buffer.from('odd') }],
@@ -178,6 +179,19 @@ describe.each(['xdp', 'tc'] as const)('at %s', (hook) => {
     ['that begins and ends a connection', () => request('masq', { flags: syn | rst })],
     ["from FTP's data port", () => request('masq', { sourcePort: 20 })],
     ['from a real server, of no connection', () => reply()],
+    ...(
+      [
+        ['a route laid down', '830704c000020100'],
+        ['a router alert that is too short', '94030000'],
+        ['a route that has no room for what remains of it', '0707060000000000'],
+        ['a timestamp without its flags', '4403050000000000'],
+        ['a timestamp that has no room for an address', '4408050100000000'],
+        ['a timestamp that too many could not enter', '440809f000000000'],
+      ] as const
+    ).map(([what, options]): [string, () => Buffer] => [
+      `that has ${what}`,
+      () => request('masq', { options: Buffer.from(options, 'hex') }),
+    ]),
   ])('a packet %s passes untouched', (_, make) => {
     const frame = make();
     const answer = stage[hook](frame);

@@ -59,7 +59,8 @@ function connection(random: Random, scene: Scene, port: number): string[] {
 }
 
 function said(random: Random, { protocol }: Scene): string {
-  return random.pick(protocol === 'tcp' ? segments : chunks);
+  if (protocol === 'tcp') return random.pick(segments);
+  return `${random.pick(chunks)}${random.maybe(4, () => ` ${random.pick(chunks)}`)}`;
 }
 
 /** `cS`: the client says SYN; `s`: the real server. */

@@ -17,16 +17,12 @@ for method in -m -g -i; do
   c ip $client $VIP ttl 1 icmp 3 3 quote ip $VIP $client ttl 60 tcp $port 30001 A
   c ip $client $VIP ttl 2 tos 0xc0 icmp 3 3 quote ip $VIP $client ttl 60 tcp $port 30001 A
   c ip $client $VIP opt 01010101 icmp 3 3 quote ip $VIP $client ttl 60 tcp $port 30001 A
-  c ip $client $VIP icmp 3 3 quote ip $client $VIP ttl 60 tcp 30001 $port A
-  c ip $client $VIP icmp 3 3 quote ip $client 10.1.0.1 ttl 60 tcp 30001 80 A
   c ip $client $VIP icmp 3 3 quote ip 10.1.0.1 $client ttl 60 tcp 80 30001 A
   error="ip 10.1.0.1 $client icmp 3 3 quote ip $client 10.1.0.1"
   r1 $error tcp 30001 80 A
   r1 $error sctp 30001 80 1 data
   r1 $error off 8 tcp 30001 80 A
   r1 $error opt 01010101 tcp 30001 80 A
-  r1 ip 10.1.0.1 10.0.0.254 icmp 3 3 quote ip $client 10.1.0.1 ttl 60 tcp 30001 80 A
-  r1 ip 10.1.0.1 $client icmp 3 3 quote ip $client $VIP ttl 60 tcp 30001 $port A
   r1 ip 10.1.0.1 $client ttl 1 icmp 3 3 quote ip $client 10.1.0.1 ttl 60 tcp 30001 80 A
 done
 settle
