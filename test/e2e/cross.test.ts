@@ -1,12 +1,12 @@
 // fullnat between families: IPv6 clients of IPv4 servers and the reverse, by real stacks, whoever computes the checksums.
 import { fileURLToPath } from 'node:url';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { inUrl, ipvsadm, type Network, openNetwork, restore, startServer, vip } from './network.ts';
+import { fairlead, inUrl, ipvsadm, type Network, openNetwork, restore, startServer, vip } from './network.ts';
 import { digest } from './programs/bytes.mjs';
 import { readCounter } from './snmp.ts';
 import { startTalker, type Talker } from './talk.ts';
 import { until } from './until.ts';
-import { offload } from './xdp.ts';
+import { offload, useXdp } from './xdp.ts';
 
 const bytesProgram = fileURLToPath(new URL('programs/bytes.mjs', import.meta.url));
 const fileSize = 3_000_000;
@@ -187,6 +187,22 @@ const segments = `
   }
   print $answers;
 `;
+
+test('behind XDP, which leaves them to TC, files are whole too', async () => {
+  await useXdp(network);
+  for (const { own } of ways) {
+    const script = `curl -gsS --max-time 20 http://${inUrl(own)}/bytes/${fileSize} | sha256sum`;
+    expect((await network.client.run('sh', '-c', script)).split(' ')[0]).toBe(digestOfFile);
+  }
+  const { events, reasons } = JSON.parse(await network.director.run(fairlead, 'status', '-o', 'json')) as Status;
+  expect(events['to-tc']).toBeGreaterThan(500);
+  expect(reasons['not-translatable'] ?? 0).toBe(0);
+});
+
+interface Status {
+  readonly events: Readonly<Record<string, number>>;
+  readonly reasons: Readonly<Record<string, number>>;
+}
 
 interface Iperf {
   readonly end: {
