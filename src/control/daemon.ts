@@ -4,6 +4,7 @@ import { ProbePaths } from '../dataplane/probe-paths.ts';
 import type { Health } from '../health/hysteresis.ts';
 import { Monitor } from '../health/monitor.ts';
 import { type Address, formatAddress } from '../model/address.ts';
+import type { CheckerKind } from '../model/check.ts';
 import type { Declared, DeclaredDestination, DeclaredService } from '../model/declared.ts';
 import type { InstalledDestination, InstalledService } from '../model/director.ts';
 import { FairleadError } from '../model/error.ts';
@@ -21,6 +22,10 @@ import { type Override, type Standing, standing } from './standing.ts';
 interface Declaration {
   readonly service: DeclaredService;
   readonly destination: DeclaredDestination;
+}
+
+export interface CheckState extends Pick<Health, 'state' | 'reason' | 'sinceMs'> {
+  readonly kind: CheckerKind;
 }
 
 /** Verdicts that come together lead to one change. */
@@ -98,23 +103,35 @@ export class Daemon implements Disposable {
   }
 
   /** `undefined` lifts it. Throws destination-missing. */
-  override(subject: string, change: Omit<Override, 'sinceMs'> | undefined, by: { who: string; why: string }): void {
+  override(subject: string, change: Omit<Override, 'sinceMs'> | undefined, by: Pick<Override, 'who' | 'why'>): void {
     const before = this.#overrides.get(subject);
     if (!this.#probes.ofDestination.has(subject) && before === undefined)
       throw new FairleadError('destination-missing', `no destination ${subject} is declared`);
+    // It has lost its connections meanwhile, as one that was down.
+    const slowStartMs = this.#destinations.get(subject)?.service.slowStartMs ?? 0;
+    if (change === undefined && before?.state !== undefined && slowStartMs > 0)
+      this.#cameBack.set(subject, performance.now());
     if (change === undefined) this.#overrides.delete(subject);
     else this.#overrides.set(subject, { ...change, sinceMs: Date.now() });
     this.#note(by.who, describe(change), subject, by.why);
     this.#settle();
   }
 
-  /** How a destination stands, and each of its probes. */
-  standing(
-    subject: string,
-  ): { readonly standing: Standing; readonly healths: readonly (Health | undefined)[] } | undefined {
+  /** undefined of what is not declared. */
+  standing(subject: string): Standing | undefined {
     const found = this.#destinations.get(subject);
-    if (found === undefined) return undefined;
-    return { standing: this.#standingOf(subject, found.destination), healths: this.#healths(subject) };
+    return found && this.#standingOf(subject, found.destination);
+  }
+
+  /** What its probes have found so far. */
+  checks(subject: string): readonly CheckState[] {
+    const keys = this.#probes.ofDestination.get(subject) ?? [];
+    return keys.flatMap((key, index) => {
+      const health = this.#healths(subject)[index];
+      const kind = this.#probes.byKey.get(key)?.check.checker.kind;
+      if (health === undefined || kind === undefined) return [];
+      return [{ kind, state: health.state, reason: health.reason, sinceMs: health.sinceMs }];
+    });
   }
 
   isQuorumLost(service: string): boolean {

@@ -80,8 +80,8 @@ export function removeDead(): void {
     if (!isDead(place.directory) && !isDead(place.unfinished)) continue;
     withLock(place.lock, () => {
       for (const directory of [place.directory, place.unfinished]) if (isDead(directory)) removeDirectory(directory);
-      const { lock, memory, journal } = place.daemon;
-      for (const path of [lock, memory, journal, `${journal}.1`]) rmSync(path, { force: true });
+      const { lock, memory, journal, api } = place.daemon;
+      for (const path of [lock, memory, journal, `${journal}.1`, api]) rmSync(path, { force: true });
       removeLockFile(place.lock);
     });
   }

@@ -25,6 +25,8 @@ export interface DaemonPlace {
   readonly lock: string;
   readonly memory: string;
   readonly journal: string;
+  /** A unix socket. */
+  readonly api: string;
 }
 
 /** The calling process's; undefined where there is no BPF file system yet, unless it is to be made. */
@@ -43,7 +45,7 @@ export function daemonPlace(): DaemonPlace {
 
 function daemonPlaceOf(name: string): DaemonPlace {
   const path = join(runtimeDirectory, name);
-  return { lock: `${path}.daemon`, memory: `${path}.memory`, journal: `${path}.journal` };
+  return { lock: `${path}.daemon`, memory: `${path}.memory`, journal: `${path}.journal`, api: `${path}.api` };
 }
 
 /** bpffs takes no names with dots. */

@@ -131,6 +131,24 @@ ${more}`,
     });
   });
 
+  test('an operator drains one and takes it back, and it is told who and why', async () => {
+    const subject = [`${vip}:81/tcp`, '10.1.0.1:81'];
+    const drained = await network.director.run(fairlead, 'drain', ...subject, '--why', 'upgrade', '--deadline', '2s');
+    expect(drained).toContain('10.1.0.1:81: drained, and removed until it is enabled');
+    expect(await weights()).not.toHaveProperty(['10.1.0.1:81']);
+    expect(await network.director.run(fairlead, 'get')).toMatch(/10\.1\.0\.1:81 +drained +- +0 +0 +upgrade \(root\)/);
+    await network.director.run(fairlead, 'enable', ...subject);
+    await until(async () => (await weights())['10.1.0.1:81'] === 1, { what: 'enabled' });
+    await network.director.run(fairlead, 'set', 'weight', ...subject, '7');
+    expect((await weights())['10.1.0.1:81']).toBe(7);
+    await network.director.run(fairlead, 'enable', ...subject);
+    const told = await network.director.run(fairlead, 'log', '-n', '4');
+    expect(told).toMatch(/drained .*\n.*root enable .*\n.*root set weight 7 .*\n.*root enable /);
+    const unknown = await network.director.attempt([fairlead, 'disable', `${vip}:81/tcp`, '10.1.0.9:81']);
+    expect(unknown).toMatchObject({ status: 1 });
+    expect(unknown.stderr).toContain('no destination tcp 10.0.0.100:81 10.1.0.9:81 is declared');
+  });
+
   test('when all are down the sorry server answers, until one is back', async () => {
     for (const one of servers) await one[Symbol.asyncDispose]();
     await until(async () => (await ask(1))[0] === 'sorry', { what: 'the sorry server' });

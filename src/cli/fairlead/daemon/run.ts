@@ -1,4 +1,6 @@
 // fairlead run: the daemon in the foreground, until it is told to end.
+import { lstatSync, readlinkSync, rmSync, statSync, symlinkSync } from 'node:fs';
+import { serve } from '../../../api/server.ts';
 import { loadConfig } from '../../../config/load.ts';
 import { Daemon } from '../../../control/daemon.ts';
 import { Journal } from '../../../control/journal.ts';
@@ -22,19 +24,40 @@ export async function runDaemon(path: string): Promise<void> {
     });
   if (director === undefined) return;
   const log = openLog(wanted.level);
-  using daemon = new Daemon({
-    load: () => loadConfig(path),
-    director,
-    memoryPath: place.memory,
-    journal: new Journal(place.journal),
-    log,
-  });
+  const journal = new Journal(place.journal);
+  using daemon = new Daemon({ load: () => loadConfig(path), director, memoryPath: place.memory, journal, log });
+  const { socket } = daemon.declared.api;
+  const server = await serve(place.api, socket.group, { daemon, installed: () => director.services(), journal, log });
+  using _name = nameSocket(socket.path, place.api, log);
   process.on('SIGHUP', () => reload(daemon, path, log));
   tellServiceManager('READY=1');
   log.info({ file: path, services: daemon.declared.services.length }, 'the daemon runs');
   const signal = await ending();
   tellServiceManager('STOPPING=1');
   log.info({ signal }, 'the daemon ends; packets go on');
+  server.closeAllConnections();
+  server.close();
+}
+
+/** Commands know the namespace's own socket; others know the name that is declared. The first namespace's daemon gets the name. */
+function nameSocket(name: string, socket: string, log: Log): Disposable {
+  const isLink = lstatSync(name, { throwIfNoEntry: false })?.isSymbolicLink() === true;
+  if (isLink && statSync(name, { throwIfNoEntry: false }) === undefined) rmSync(name);
+  const isOurs = (): boolean => isLinkTo(name, socket);
+  try {
+    if (!isOurs()) symlinkSync(socket, name);
+  } catch (error) {
+    log.warn({ err: error, socket }, `${name} can't be made, or is another namespace's`);
+  }
+  return { [Symbol.dispose]: () => isOurs() && rmSync(name) };
+}
+
+function isLinkTo(name: string, socket: string): boolean {
+  try {
+    return readlinkSync(name) === socket;
+  } catch {
+    return false;
+  }
 }
 
 function reload(daemon: Daemon, path: string, log: Log): void {
