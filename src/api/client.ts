@@ -39,23 +39,27 @@ export function connect(socketPath: string): Client {
 
 function ask(socketPath: string, method: string, path: string, body: object | undefined): Promise<unknown> {
   return new Promise((resolve, reject) => {
-    const asked = request({ socketPath, method, path, headers: { 'Content-Type': 'application/json' } }, (response) => {
+    const content = body === undefined ? '' : JSON.stringify(body);
+    const headers = { 'Content-Type': 'application/json', 'Content-Length': Buffer.byteLength(content) };
+    const asked = request({ socketPath, method, path, headers }, (response) => {
       let text = '';
       response.setEncoding('utf8').on('data', (more: string) => {
         text += more;
       });
       response.on('end', () => {
-        const answer: unknown = text === '' ? undefined : JSON.parse(text);
-        if ((response.statusCode ?? 500) < 300) resolve(answer);
-        else reject(toError(answer as Problem));
+        const { statusCode = 0 } = response;
+        if (statusCode >= 200 && statusCode < 300) resolve(text === '' ? undefined : JSON.parse(text));
+        else reject(toError(statusCode, text));
       });
     });
     asked.on('error', (cause) => reject(unreachable(cause)));
-    asked.end(body === undefined ? undefined : JSON.stringify(body));
+    asked.end(content);
   });
 }
 
-function toError({ code, detail, hint }: Problem): FairleadError {
+function toError(status: number, text: string): FairleadError {
+  if (!text.startsWith('{')) return new FairleadError('kernel', `the daemon answered with status ${status}: ${text}`);
+  const { code, detail, hint } = JSON.parse(text) as Problem;
   return new FairleadError(code, detail, hint === undefined ? {} : { hint });
 }
 

@@ -10,7 +10,7 @@ import { join } from 'node:path';
 import { createSecureContext, TLSSocket } from 'node:tls';
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
 import { parseAddress } from '../model/address.ts';
-import type { Checker, HttpChecker } from '../model/check.ts';
+import type { Checker, DnsChecker, HttpChecker } from '../model/check.ts';
 import { readAgent } from './checkers/agent.ts';
 import { probe } from './probe.ts';
 import type { Target } from './target.ts';
@@ -151,7 +151,7 @@ describe('https', () => {
 });
 
 describe('dns', () => {
-  const question = { kind: 'dns', name: 'www.example', type: 'A', transport: 'udp', answers: [] } as const;
+  const question: DnsChecker = { kind: 'dns', name: 'www.example', type: 'A', transport: 'udp', answers: [] };
 
   test.each<[string, object, number, string]>([
     ['an answer', {}, 0, 'up'],
@@ -163,6 +163,23 @@ describe('dns', () => {
   ])('%s', async (_, changed, code, state) => {
     const port = await answerDatagrams((message) => dnsAnswer(message, code));
     expect(await ask({ ...question, ...changed } as Checker, port)).toMatchObject({ state });
+  });
+
+  test('by TCP, where it is told to or the answer is cut', async () => {
+    const port = await listen((socket) =>
+      socket.once('data', (bytes: Buffer) => {
+        const answer = dnsAnswer(bytes.subarray(2), 0);
+        socket.write(Buffer.of(0));
+        socket.write(Buffer.concat([Buffer.of(answer.length), answer]));
+      }),
+    );
+    expect(await ask({ ...question, transport: 'tcp' }, port)).toMatchObject({ state: 'up' });
+    await answerDatagrams((message) => {
+      const cut = dnsAnswer(message, 1);
+      cut.writeUInt16BE(0x8380, 2);
+      return cut;
+    }, port);
+    expect(await ask(question, port)).toMatchObject({ state: 'up', reason: 'www.example A is 192.0.2.7' });
   });
 
   test('silence', async () => {
@@ -352,13 +369,13 @@ async function freePort(): Promise<number> {
   return port;
 }
 
-async function answerDatagrams(answer: (message: Buffer) => Buffer | undefined): Promise<number> {
+async function answerDatagrams(answer: (message: Buffer) => Buffer | undefined, port = 0): Promise<number> {
   const socket = createSocket('udp4');
-  socket.on('message', (message, { port, address }) => {
+  socket.on('message', (message, from) => {
     const reply = answer(message);
-    if (reply !== undefined) socket.send(reply, port, address);
+    if (reply !== undefined) socket.send(reply, from.port, from.address);
   });
-  await new Promise<void>((resolve) => socket.bind(0, '127.0.0.1', resolve));
+  await new Promise<void>((resolve) => socket.bind(port, '127.0.0.1', resolve));
   opened.push(socket);
   return socket.address().port;
 }
