@@ -36,6 +36,15 @@ describe('tcp', () => {
     });
   });
 
+  test('is not down because this process had no time', async () => {
+    const port = await listen((socket) => socket.on('data', () => socket.end('well')));
+    const check: Checker = { kind: 'tcp', send: 'how', expect: { kind: 'text', text: 'well' } };
+    const asked = probe(target(port), check, 100, unending);
+    const busyUntil = performance.now() + 250;
+    while (performance.now() < busyUntil);
+    expect(await asked).toMatchObject({ state: 'up' });
+  });
+
   test.each([
     ['it says so', 'well', 'up'],
     ['it says something else', 'ill', 'down'],

@@ -18,15 +18,38 @@ export const probe: Ask = async (target, checker, timeoutMs, signal) => {
   if (signal.aborted) return { ...unknown('given up before it was asked'), durationMs: 0 };
   const begun = performance.now();
   const limit = new AbortController();
-  const give = (reason: unknown): void => limit.abort(reason);
-  const giveUp = (): void => give(signal.reason);
-  const timer = setTimeout(() => give(new Error(`no answer within ${timeoutMs} ms`)), timeoutMs);
+  const giveUp = (): void => limit.abort(signal.reason);
   signal.addEventListener('abort', giveUp);
+  const cancel = afterPatience(timeoutMs, () => limit.abort(new Error(`no answer within ${timeoutMs} ms`)));
   const finding = await ask(target, checker, limit.signal).catch((error: unknown) => down(String(error)));
-  clearTimeout(timer);
+  cancel();
   signal.removeEventListener('abort', giveUp);
   return { ...finding, durationMs: performance.now() - begun };
 };
+
+/** A timer is late by this when the process itself had no time. */
+const lateMs = 20;
+
+/**
+ * Calls `expire` when the time is over. While this process was busy, or the machine was, answers could not be looked at: so much
+ * longer they have, once. And those that lie there already are looked at first.
+ */
+function afterPatience(timeoutMs: number, expire: () => void): () => void {
+  const due = performance.now() + timeoutMs;
+  let immediate: NodeJS.Immediate | undefined;
+  const end = (): void => {
+    immediate = setImmediate(expire);
+  };
+  let timer = setTimeout(() => {
+    const late = performance.now() - due;
+    if (late < lateMs) end();
+    else timer = setTimeout(end, Math.min(late, timeoutMs));
+  }, timeoutMs);
+  return () => {
+    clearTimeout(timer);
+    clearImmediate(immediate);
+  };
+}
 
 async function ask(target: Target, checker: Checker, signal: AbortSignal): Promise<Finding> {
   switch (checker.kind) {
