@@ -142,8 +142,9 @@ ${more}`,
     await network.director.run(fairlead, 'set', 'weight', ...subject, '7');
     expect((await weights())['10.1.0.1:81']).toBe(7);
     await network.director.run(fairlead, 'enable', ...subject);
-    const told = await network.director.run(fairlead, 'log', '-n', '4');
-    expect(told).toMatch(/drained .*\n.*root enable .*\n.*root set weight 7 .*\n.*root enable /);
+    const told = await network.director.run(fairlead, 'log', '-n', '20');
+    const story = ['root drain .*: upgrade', 'fairlead drained', 'root enable', 'root set weight 7', 'root enable'];
+    expect(told).toMatch(new RegExp(story.join('[\\s\\S]*\n.* ')));
     const unknown = await network.director.attempt([fairlead, 'disable', `${vip}:81/tcp`, '10.1.0.9:81']);
     expect(unknown).toMatchObject({ status: 1 });
     expect(unknown.stderr).toContain('no destination tcp 10.0.0.100:81 10.1.0.9:81 is declared');
