@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: MIT OR GPL-2.0-only
 /*
- * The far end of LVS-TUN on a real server, at TC ingress: takes the client's packet out of the director's, whatever of IP in IP,
- * GRE and GUE it came by. What is left alone goes on to other filters and to the kernel's stack as it came.
+ * The far end of LVS-TUN on a real server. At TC ingress it takes the client's packet out of the director's, whatever of IP in
+ * IP, GRE and GUE it came by. What is left alone goes on to other filters and to the kernel's stack as it came. At TC egress it
+ * tells clients to send no larger segments than the tunnel has room for.
  */
 #include "fairlead.h"
 #include <bpf/bpf_core_read.h>
@@ -12,6 +13,7 @@
 #include <linux/ip.h>
 #include <linux/ipv6.h>
 #include <linux/pkt_cls.h>
+#include <linux/tcp.h>
 #include <linux/udp.h>
 #include <stdbool.h>
 #include <stddef.h>
@@ -33,6 +35,14 @@
 #define CHUNK 512 /* the most that bpf_csum_diff takes */
 #define CHUNKS 20 /* beyond jumbo frames */
 #define CROSSED 20 /* bytes by which an IPv6 header is longer than IPv4's */
+
+#define LARGEST_SYN 256 /* bytes of a frame; what is longer carries data and is no SYN */
+#define TCP_SYN 0x02 /* in the flags, which are byte 13 */
+#define TCP_FLAGS 13
+#define TCP_OPTIONS 40 /* bytes at the most */
+#define OPTION_END 0
+#define OPTION_NOP 1
+#define OPTION_MSS 2
 
 /* Why a packet of a tunnel that came to this machine was not decapsulated. Numbers are never reused. */
 enum refusal {
@@ -87,6 +97,22 @@ struct {
 	__type(value, __u64);
 	__uint(max_entries, REFUSALS);
 } refusals SEC(".maps");
+
+/* For a VIP that a SYN came for: how large a packet its tunnel has room for, by the interface that the SYN came in by. */
+struct {
+	__uint(type, BPF_MAP_TYPE_LRU_HASH);
+	__type(key, struct address);
+	__type(value, __u32);
+	__uint(max_entries, 4096);
+} rooms SEC(".maps");
+
+/* For a VIP: the largest packet that comes whole from its directors, as a person has told; without one, what interfaces take. */
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__type(key, struct address);
+	__type(value, __u32);
+	__uint(max_entries, 4096);
+} path_mtus SEC(".maps");
 
 /* Room that the stack has not. */
 struct {
@@ -291,6 +317,41 @@ static __always_inline bool ends_here(struct __sk_buff *skb, struct arrival *arr
 	return answer < 0 || answer == BPF_FIB_LKUP_RET_NOT_FWDED || answer == BPF_FIB_LKUP_RET_FWD_DISABLED;
 }
 
+/* Where the TCP header of a SYN begins in a packet of either family, or 0. IPv6 with extension headers is left alone. */
+static __always_inline __u32 find_syn(struct __sk_buff *skb, __u32 at, bool is_four)
+{
+	__u8 first, protocol, flags;
+
+	if (bpf_skb_load_bytes(skb, at, &first, sizeof(first)))
+		return 0;
+	if (bpf_skb_load_bytes(skb,
+			       at + (is_four ? offsetof(struct iphdr, protocol) : offsetof(struct ipv6hdr, nexthdr)),
+			       &protocol, sizeof(protocol)))
+		return 0;
+	at += is_four ? (first & 0xf) * 4 : sizeof(struct ipv6hdr);
+	if (protocol != IPPROTO_TCP || bpf_skb_load_bytes(skb, at + TCP_FLAGS, &flags, sizeof(flags)))
+		return 0;
+	return flags & TCP_SYN ? at : 0;
+}
+
+/* A client's SYN is about to be answered: what it came by is what the segments after it will come by. */
+static __always_inline void note_room(struct __sk_buff *skb, const struct arrival *arrival)
+{
+	__u32 at = ETH_HLEN + arrival->header, mtu = 0, room, *known;
+
+	if (skb->gso_size || skb->len > LARGEST_SYN || !find_syn(skb, at, arrival->inner_family == FAMILY_4))
+		return;
+	if (bpf_check_mtu(skb, 0, &mtu, 0, 0) < 0 || mtu <= arrival->header)
+		return;
+	known = bpf_map_lookup_elem(&path_mtus, &arrival->end.vip);
+	if (known && *known < mtu)
+		mtu = *known;
+	room = mtu - arrival->header;
+	known = bpf_map_lookup_elem(&rooms, &arrival->end.vip);
+	if (!known || *known != room)
+		bpf_map_update_elem(&rooms, &arrival->end.vip, &room, BPF_ANY);
+}
+
 /* -- changing: the header inside is in place of the outer one by now -- */
 
 /* Header checksum and TOS change together: their sum stays what it was. */
@@ -433,6 +494,7 @@ __noinline int take(struct __sk_buff *skb)
 		return refuse(REFUSAL_VIP_UNKNOWN);
 	if (!ends_here(skb, &arrival))
 		return refuse(REFUSAL_TO_ANOTHER_HOST);
+	note_room(skb, &arrival);
 	return decapsulate(skb, &arrival, traffic);
 }
 
@@ -451,6 +513,88 @@ int realserver_tc(struct __sk_buff *skb)
 	if (!is_tunnel_protocol(protocol) && protocol != IPPROTO_UDP && protocol != IPPROTO_FRAGMENT)
 		return TC_ACT_UNSPEC;
 	return take(skb);
+}
+
+/* -- the answer to a SYN, on its way out -- */
+
+/* Where the option for the largest segment is among so many bytes of options, or -1. */
+static __always_inline int find_mss(const __u8 *options, __u32 length)
+{
+	__u32 at = 0;
+
+	for (int i = 0; i < TCP_OPTIONS; i++) {
+		if (at + 4 > length || at + 4 > TCP_OPTIONS)
+			return -1;
+		switch (options[at]) {
+		case OPTION_END:
+			return -1;
+		case OPTION_NOP:
+			at++;
+			continue;
+		case OPTION_MSS:
+			return options[at + 1] == 4 ? (int)at : -1;
+		}
+		if (options[at + 1] < 2)
+			return -1;
+		at += options[at + 1];
+	}
+	return -1;
+}
+
+/* A function of its own: of all that leaves only SYNs come here. `at`: of the TCP header. */
+__noinline int bound_segments(struct __sk_buff *skb, __u32 at, __u32 largest)
+{
+	__u8 options[TCP_OPTIONS] = {}, offset;
+	__be16 before, after;
+	__u32 length, last;
+	int place;
+
+	if (bpf_skb_load_bytes(skb, at + 12, &offset, sizeof(offset)))
+		return TC_ACT_UNSPEC;
+	length = (offset >> 4) * 4;
+	if (length <= sizeof(struct tcphdr))
+		return TC_ACT_UNSPEC;
+	length -= sizeof(struct tcphdr);
+	last = length - 1;
+	asm volatile("" : "+r"(last)); /* as in sum_bytes() */
+	last &= 63;
+	if (last >= TCP_OPTIONS || bpf_skb_load_bytes(skb, at + sizeof(struct tcphdr), options, last + 1))
+		return TC_ACT_UNSPEC;
+	place = find_mss(options, length);
+	if (place < 0)
+		return TC_ACT_UNSPEC;
+	at += sizeof(struct tcphdr) + place + 2;
+	if (bpf_skb_load_bytes(skb, at, &before, sizeof(before)) || bpf_ntohs(before) <= largest)
+		return TC_ACT_UNSPEC;
+	after = bpf_htons(largest);
+	/* An option begins at any byte, and sums are of pairs: an odd one counts with its bytes exchanged. */
+	bpf_l4_csum_replace(skb, at - place - 2 - sizeof(struct tcphdr) + offsetof(struct tcphdr, check),
+			    place & 1 ? bpf_ntohs(before) : before, place & 1 ? bpf_ntohs(after) : after,
+			    sizeof(after));
+	bpf_skb_store_bytes(skb, at, &after, sizeof(after), 0);
+	return TC_ACT_UNSPEC;
+}
+
+SEC("tc")
+int realserver_out(struct __sk_buff *skb)
+{
+	bool is_four = skb->protocol == bpf_htons(ETH_P_IP);
+	__u32 headers = sizeof(struct tcphdr) + (is_four ? sizeof(struct iphdr) : sizeof(struct ipv6hdr));
+	struct address vip = {};
+	__u32 at, *room;
+
+	if (skb->gso_size || skb->len > LARGEST_SYN || (!is_four && skb->protocol != bpf_htons(ETH_P_IPV6)))
+		return TC_ACT_UNSPEC;
+	at = find_syn(skb, ETH_HLEN, is_four);
+	if (!at)
+		return TC_ACT_UNSPEC;
+	if (is_four ? bpf_skb_load_bytes(skb, ETH_HLEN + offsetof(struct iphdr, saddr), &vip, sizeof(__be32))
+		    : bpf_skb_load_bytes(skb, ETH_HLEN + offsetof(struct ipv6hdr, saddr), &vip, sizeof(vip)))
+		return TC_ACT_UNSPEC;
+	room = bpf_map_lookup_elem(&rooms, &vip);
+	if (!room || *room <= headers)
+		return TC_ACT_UNSPEC;
+	return bound_segments(skb, at, *room - headers);
 }
 
 char LICENSE[] SEC("license") = "Dual MIT/GPL";

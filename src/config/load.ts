@@ -1,5 +1,6 @@
 // From a configuration's bytes to what it declares, or to all that is wrong with it.
 import { readFileSync } from 'node:fs';
+import type { z } from 'zod';
 import type { Declared } from '../model/declared.ts';
 import { FairleadError } from '../model/error.ts';
 import { describeIssue, toProblems } from './explain.ts';
@@ -13,6 +14,16 @@ import { parseYaml, type Yaml } from './yaml.ts';
 /** `-` is standard input. Throws ConfigError, and bad-input when there is no such file. */
 export function loadConfig(path: string): Declared {
   return parseConfig(readBytes(path), path === '-' ? 'stdin' : path);
+}
+
+/** A file of its own, by its own schema. Throws as loadConfig does. */
+export function loadFile<Value>(path: string, schema: z.ZodType<Value>): Value {
+  const name = path === '-' ? 'stdin' : path;
+  const yaml = parseYaml(decodeText(readBytes(path), name));
+  if (yaml.problems.length > 0) throw new ConfigError(name, yaml.problems);
+  const parsed = schema.safeParse(yaml.value, { error: describeIssue, reportInput: true });
+  if (parsed.success) return parsed.data;
+  throw new ConfigError(name, located(yaml, toProblems(parsed.error.issues)));
 }
 
 /** `name` is what errors call the file. Throws ConfigError. */

@@ -4,18 +4,23 @@ import { dirname } from 'node:path';
 import { attempt } from './errno.ts';
 import { flockExclusive, flockNow } from './libc.ts';
 
+export interface Lock extends Disposable {
+  /** A child that has it too keeps the lock until it ends. */
+  readonly fd: number;
+}
+
 /**
  * Waits, blocking the whole process, until the lock on this file is ours; dispose frees it. The file stays, unless its
  * holder unlinks it: who waited for it then locks the new one.
  */
-export function acquireLock(path: string): Disposable {
+export function acquireLock(path: string): Lock {
   attempt('mkdir', dirname(path), () => mkdirSync(dirname(path), { recursive: true, mode: 0o755 }));
   for (;;) {
     const fd = attempt('open', path, () => openSync(path, 'a', 0o600));
     try {
       flockExclusive(fd, path);
       if (statSync(path, { throwIfNoEntry: false })?.ino === fstatSync(fd).ino) {
-        return { [Symbol.dispose]: () => closeSync(fd) };
+        return { fd, [Symbol.dispose]: () => closeSync(fd) };
       }
     } catch (error) {
       closeSync(fd);

@@ -46,12 +46,12 @@ export function detach(namespace: string): Promise<Outcome> {
   return attempt([fairlead, 'detach'], { namespace });
 }
 
-export async function addTunnelEnd(namespace: string, vip: string, signal: AbortSignal): Promise<void> {
-  await run([fairlead, 'realserver', 'add', vip, '--method', 'tunnel'], { namespace }, signal);
+export async function addRealServer(namespace: string, { vip, method }: Plan, signal: AbortSignal): Promise<void> {
+  await run([fairlead, 'realserver', 'add', vip, '--method', method], { namespace }, signal);
 }
 
-export async function removeTunnelEnd(namespace: string, vip: string, signal?: AbortSignal): Promise<void> {
-  await run([fairlead, 'realserver', 'remove', vip], { namespace }, signal);
+export async function resetRealServer(namespace: string, signal?: AbortSignal): Promise<void> {
+  await run([fairlead, 'realserver', 'reset'], { namespace }, signal);
 }
 
 function serviceOption(plan: Plan, service: VirtualService): string {

@@ -1,9 +1,8 @@
 // Removes laboratories: the one that was kept, and what is left of those whose process is gone.
 import { readFileSync } from 'node:fs';
 import { run } from './command.ts';
-import { detach, removeTunnelEnd } from './director.ts';
+import { detach, resetRealServer } from './director.ts';
 import { type LabNamespace, parseNamespace } from './names.ts';
-import { vip } from './plans/addresses.ts';
 import { listNamespaces, removeNamespaces } from './topology.ts';
 
 /** Returns the namespaces it removed. */
@@ -29,16 +28,11 @@ async function removeLabs(labs: readonly LabNamespace[]): Promise<string[]> {
   // One that is broken beyond answering must go all the same.
   await Promise.allSettled(labs.filter(({ host }) => host === 'director').map(({ namespace }) => detach(namespace)));
   await Promise.allSettled(
-    labs.filter(({ host }) => host.startsWith('rs')).map(({ namespace }) => removeEnd(namespace)),
+    labs.filter(({ host }) => host.startsWith('rs')).map(({ namespace }) => resetRealServer(namespace)),
   );
   for (const namespace of namespaces) await endServers(namespace);
   await removeNamespaces(namespaces);
   return namespaces;
-}
-
-async function removeEnd(namespace: string): Promise<void> {
-  const { stdout } = await run(['tc', 'qdisc', 'show'], { namespace });
-  if (stdout.includes('clsact')) await removeTunnelEnd(namespace, vip);
 }
 
 /** Only the laboratory's own servers: a shell that someone opened in the namespace is theirs. */

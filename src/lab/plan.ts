@@ -29,7 +29,7 @@ export interface Host {
   readonly legs: readonly Leg[];
   readonly gateway?: string;
   /** Where the VIP is configured on this host by the laboratory itself. */
-  readonly vipOn?: 'eth0' | 'lo';
+  readonly vipOn?: 'eth0';
   /** Below /proc/sys/net/ipv4, over what every host starts from (see topology.ts). */
   readonly settings?: Readonly<Record<string, string>>;
   readonly listens?: readonly Listen[];

@@ -7,7 +7,7 @@ import { Wire } from './capture.ts';
 import { Child } from './child.ts';
 import { Client } from './client.ts';
 import { type Outcome, run } from './command.ts';
-import { additions, addTunnelEnd, detach, removals, removeTunnelEnd, restore } from './director.ts';
+import { additions, addRealServer, detach, removals, resetRealServer, restore } from './director.ts';
 import type { Host, Plan } from './plan.ts';
 import { applySettings, layOut, namespacesOf, removeNamespaces } from './topology.ts';
 
@@ -40,7 +40,7 @@ export class Scene implements AsyncDisposable {
   readonly signal: AbortSignal;
   readonly #stop = new AbortController();
   readonly #servers: Child[] = [];
-  readonly #tunnelEnds: string[] = [];
+  readonly #realServers: string[] = [];
   #client: Client | undefined;
   #attached = false;
   #staying = false;
@@ -100,14 +100,14 @@ export class Scene implements AsyncDisposable {
     return 'answer' in reply ? { question, answer: reply.answer } : { question, failure: reply.failure };
   }
 
-  async addTunnelEnd(host: string): Promise<void> {
-    this.#tunnelEnds.push(host);
-    await addTunnelEnd(this.namespace(host), this.plan.vip, this.signal);
+  async addRealServer(host: string): Promise<void> {
+    this.#realServers.push(host);
+    await addRealServer(this.namespace(host), this.plan, this.signal);
   }
 
-  async removeTunnelEnd(host: string): Promise<void> {
-    await removeTunnelEnd(this.namespace(host), this.plan.vip, this.signal);
-    this.#tunnelEnds.splice(this.#tunnelEnds.indexOf(host), 1);
+  async resetRealServer(host: string): Promise<void> {
+    await resetRealServer(this.namespace(host), this.signal);
+    this.#realServers.splice(this.#realServers.indexOf(host), 1);
   }
 
   /** Disposing will leave the network, the servers and the director as they are. */
@@ -129,7 +129,7 @@ export class Scene implements AsyncDisposable {
     // The data plane's pins outlive a namespace: they go while it is still there to be asked.
     const undone = await Promise.allSettled([
       this.#detach(),
-      ...this.#tunnelEnds.map((host) => removeTunnelEnd(this.namespace(host), this.plan.vip)),
+      ...this.#realServers.map((host) => resetRealServer(this.namespace(host))),
     ]);
     await Promise.all(this.#servers.map((server) => server[Symbol.asyncDispose]()));
     await removeNamespaces(namespacesOf(this.plan, this.prefix));
@@ -152,7 +152,7 @@ export class Scene implements AsyncDisposable {
   async #startRealServers(onLost: (error: FairleadError) => void): Promise<void> {
     const hosts = this.plan.hosts.filter((host) => host.listens !== undefined);
     // One datagram socket is bound to the VIP, which must be there first.
-    if (this.plan.method === 'tunnel') await Promise.all(hosts.map((host) => this.addTunnelEnd(host.name)));
+    if (needsVip(this.plan)) await Promise.all(hosts.map((host) => this.addRealServer(host.name)));
     await Promise.all(hosts.map((host) => this.#startServer(host, onLost)));
   }
 
@@ -162,6 +162,11 @@ export class Scene implements AsyncDisposable {
     this.#servers.push(server);
     await server.saying('ready\n', 'stdout', this.signal);
   }
+}
+
+/** Real servers of the other methods know nothing of the VIP. */
+function needsVip({ method }: Plan): boolean {
+  return method === 'gate' || method === 'tunnel';
 }
 
 /** Nothing is left behind when it can't be opened. */

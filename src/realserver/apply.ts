@@ -3,6 +3,7 @@ import { interfaces } from '../kernel/interfaces.ts';
 import { writeSysctl } from '../kernel/sysctl.ts';
 import { removeUnusedClsact } from '../kernel/tc.ts';
 import { FairleadError } from '../model/error.ts';
+import { arpRuleKey, readArpRules } from './arptables.ts';
 import { type Change, hostPrefix, type InterfaceRef, type SettingChange, tunnelOf } from './change.ts';
 import { run } from './command.ts';
 import { type Decapsulator, detachFrom } from './decapsulator.ts';
@@ -12,7 +13,8 @@ import { isSix } from './tunnel.ts';
 /** `gone`: there was nothing to undo. `left`: it is not as it was made, so it is somebody else's by now. */
 export type Undone = 'undone' | 'gone' | 'left';
 
-export function make(change: Change, decapsulator: Decapsulator): void {
+/** `decapsulator`: needed by what only it does. */
+export function make(change: Change, decapsulator: Decapsulator | undefined): void {
   switch (change.kind) {
     case 'setting':
       writeSetting(change, change.after);
@@ -22,11 +24,17 @@ export function make(change: Change, decapsulator: Decapsulator): void {
       break;
     case 'qdisc':
       break; // attaching, which is next, makes it
+    case 'arp-rule':
+      run(['arptables', '-I', change.chain, ...change.rule]);
+      break;
     case 'filter':
-      decapsulator.attach(change.interface.index);
+      loaded(decapsulator).attach(change.interface.index, change.point);
       break;
     case 'decapsulation':
-      decapsulator.take(change.vip, tunnelOf(change));
+      loaded(decapsulator).take(change.vip, tunnelOf(change));
+      break;
+    case 'path-mtu':
+      loaded(decapsulator).setPathMtu(change.vip, change.mtu);
   }
 }
 
@@ -37,16 +45,27 @@ export function undo(change: Change, decapsulator: Decapsulator | undefined): Un
       return undoSetting(change);
     case 'address':
       return undoAddress(change.vip);
+    case 'arp-rule':
+      if (!readArpRules().includes(arpRuleKey(change.chain, change.rule))) return 'gone';
+      run(['arptables', '-D', change.chain, ...change.rule]);
+      return 'undone';
     case 'qdisc':
       if (!isThere(change.interface)) return 'gone';
       return removeUnusedClsact(change.interface.index) ? 'undone' : 'left';
     case 'filter':
-      return isThere(change.interface) && detachFrom(change.interface.index) ? 'undone' : 'gone';
+      return isThere(change.interface) && detachFrom(change.interface.index, change.point) ? 'undone' : 'gone';
     case 'decapsulation':
       if (decapsulator?.takes(change.vip, tunnelOf(change)) !== true) return 'gone';
       decapsulator.leave(change.vip, tunnelOf(change));
       return 'undone';
+    case 'path-mtu':
+      return decapsulator?.forgetPathMtu(change.vip) === true ? 'undone' : 'gone';
   }
+}
+
+function loaded(decapsulator: Decapsulator | undefined): Decapsulator {
+  if (decapsulator === undefined) throw new Error('a tunnel was planned without its program');
+  return decapsulator;
 }
 
 /** IPv6 has no scope that would keep it from being chosen as a source, but avoids what is deprecated. */

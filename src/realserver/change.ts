@@ -1,5 +1,6 @@
 // What making a real server changes in a network namespace: each change as data that tells how to make it and undo it.
 
+import type { TcPoint } from '../kernel/tc.ts';
 import { formatTunnel, ipip, isSix, type TunnelEnd } from './tunnel.ts';
 
 /** Interfaces keep their index when they are renamed, and an index is not given twice to different ones. */
@@ -29,10 +30,11 @@ export interface QdiscChange {
   readonly interface: InterfaceRef;
 }
 
-/** The decapsulating program at TC ingress. */
+/** A program of ours: decapsulation at ingress, and at egress the one that bounds clients' segments. */
 export interface FilterChange {
   readonly kind: 'filter';
   readonly interface: InterfaceRef;
+  readonly point: TcPoint;
 }
 
 /** The program takes packets for this VIP. */
@@ -43,7 +45,29 @@ export interface DecapsulationChange {
   readonly tunnel?: TunnelEnd;
 }
 
-export type Change = SettingChange | AddressChange | QdiscChange | FilterChange | DecapsulationChange;
+/** No larger packets than this come whole from the directors of this VIP. */
+export interface PathMtuChange {
+  readonly kind: 'path-mtu';
+  readonly vip: string;
+  readonly mtu: number;
+}
+
+/** A rule of arptables, which keeps the machine silent about one VIP alone. */
+export interface ArpRuleChange {
+  readonly kind: 'arp-rule';
+  readonly chain: 'INPUT' | 'OUTPUT';
+  /** As arptables takes it. */
+  readonly rule: readonly string[];
+}
+
+export type Change =
+  | SettingChange
+  | AddressChange
+  | ArpRuleChange
+  | QdiscChange
+  | FilterChange
+  | DecapsulationChange
+  | PathMtuChange;
 
 /** What is changed: two changes with one key can't be there both. */
 export function keyOf(change: Change): string {
@@ -51,10 +75,14 @@ export function keyOf(change: Change): string {
     case 'setting':
       return `setting ${change.interface === 'all' ? 'all' : change.interface.index} ${change.name}`;
     case 'qdisc':
+      return `qdisc ${change.interface.index}`;
     case 'filter':
-      return `${change.kind} ${change.interface.index}`;
+      return `filter ${change.interface.index} ${change.point}`;
     case 'address':
-      return `address ${change.vip}`;
+    case 'path-mtu':
+      return `${change.kind} ${change.vip}`;
+    case 'arp-rule':
+      return `arp-rule ${change.chain} ${change.rule.join(' ')}`;
     case 'decapsulation':
       return `decapsulation ${change.vip} ${formatTunnel(tunnelOf(change))}`;
   }
@@ -69,15 +97,26 @@ export function formatChange(change: Change): string {
       return `${hostPrefix(change.vip)} on lo, ${isSix(change.vip) ? 'deprecated' : 'scope host'}`;
     case 'qdisc':
       return `qdisc clsact on ${change.interface.name}`;
+    case 'arp-rule':
+      return formatArpRule(change);
     case 'filter':
-      return `decapsulating program on ${change.interface.name}, ingress`;
+      return change.point === 'ingress'
+        ? `decapsulating program on ${change.interface.name}, ingress`
+        : `program that bounds segments to the tunnel on ${change.interface.name}, egress`;
     case 'decapsulation':
       return `tunnelled packets for ${change.vip} are decapsulated (${formatTunnel(tunnelOf(change))})`;
+    case 'path-mtu':
+      return `clients of ${change.vip} are told what fits into packets of ${change.mtu} bytes`;
   }
 }
 
 export function tunnelOf({ tunnel = ipip }: DecapsulationChange): TunnelEnd {
   return tunnel;
+}
+
+/** As arptables takes it. */
+export function formatArpRule({ chain, rule }: ArpRuleChange): string {
+  return `arptables -I ${chain} ${rule.join(' ')}`;
 }
 
 /** The address alone, as a prefix. */

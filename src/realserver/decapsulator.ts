@@ -1,4 +1,4 @@
-// The decapsulating program and its maps: loaded, found again by id, put on interfaces and taken off.
+// The programs of a tunnel's end and their maps: loaded, found again by id, put on interfaces and taken off.
 import { createHash } from 'node:crypto';
 import { existsSync, readFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
@@ -8,7 +8,7 @@ import { roundUp, type StructLayout } from '../kernel/layout.ts';
 import { BpfMap } from '../kernel/map.ts';
 import { BpfObject } from '../kernel/object.ts';
 import { BpfProgram } from '../kernel/program.ts';
-import { attachTc, detachTc, listTc, type TcFilter, type TcSlot } from '../kernel/tc.ts';
+import { attachTc, detachTc, listTc, type TcFilter, type TcPoint, type TcSlot } from '../kernel/tc.ts';
 import { parseAddress } from '../model/address.ts';
 import { FairleadError } from '../model/error.ts';
 import type { LoadedProgram } from './journal.ts';
@@ -20,7 +20,7 @@ export interface Traffic {
 }
 
 const objectPath = fileURLToPath(new URL('../../build/bpf/realserver.bpf.o', import.meta.url));
-const programName = 'realserver_tc';
+const programNames: Readonly<Record<TcPoint, string>> = { ingress: 'realserver_tc', egress: 'realserver_out' };
 /** Before a director's own program on the same interface (64): what came out of a tunnel has been scheduled already. */
 const priority = 63;
 /** "fairlead", as far as hexadecimal digits spell it. */
@@ -28,16 +28,25 @@ const handle = 0xfa1ead;
 
 export class Decapsulator implements Disposable {
   readonly loaded: LoadedProgram;
-  readonly #program: BpfProgram;
+  readonly #programs: Readonly<Record<TcPoint, BpfProgram>>;
   readonly #vips: BpfMap;
   readonly #refusals: BpfMap;
+  readonly #pathMtus: BpfMap;
   #layouts: Layouts | undefined;
 
-  private constructor(program: BpfProgram, vips: BpfMap, refusals: BpfMap, digest: string) {
-    this.#program = program;
+  private constructor({ ingress, egress, vips, refusals, pathMtus }: Parts, digest: string) {
+    this.#programs = { ingress, egress };
     this.#vips = vips;
     this.#refusals = refusals;
-    this.loaded = { id: program.info().id, vips: vips.info.id, refusals: refusals.info.id, digest };
+    this.#pathMtus = pathMtus;
+    this.loaded = {
+      id: ingress.info().id,
+      out: egress.info().id,
+      vips: vips.info.id,
+      refusals: refusals.info.id,
+      pathMtus: pathMtus.info.id,
+      digest,
+    };
   }
 
   /** A new one, on no interface yet: it goes with this process unless it is attached. */
@@ -45,17 +54,32 @@ export class Decapsulator implements Disposable {
     const digest = digestOfObject();
     using object = BpfObject.open(objectPath);
     object.load();
-    return new Decapsulator(object.program(programName), object.map('vips'), object.map('refusals'), digest);
+    const parts = {
+      ingress: object.program(programNames.ingress),
+      egress: object.program(programNames.egress),
+      vips: object.map('vips'),
+      refusals: object.map('refusals'),
+      pathMtus: object.map('path_mtus'),
+    };
+    return new Decapsulator(parts, digest);
   }
 
   /** undefined when the kernel has it no more: no interface held it. */
   static open(loaded: LoadedProgram): Decapsulator | undefined {
-    const program = BpfProgram.openById(loaded.id);
+    const ingress = BpfProgram.openById(loaded.id);
+    const egress = BpfProgram.openById(loaded.out);
     const vips = BpfMap.openById(loaded.vips);
     const refusals = BpfMap.openById(loaded.refusals);
-    if (program?.info().name === programName && vips?.info.name === 'vips' && refusals?.info.name === 'refusals')
-      return new Decapsulator(program, vips, refusals, loaded.digest);
-    for (const one of [program, vips, refusals]) one?.[Symbol.dispose]();
+    const pathMtus = BpfMap.openById(loaded.pathMtus);
+    if (
+      ingress?.info().name === programNames.ingress &&
+      egress?.info().name === programNames.egress &&
+      vips?.info.name === 'vips' &&
+      refusals?.info.name === 'refusals' &&
+      pathMtus?.info.name === 'path_mtus'
+    )
+      return new Decapsulator({ ingress, egress, vips, refusals, pathMtus }, loaded.digest);
+    for (const one of [ingress, egress, vips, refusals, pathMtus]) one?.[Symbol.dispose]();
     return undefined;
   }
 
@@ -82,6 +106,21 @@ export class Decapsulator implements Disposable {
     if (samePort.every(([key]) => key.equals(port))) this.#vips.delete(port);
   }
 
+  pathMtu(vip: string): number | undefined {
+    return this.#pathMtus.lookup(addressKey(vip))?.readUInt32LE();
+  }
+
+  setPathMtu(vip: string, mtu: number): void {
+    this.#pathMtus.update(addressKey(vip), Buffer.from(Uint32Array.of(mtu).buffer));
+  }
+
+  /** False when there was none. */
+  forgetPathMtu(vip: string): boolean {
+    if (this.pathMtu(vip) === undefined) return false;
+    this.#pathMtus.delete(addressKey(vip));
+    return true;
+  }
+
   get #end(): StructLayout {
     return this.#readLayouts().struct('tunnel_end');
   }
@@ -93,7 +132,7 @@ export class Decapsulator implements Disposable {
   #key(vip: string, { type, port }: TunnelEnd): Buffer {
     const number = this.#readLayouts().enum('tunnel').get(`TUNNEL_${type.toUpperCase()}`);
     const key = encode(this.#end, { type: number, port: be16(port) });
-    key.set(parseAddress(vip).bytes, this.#end.field('vip').offset); // in network order, of which IPv4 takes the first word
+    key.set(addressKey(vip), this.#end.field('vip').offset);
     return key;
   }
 
@@ -102,13 +141,13 @@ export class Decapsulator implements Disposable {
     return encode(this.#end, { type: number, port: be16(port) });
   }
 
-  isOn(ifindex: number): boolean {
-    return ownFilter(ifindex)?.programId === this.loaded.id;
+  isOn(ifindex: number, point: TcPoint): boolean {
+    return ownFilter(ifindex, point)?.programId === (point === 'ingress' ? this.loaded.id : this.loaded.out);
   }
 
   /** In the place of an older one of ours, if there is one. Throws hook-busy when somebody else's is in its slot. */
-  attach(ifindex: number): void {
-    attachTc(slotOf(ifindex), this.#program, { replace: ownFilter(ifindex) !== undefined });
+  attach(ifindex: number, point: TcPoint): void {
+    attachTc(slotOf(ifindex, point), this.#programs[point], { replace: ownFilter(ifindex, point) !== undefined });
   }
 
   /** What came for one VIP by one kind of tunnel, over all CPUs. */
@@ -142,24 +181,38 @@ export class Decapsulator implements Disposable {
   }
 
   [Symbol.dispose](): void {
-    for (const one of [this.#program, this.#vips, this.#refusals]) one[Symbol.dispose]();
+    const { ingress, egress } = this.#programs;
+    for (const one of [ingress, egress, this.#vips, this.#refusals, this.#pathMtus]) one[Symbol.dispose]();
   }
 }
 
-/** Whichever of our programs is there. False when there was none. */
-export function detachFrom(ifindex: number): boolean {
-  return ownFilter(ifindex) !== undefined && detachTc(slotOf(ifindex)).detached;
+interface Parts extends Readonly<Record<TcPoint, BpfProgram>> {
+  readonly vips: BpfMap;
+  readonly refusals: BpfMap;
+  readonly pathMtus: BpfMap;
 }
 
-function ownFilter(ifindex: number): TcFilter | undefined {
-  return listTc(ifindex, 'ingress').find(
-    (filter) =>
-      filter.priority === priority && filter.handle === handle && filter.programName?.startsWith(programName) === true,
+/** Whichever of our programs is there. False when there was none. */
+export function detachFrom(ifindex: number, point: TcPoint): boolean {
+  return ownFilter(ifindex, point) !== undefined && detachTc(slotOf(ifindex, point)).detached;
+}
+
+function ownFilter(ifindex: number, point: TcPoint): TcFilter | undefined {
+  return listTc(ifindex, point).find(
+    ({ priority: itsPriority, handle: itsHandle, programName }) =>
+      itsPriority === priority && itsHandle === handle && programName?.startsWith(programNames[point]) === true,
   );
 }
 
-function slotOf(ifindex: number): TcSlot {
-  return { ifindex, point: 'ingress', priority, handle };
+function slotOf(ifindex: number, point: TcPoint): TcSlot {
+  return { ifindex, point, priority, handle };
+}
+
+/** struct address: in network order, of which IPv4 takes the first word. */
+function addressKey(vip: string): Buffer {
+  const key = Buffer.alloc(16);
+  key.set(parseAddress(vip).bytes);
+  return key;
 }
 
 /** Without the count that ends the enum, whose name is the plural. */

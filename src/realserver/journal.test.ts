@@ -6,12 +6,12 @@ import { afterEach, beforeEach, expect, test } from 'vitest';
 import { emptyJournal, type Journal, readJournal, writeJournal } from './journal.ts';
 
 const journal: Journal = {
-  vips: [{ vip: '203.0.113.100', method: 'tunnel' }],
+  vips: [{ vip: '203.0.113.100', method: 'tunnel', arp: 'ignore', isDeclared: false }],
   changes: [
     { kind: 'setting', interface: 'all', name: 'arp_ignore', before: '0', after: '1', vips: ['203.0.113.100'] },
-    { kind: 'filter', interface: { index: 2, name: 'eth0' }, vips: ['203.0.113.100'] },
+    { kind: 'filter', interface: { index: 2, name: 'eth0' }, point: 'ingress', vips: ['203.0.113.100'] },
   ],
-  program: { id: 7, vips: 8, refusals: 9, digest: 'd1' },
+  program: { id: 7, out: 10, vips: 8, refusals: 9, pathMtus: 11, digest: 'd1' },
 };
 
 let folder = '';

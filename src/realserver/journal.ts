@@ -4,11 +4,11 @@ import { dirname, join } from 'node:path';
 import { bootId, netnsCookie } from '../kernel/namespace.ts';
 import { FairleadError } from '../model/error.ts';
 import type { Change } from './change.ts';
-import type { RealServerMethod } from './plan.ts';
+import type { Wanted } from './plan.ts';
 
-export interface RecordedVip {
-  readonly vip: string;
-  readonly method: RealServerMethod;
+export interface RecordedVip extends Pick<Wanted, 'vip' | 'method' | 'arp'> {
+  /** A file named it: it goes when the file does so no more. */
+  readonly isDeclared: boolean;
 }
 
 /** The VIPs that need the change: it is undone with the last of them. */
@@ -17,8 +17,11 @@ export type RecordedChange = Change & { readonly vips: readonly string[] };
 /** The kernel's ids of a loaded program and its maps: they are found again by them, and nothing is pinned. */
 export interface LoadedProgram {
   readonly id: number;
+  /** The one at egress. */
+  readonly out: number;
   readonly vips: number;
   readonly refusals: number;
+  readonly pathMtus: number;
   /** Of the object file that it was loaded from. */
   readonly digest: string;
 }
@@ -33,7 +36,7 @@ export interface Journal {
 export const emptyJournal: Journal = { vips: [], changes: [], program: undefined };
 
 const directory = '/run/fairlead/realserver';
-const version = 1;
+const version = 2;
 
 /** One for all namespaces: it is held for milliseconds, and nothing is left of it but one empty file. */
 export const lockPath = join(directory, 'lock');

@@ -7,7 +7,10 @@ test.each<[string, string, number, string]>([
   ['an unknown command', 'join 10.0.0.1', 2, "unknown command 'join'"],
   ['add without a VIP', 'add --method tunnel', 2, "missing required argument 'vip'"],
   ['add without a method', 'add 10.0.0.1', 2, "required option '--method <method>' not specified"],
-  ['a method that is not supported', 'add 10.0.0.1 --method gate', 2, 'Allowed choices are tunnel'],
+  ['a method that is not supported', 'add 10.0.0.1 --method masq', 2, 'Allowed choices are gate, tunnel, fullnat'],
+  ['a tunnel of gate', 'add 10.0.0.1 --method gate --tun-type gre', 1, '--tun-type is for --method tunnel'],
+  ['an MTU that is too small', 'add ::2 --method tunnel --mtu 1000', 1, 'an MTU from 1280 to 65535'],
+  ['another way to be silent', 'add 10.0.0.1 --method gate --arp nft', 2, 'Allowed choices are ignore, arptables'],
   ['two VIPs', 'add 10.0.0.1 10.0.0.2 --method tunnel', 2, 'too many arguments'],
   ['what is no address', 'add 10.0.0 --method tunnel', 1, 'expected the VIP\'s address, got "10.0.0"'],
   ['an address with a port', 'add 10.0.0.1:80 --method tunnel', 1, 'got "10.0.0.1:80"'],
@@ -26,11 +29,14 @@ test.each<[string, string, number, string]>([
   expect(outcome).toEqual({ status, stdout: '', stderr: expect.stringContaining(message) });
 });
 
-test.each(['--help', 'add --help', 'remove --help', 'status --help'])('%s is answered', async (line) => {
-  const { status, stdout, stderr } = await run(line);
-  expect({ status, stderr }).toEqual({ status: 0, stderr: '' });
-  expect(stdout).toContain('Usage: fairlead realserver');
-});
+test.each(['--help', 'add --help', 'remove --help', 'reset --help', 'apply --help', 'status --help'])(
+  '%s is answered',
+  async (line) => {
+    const { status, stdout, stderr } = await run(line);
+    expect({ status, stderr }).toEqual({ status: 0, stderr: '' });
+    expect(stdout).toContain('Usage: fairlead realserver');
+  },
+);
 
 async function run(line: string): Promise<{ status: number; stdout: string; stderr: string }> {
   let [stdout, stderr] = ['', ''];

@@ -1,15 +1,19 @@
 // The `fairlead realserver` commands, run on the real server itself.
 import { Command, CommanderError, Option } from 'commander';
 import { acquireLock } from '../kernel/lock.ts';
-import { type Address, formatAddress, isUnicast, readAddress } from '../model/address.ts';
+import { readAddress } from '../model/address.ts';
 import { FairleadError } from '../model/error.ts';
 import type { Undoing } from './agent.ts';
-import { add, remove } from './agent.ts';
-import { formatChange, formatSetting } from './change.ts';
+import { add, remove, reset } from './agent.ts';
+import { type Change, formatChange, formatSetting } from './change.ts';
+import { lendLock } from './command.ts';
+import { declare } from './declare.ts';
+import { defaultFile, loadWanted } from './file.ts';
 import { lockPath } from './journal.ts';
-import { methods, type RealServerMethod } from './plan.ts';
+import { type ArpMode, arpModes, methods, type RealServerMethod, type Wanted } from './plan.ts';
 import { formatStatus, readStatus } from './status.ts';
-import { type TunnelEnd, tunnelTypes } from './tunnel.ts';
+import { isSix, type TunnelEnd, tunnelTypes } from './tunnel.ts';
+import { leastMtu, leastMtuSix, mostMtu, readVip } from './vip.ts';
 
 export interface Io {
   readonly stdout: { write(text: string): unknown };
@@ -18,8 +22,10 @@ export interface Io {
 
 interface AddOptions {
   readonly method: RealServerMethod;
-  readonly tunType: TunnelEnd['type'];
+  readonly arp: ArpMode;
+  readonly tunType?: TunnelEnd['type'];
   readonly tunPort?: string;
+  readonly mtu?: string;
 }
 
 const failureStatus = 1;
@@ -51,14 +57,24 @@ function describe({ stdout, stderr }: Io): Command {
     .addOption(
       new Option('--method <method>', 'how the director sends packets here').choices(methods).makeOptionMandatory(),
     )
-    .addOption(new Option('--tun-type <type>', 'by which kind of tunnel').choices(tunnelTypes).default('ipip'))
+    .addOption(
+      new Option('--arp <how>', 'how it keeps silent about the VIP: by settings, or by rules about the VIP alone')
+        .choices(arpModes)
+        .default('ignore'),
+    )
+    .addOption(new Option('--tun-type <type>', 'by which kind of tunnel; ipip if not given').choices(tunnelTypes))
     .option('--tun-port <port>', 'UDP port of gue')
-    .action((vip: string, { method, tunType, tunPort }: AddOptions) => {
-      const address = parseVip(vip);
-      const tunnel = parseTunnel(tunType, tunPort);
-      const changes = alone(() => finish(add(address, method, tunnel)));
-      if (changes.length === 0) stdout.write(`${address}: all is as it should be\n`);
-      for (const change of changes) stdout.write(`${address}: ${formatChange(change)}\n`);
+    .option(
+      '--mtu <bytes>',
+      'the largest packet that comes whole from the director; what the interface takes if not given',
+    )
+    .action((vip: string, options: AddOptions) => {
+      const wanted = parseWanted(vip, options);
+      tellMade(
+        stdout,
+        wanted.vip,
+        alone(() => finish(add(wanted))),
+      );
     });
   program
     .command('remove')
@@ -66,7 +82,30 @@ function describe({ stdout, stderr }: Io): Command {
     .argument('<vip>', 'an address that was added')
     .action((vip: string) => {
       const address = parseVip(vip);
-      for (const one of alone(() => finish(remove(address)))) stdout.write(`${address}: ${formatUndoing(one)}\n`);
+      tellUndone(
+        stdout,
+        address,
+        alone(() => finish(remove(address))),
+      );
+    });
+  program
+    .command('reset')
+    .description('serve no VIP any longer, and restore all that was changed')
+    .action(() => {
+      const undone = alone(() => finish(reset()));
+      if (undone.length === 0) stdout.write('there is nothing to restore\n');
+      for (const one of undone) stdout.write(`${formatUndoing(one)}\n`);
+    });
+  program
+    .command('apply')
+    .description('serve the VIPs that a file names, and no longer those that it named before')
+    .argument('[file]', '- for standard input', defaultFile)
+    .action((path: string) => {
+      const wanted = loadWanted(path);
+      for (const done of alone(() => finish(declare(wanted)))) {
+        if ('made' in done) tellMade(stdout, done.vip, done.made);
+        else tellUndone(stdout, done.vip, done.undone);
+      }
     });
   program
     .command('status')
@@ -79,17 +118,38 @@ function describe({ stdout, stderr }: Io): Command {
   return program;
 }
 
-function parseVip(text: string): string {
-  const address = readAddress(text);
-  if (address === undefined)
-    throw new FairleadError('bad-input', `expected the VIP's address, got ${JSON.stringify(text)}`);
-  if (!isUnicast(address) || isLoopback(address))
-    throw new FairleadError('address-unusable', `${text} can't be a VIP: it is no address that clients could ask`);
-  return formatAddress(address);
+function tellMade(stdout: Io['stdout'], vip: string, changes: readonly Change[]): void {
+  if (changes.length === 0) stdout.write(`${vip}: all is as it should be\n`);
+  for (const change of changes) stdout.write(`${vip}: ${formatChange(change)}\n`);
 }
 
-function isLoopback({ family, bytes }: Address): boolean {
-  return family === 4 ? bytes[0] === 127 : bytes.every((byte, index) => byte === (index === 15 ? 1 : 0));
+function tellUndone(stdout: Io['stdout'], vip: string, undone: readonly Undoing[]): void {
+  for (const one of undone) stdout.write(`${vip}: ${formatUndoing(one)}\n`);
+}
+
+function parseVip(text: string): string {
+  if (readAddress(text) === undefined)
+    throw new FairleadError('bad-input', `expected the VIP's address, got ${JSON.stringify(text)}`);
+  const vip = readVip(text);
+  if (vip !== undefined) return vip;
+  throw new FairleadError('address-unusable', `${text} can't be a VIP: it is no address that clients could ask`);
+}
+
+function parseWanted(text: string, { method, arp, tunType, tunPort, mtu }: AddOptions): Wanted {
+  const vip = parseVip(text);
+  const idle = { '--tun-type': tunType, '--tun-port': tunPort, '--mtu': mtu };
+  const found = Object.entries(idle).find(([, value]) => value !== undefined);
+  if (method !== 'tunnel' && found !== undefined)
+    throw new FairleadError('bad-input', `${found[0]} is for --method tunnel, ${method} has no tunnel`);
+  return { vip, method, arp, tunnel: parseTunnel(tunType ?? 'ipip', tunPort), mtu: parseMtu(mtu, isSix(vip)) };
+}
+
+function parseMtu(text: string | undefined, isForSix: boolean): number | undefined {
+  if (text === undefined) return undefined;
+  const least = isForSix ? leastMtuSix : leastMtu;
+  const mtu = /^\d+$/.test(text) ? Number(text) : 0;
+  if (mtu >= least && mtu <= mostMtu) return mtu;
+  throw new FairleadError('bad-input', `expected an MTU from ${least} to ${mostMtu}, got ${JSON.stringify(text)}`);
 }
 
 /** As ipvsadm: GUE needs a port, the others have none. */
@@ -109,8 +169,13 @@ function parseTunnel(type: TunnelEnd['type'], text: string | undefined): TunnelE
 function alone<T>(work: () => T): T {
   if (process.geteuid?.() !== 0)
     throw new FairleadError('not-root', 'only root may do this', { hint: 'run it as root' });
-  using _lock = acquireLock(lockPath);
-  return work();
+  using lock = acquireLock(lockPath);
+  lendLock(lock.fd);
+  try {
+    return work();
+  } finally {
+    lendLock(undefined);
+  }
 }
 
 function finish<T>(steps: Generator<unknown, T>): T {

@@ -2,7 +2,7 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { type Change, keyOf } from './change.ts';
-import { emptyJournal, type Journal } from './journal.ts';
+import { emptyJournal, type Journal, type RecordedVip } from './journal.ts';
 import { withoutVip, withVip } from './owners.ts';
 import type { Need } from './plan.ts';
 
@@ -11,8 +11,8 @@ const address = (vip: string): Change => ({ kind: 'address', vip });
 
 describe('a journal', () => {
   test('has what was changed for a VIP, in the order in which it was made', () => {
-    const journal = withVip(emptyJournal, 'a', 'tunnel', [unmet(ignore), unmet(address('a'))]);
-    expect(journal.vips).toEqual([{ vip: 'a', method: 'tunnel' }]);
+    const journal = withVip(emptyJournal, recorded('a'), [unmet(ignore), unmet(address('a'))]);
+    expect(journal.vips).toEqual([recorded('a')]);
     expect(journal.changes).toEqual([
       { ...ignore, vips: ['a'] },
       { ...address('a'), vips: ['a'] },
@@ -20,12 +20,12 @@ describe('a journal', () => {
   });
 
   test('has nothing of what was so before', () => {
-    expect(withVip(emptyJournal, 'a', 'tunnel', [met(ignore)]).changes).toEqual([]);
+    expect(withVip(emptyJournal, recorded('a'), [met(ignore)]).changes).toEqual([]);
   });
 
   test('gives a shared change a second owner, who keeps it when the first goes', () => {
-    const first = withVip(emptyJournal, 'a', 'tunnel', [unmet(ignore), unmet(address('a'))]);
-    const both = withVip(first, 'b', 'tunnel', [met(ignore), unmet(address('b'))]);
+    const first = withVip(emptyJournal, recorded('a'), [unmet(ignore), unmet(address('a'))]);
+    const both = withVip(first, recorded('b'), [met(ignore), unmet(address('b'))]);
     const { doomed, rest } = withoutVip(both, 'a');
     expect(doomed).toEqual([address('a')]);
     expect(rest.changes).toEqual([
@@ -36,13 +36,13 @@ describe('a journal', () => {
   });
 
   test('remembers the value of before through repetition', () => {
-    const once = withVip(emptyJournal, 'a', 'tunnel', [unmet(ignore)]);
-    expect(withVip(once, 'a', 'tunnel', [met(ignore)])).toEqual(once);
+    const once = withVip(emptyJournal, recorded('a'), [unmet(ignore)]);
+    expect(withVip(once, recorded('a'), [met(ignore)])).toEqual(once);
   });
 
   test('takes over the value that somebody else has set since', () => {
-    const once = withVip(emptyJournal, 'a', 'tunnel', [unmet(ignore)]);
-    const again = withVip(once, 'a', 'tunnel', [unmet(setting('5', '1'))]);
+    const once = withVip(emptyJournal, recorded('a'), [unmet(ignore)]);
+    const again = withVip(once, recorded('a'), [unmet(setting('5', '1'))]);
     expect(again.changes).toEqual([{ ...setting('5', '1'), vips: ['a'] }]);
   });
 
@@ -52,7 +52,7 @@ describe('a journal', () => {
     fc.assert(
       fc.property(orders, ([coming, going]) => {
         let journal: Journal = emptyJournal;
-        for (const vip of coming) journal = withVip(journal, vip, 'tunnel', needsOf(journal, [ignore, address(vip)]));
+        for (const vip of coming) journal = withVip(journal, recorded(vip), needsOf(journal, [ignore, address(vip)]));
         const undone: string[] = [];
         for (const vip of going) {
           const { doomed, rest } = withoutVip(journal, vip);
@@ -66,6 +66,10 @@ describe('a journal', () => {
     );
   });
 });
+
+function recorded(vip: string): RecordedVip {
+  return { vip, method: 'tunnel', arp: 'ignore', isDeclared: false };
+}
 
 function setting(before: string, after: string): Change {
   return { kind: 'setting', interface: 'all', name: 'arp_ignore', before, after };

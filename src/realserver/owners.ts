@@ -1,23 +1,24 @@
 // Which VIP needs which recorded change: what a new VIP adds to a journal, and what it leaves behind when it goes. Pure.
 import { type Change, keyOf } from './change.ts';
-import type { Journal, RecordedChange } from './journal.ts';
-import type { Need, RealServerMethod } from './plan.ts';
+import type { Journal, RecordedChange, RecordedVip } from './journal.ts';
+import type { Need } from './plan.ts';
 
 /** With the VIP, and with all that it needs and that somebody has to undo. */
-export function withVip(journal: Journal, vip: string, method: RealServerMethod, needs: readonly Need[]): Journal {
+export function withVip(journal: Journal, recorded: RecordedVip, needs: readonly Need[]): Journal {
+  const { vip } = recorded;
   const keys = new Set(needs.map(({ key }) => key));
   const fresh = new Map(needs.flatMap(({ key, change }) => (change === undefined ? [] : [[key, change] as const])));
-  const kept = journal.changes.map((recorded): RecordedChange => {
-    const key = keyOf(recorded);
-    if (!keys.has(key)) return recorded;
+  const kept = journal.changes.map((known): RecordedChange => {
+    const key = keyOf(known);
+    if (!keys.has(key)) return known;
     // Changed again since by somebody else: what is restored one day is what they left.
-    const change: Change = fresh.get(key) ?? recorded;
+    const change: Change = fresh.get(key) ?? known;
     fresh.delete(key);
-    return { ...change, vips: [...new Set([...recorded.vips, vip])] };
+    return { ...change, vips: [...new Set([...known.vips, vip])] };
   });
   const added = [...fresh.values()].map((change): RecordedChange => ({ ...change, vips: [vip] }));
   const isKnown = journal.vips.some((one) => one.vip === vip);
-  const vips = isKnown ? journal.vips : [...journal.vips, { vip, method }];
+  const vips = isKnown ? journal.vips.map((one) => (one.vip === vip ? recorded : one)) : [...journal.vips, recorded];
   return { ...journal, vips, changes: [...kept, ...added] };
 }
 

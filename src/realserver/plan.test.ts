@@ -2,12 +2,17 @@
 import { describe, expect, test } from 'vitest';
 import type { Interface } from '../kernel/interfaces.ts';
 import { formatChange } from './change.ts';
-import { type Decapsulation, plan } from './plan.ts';
+import { type Decapsulation, plan, type Wanted } from './plan.ts';
 import type { AssignedAddress, System } from './system.ts';
+import { ipip } from './tunnel.ts';
 
 const vip = '203.0.113.100';
 
-const onLo: AssignedAddress = { interface: 'lo', address: vip, answersArp: false };
+const onLo = assigned('lo', vip, { answersArp: false, isGlobal: false });
+const bothPrograms = [
+  'decapsulating program on eth0, ingress',
+  'program that bounds segments to the tunnel on eth0, egress',
+];
 const quiet = { 'all arp_ignore': '1', 'all arp_announce': '2' };
 const allOn: Partial<Machine> = { addresses: [onLo], clsact: ['eth0'], takes: true, on: [2] };
 
@@ -21,7 +26,7 @@ describe('a tunnel needs', () => {
         'net.ipv4.conf.all.arp_announce: 0 -> 2',
         `${vip}/32 on lo, scope host`,
         'qdisc clsact on eth0',
-        'decapsulating program on eth0, ingress',
+        ...bothPrograms,
         `tunnelled packets for ${vip} are decapsulated (ipip)`,
       ],
     ],
@@ -38,14 +43,10 @@ describe('a tunnel needs', () => {
     ],
     [
       'the VIP on no second interface where one that never answers ARP has it',
-      { settings: quiet, ...allOn, addresses: [{ interface: 'dummy0', address: vip, answersArp: false }] },
+      { settings: quiet, ...allOn, addresses: [assigned('dummy0', vip, { answersArp: false })] },
       [],
     ],
-    [
-      'no new qdisc where there is one',
-      { settings: quiet, ...allOn, on: [] },
-      ['decapsulating program on eth0, ingress'],
-    ],
+    ['no new qdisc where there is one', { settings: quiet, ...allOn, on: [] }, bothPrograms],
     [
       'programs on bridges and VLANs, not on ports and not on what carries no Ethernet',
       {
@@ -62,7 +63,7 @@ describe('a tunnel needs', () => {
         ],
         clsact: ['br0', 'br0.7', 'red1', 'red'],
       },
-      ['br0', 'br0.7', 'red1', 'red'].map((name) => `decapsulating program on ${name}, ingress`),
+      ['br0', 'br0.7', 'red1', 'red'].flatMap((name) => bothPrograms.map((program) => program.replace('eth0', name))),
     ],
   ])('%s', (_, machine, expected) => {
     expect(changes(machine)).toEqual(expected);
@@ -72,7 +73,7 @@ describe('a tunnel needs', () => {
 describe('strict reverse path filtering', () => {
   const twoLegs: Partial<Machine> = {
     interfaces: [one(2, 'eth0', {}), one(3, 'eth1', {})],
-    addresses: [onLo, { interface: 'eth0', address: '10.0.0.3', answersArp: true }],
+    addresses: [onLo, assigned('eth0', '10.0.0.3')],
     waysOut: ['eth1'],
     clsact: ['eth0', 'eth1'],
     takes: true,
@@ -102,14 +103,73 @@ describe('strict reverse path filtering', () => {
 
 describe('it is refused', () => {
   test('where an interface would answer ARP for the VIP', () => {
-    const addresses = [{ interface: 'eth0', address: vip, answersArp: true }];
+    const addresses = [assigned('eth0', vip), assigned('eth0', '10.0.0.3')];
     expect(() => changes({ addresses })).toThrow(`eth0 has ${vip} and answers ARP for it`);
+  });
+
+  test.each<[string, Partial<Machine>, string]>([
+    ['the only address of an interface', { addresses: [assigned('eth0', vip)] }, 'the machine would be cut off'],
+    [
+      'the address that this session comes by',
+      { addresses: [assigned('eth0', vip)], session: { client: '10.0.0.9', server: vip } },
+      'this session comes by it',
+    ],
+    ["this session's client", { session: { client: vip, server: '10.0.0.3' } }, "this session's client"],
+    [
+      'a next hop',
+      { gateways: [{ address: vip, route: `default via ${vip} dev eth0` }] },
+      `the next hop of the route default via ${vip} dev eth0`,
+    ],
+    ['a broadcast address', { addresses: [assigned('eth0', '10.0.0.3', { broadcast: vip })] }, 'the broadcast address'],
+  ])('where the VIP is %s', (_, machine, message) => {
+    expect(() => changes(machine)).toThrow(message);
+    expect(() => changes(machine, { method: 'gate' })).toThrow(message);
+  });
+
+  test('where this session comes by an address that nobody would be told of any more', () => {
+    const addresses = [assigned('dummy0', '10.9.0.1', { answersArp: false })];
+    const session = { client: '10.0.0.9', server: '10.9.0.1' };
+    expect(() => changes({ addresses, session })).toThrow('nobody is told where that is');
+    expect(changes({ addresses, session }, { method: 'gate', arp: 'arptables' })).toHaveLength(2);
   });
 
   test('where nothing could bring a packet', () => {
     expect(() => changes({ interfaces: [one(1, 'lo', { linkType: 'loopback' })] })).toThrow('no Ethernet interface');
   });
 });
+
+describe('other methods', () => {
+  test('gate needs what a tunnel does, but for the tunnel', () => {
+    expect(changes({}, { method: 'gate' })).toEqual([
+      'net.ipv4.conf.all.arp_ignore: 0 -> 1',
+      'net.ipv4.conf.all.arp_announce: 0 -> 2',
+      `${vip}/32 on lo, scope host`,
+    ]);
+  });
+
+  test('gate with arptables leaves the settings alone', () => {
+    const machine = { addresses: [assigned('eth0', '10.0.0.3')] };
+    expect(changes(machine, { method: 'gate', arp: 'arptables' })).toEqual([
+      `arptables -I INPUT -d ${vip} -j DROP`,
+      `arptables -I OUTPUT -o eth0 -s ${vip} -j mangle --mangle-ip-s 10.0.0.3`,
+      `${vip}/32 on lo, scope host`,
+    ]);
+  });
+
+  test('fullnat needs nothing', () => {
+    expect(changes({}, { method: 'fullnat' })).toEqual([]);
+  });
+
+  test('a tunnel is told what comes whole', () => {
+    expect(changes({ settings: quiet, ...allOn }, { mtu: 1400 })).toEqual([
+      `clients of ${vip} are told what fits into packets of 1400 bytes`,
+    ]);
+  });
+});
+
+function assigned(name: string, address: string, facts: Partial<AssignedAddress> = {}): AssignedAddress {
+  return { interface: name, address, answersArp: true, isGlobal: true, broadcast: undefined, ...facts };
+}
 
 function one(index: number, name: string, facts: Partial<Interface>): Interface {
   return {
@@ -119,7 +179,7 @@ function one(index: number, name: string, facts: Partial<Interface>): Interface 
   };
 }
 
-interface Machine {
+interface Machine extends Pick<System, 'gateways' | 'session'> {
   readonly interfaces: readonly Interface[];
   readonly addresses: readonly AssignedAddress[];
   readonly waysOut: readonly string[];
@@ -130,18 +190,23 @@ interface Machine {
   readonly on: readonly number[];
 }
 
-function changes(machine: Partial<Machine>): readonly string[] {
+function changes(machine: Partial<Machine>, wanted: Partial<Wanted> = {}): readonly string[] {
   const system: System = {
     interfaces: [one(1, 'lo', { linkType: 'loopback' }), one(2, 'eth0', {})],
     addresses: [],
     waysOut: ['eth0'],
+    gateways: [],
     clsact: [],
+    session: undefined,
+    arpRules: () => [],
     ...machine,
     setting: (where, name) => machine.settings?.[`${where} ${name}`] ?? '0',
   };
   const decapsulation: Decapsulation = {
     takes: () => machine.takes === true,
     isOn: (index) => machine.on?.includes(index) === true,
+    pathMtu: () => undefined,
   };
-  return plan(vip, 'tunnel', system, decapsulation).flatMap(({ change }) => (change ? [formatChange(change)] : []));
+  const all: Wanted = { vip, method: 'tunnel', arp: 'ignore', tunnel: ipip, mtu: undefined, ...wanted };
+  return plan(all, system, decapsulation).flatMap(({ change }) => (change ? [formatChange(change)] : []));
 }

@@ -1,14 +1,31 @@
 // What a method needs on a real server, and which of it is not so yet. Pure: everything it looks at is handed to it.
 import type { Interface } from '../kernel/interfaces.ts';
+import type { TcPoint } from '../kernel/tc.ts';
 import { FairleadError } from '../model/error.ts';
 import type { Method } from '../model/service.ts';
-import { type Change, type InterfaceRef, keyOf, type SettingChange } from './change.ts';
+import { arpRuleKey } from './arptables.ts';
+import { type ArpRuleChange, type Change, type InterfaceRef, keyOf, type SettingChange } from './change.ts';
+import { refuseHarm } from './harm.ts';
 import type { System } from './system.ts';
-import { ipip, isSix, type TunnelEnd } from './tunnel.ts';
+import { isSix, type TunnelEnd } from './tunnel.ts';
 
 /** The methods that a real server can be made for. */
-export const methods = ['tunnel'] as const satisfies readonly Method[];
+export const methods = ['gate', 'tunnel', 'fullnat'] as const satisfies readonly Method[];
 export type RealServerMethod = (typeof methods)[number];
+
+/** By settings, which hold for all addresses, or by rules about the VIP alone. */
+export const arpModes = ['ignore', 'arptables'] as const;
+export type ArpMode = (typeof arpModes)[number];
+
+export interface Wanted {
+  readonly vip: string;
+  readonly method: RealServerMethod;
+  readonly arp: ArpMode;
+  /** Of method `tunnel`. */
+  readonly tunnel: TunnelEnd;
+  /** What comes whole from the directors, where that is less than the interfaces take. */
+  readonly mtu: number | undefined;
+}
 
 /** Something that must be so: `change` makes it so, and is left out where it is so already. */
 export interface Need {
@@ -19,25 +36,27 @@ export interface Need {
 /** What the decapsulating program does at this moment. */
 export interface Decapsulation {
   takes(vip: string, tunnel: TunnelEnd): boolean;
-  isOn(index: number): boolean;
+  isOn(index: number, point: TcPoint): boolean;
+  pathMtu(vip: string): number | undefined;
 }
 
-type Rule = (vip: string, system: System, decapsulation: Decapsulation, tunnel: TunnelEnd) => readonly Need[];
+/** Of a machine on which no program of ours is loaded. */
+export const noDecapsulation: Decapsulation = { takes: () => false, isOn: () => false, pathMtu: () => undefined };
+
+type Rule = (wanted: Wanted, system: System, decapsulation: Decapsulation) => readonly Need[];
 
 /** In the order in which they are met: nobody may ask for the VIP's MAC before the machine keeps silent about it. */
 const rules: Readonly<Record<RealServerMethod, readonly Rule[]>> = {
+  gate: [silenceArp, loosenReversePath, holdVip],
   tunnel: [silenceArp, loosenReversePath, holdVip, decapsulate],
+  // Its packets are for the RIP, and come from the director.
+  fullnat: [],
 };
 
 /** Throws where the method can't work, or would harm. */
-export function plan(
-  vip: string,
-  method: RealServerMethod,
-  system: System,
-  decapsulation: Decapsulation,
-  tunnel: TunnelEnd = ipip,
-): readonly Need[] {
-  return rules[method].flatMap((rule) => rule(vip, system, decapsulation, tunnel));
+export function plan(wanted: Wanted, system: System, decapsulation: Decapsulation): readonly Need[] {
+  if (wanted.method !== 'fullnat') refuseHarm(wanted.vip, system);
+  return rules[wanted.method].flatMap((rule) => rule(wanted, system, decapsulation));
 }
 
 /** Ethernet frames come in by it, and by no other of these: a port's packets are its bridge's or bond's. */
@@ -53,13 +72,15 @@ const silent: readonly number[] = [1, 2, 3, 8];
  * Of both settings the larger of an interface's own value and that of `all` counts. IPv6 answers only for addresses of the
  * interface that was asked.
  */
-function silenceArp(vip: string, system: System): readonly Need[] {
+function silenceArp({ vip, arp }: Wanted, system: System): readonly Need[] {
   if (isSix(vip)) return [];
+  if (arp === 'arptables') return filterArp(vip, system);
   const ignore = toSetting('all', 'arp_ignore', '1', system);
   const announce = toSetting('all', 'arp_announce', '2', system);
   const isSilent = silent.includes(Number(ignore.before));
   const common = Number(isSilent ? ignore.before : ignore.after);
   const others = system.interfaces.filter(({ linkType }) => linkType !== 'loopback');
+  if (!isSilent) refuseToSilenceSession(system);
   return [
     met(ignore, isSilent),
     ...others.map((one) => {
@@ -70,11 +91,39 @@ function silenceArp(vip: string, system: System): readonly Need[] {
   ];
 }
 
+/** With arp_ignore an address is told only where it is itself. */
+function refuseToSilenceSession({ session, addresses }: System): void {
+  const holder = addresses.find(({ address }) => address === session?.server);
+  if (session === undefined || holder === undefined || isSix(session.server) || holder.answersArp) return;
+  throw new FairleadError(
+    'address-unusable',
+    `this session comes by ${session.server}, which is on ${holder.interface}: with arp_ignore nobody is told where that is`,
+    { hint: 'use --arp arptables, which silences the VIP alone' },
+  );
+}
+
+/** Nobody is told who has the VIP; and who asks others tells an address of the interface instead. */
+function filterArp(vip: string, system: System): readonly Need[] {
+  const present = system.arpRules();
+  const rule = (chain: ArpRuleChange['chain'], ...words: readonly string[]): Need =>
+    met({ kind: 'arp-rule', chain, rule: words }, present.includes(arpRuleKey(chain, words)));
+  const speaking = system.interfaces.flatMap(({ name, linkType }) => {
+    const own = system.addresses.find((one) => one.interface === name && one.isGlobal && !isSix(one.address));
+    return linkType === 'ether' && own !== undefined ? [{ name, address: own.address }] : [];
+  });
+  return [
+    rule('INPUT', '-d', vip, '-j', 'DROP'),
+    ...speaking.map(({ name, address }) =>
+      rule('OUTPUT', '-o', name, '-s', vip, '-j', 'mangle', '--mangle-ip-s', address),
+    ),
+  ];
+}
+
 /**
- * A decapsulated packet is the client's own, come in by the tunnel's interface. Where replies to clients leave by another
+ * What the director has sent, out of its tunnel if there was one, is the client's own packet. Where replies to clients leave by another
  * one, strict reverse path filtering (1) drops it; loose (2), being the larger, counts over a 1 of `all`. IPv6 has none.
  */
-function loosenReversePath(vip: string, system: System): readonly Need[] {
+function loosenReversePath({ vip }: Wanted, system: System): readonly Need[] {
   if (isSix(vip) || system.waysOut.length === 0) return [];
   const all = system.setting('all', 'rp_filter');
   return system.interfaces
@@ -87,22 +136,16 @@ function loosenReversePath(vip: string, system: System): readonly Need[] {
     });
 }
 
-function holdVip(vip: string, system: System): readonly Need[] {
-  const holders = system.addresses.filter(({ address }) => address === vip);
-  const answering = holders.find(({ answersArp }) => answersArp);
-  if (answering !== undefined) {
-    throw new FairleadError(
-      'address-unusable',
-      `${answering.interface} has ${vip} and answers ${isSix(vip) ? 'neighbours' : 'ARP'} for it`,
-      {
-        hint: `a real server must not, or clients bypass the director: ip addr del ${vip} dev ${answering.interface}`,
-      },
-    );
-  }
-  return [met({ kind: 'address', vip }, holders.length > 0)];
+function holdVip({ vip }: Wanted, system: System): readonly Need[] {
+  return [
+    met(
+      { kind: 'address', vip },
+      system.addresses.some(({ address }) => address === vip),
+    ),
+  ];
 }
 
-function decapsulate(vip: string, system: System, decapsulation: Decapsulation, tunnel: TunnelEnd): readonly Need[] {
+function decapsulate({ vip, tunnel, mtu }: Wanted, system: System, decapsulation: Decapsulation): readonly Need[] {
   const chosen = system.interfaces.filter((one) => takesPackets(one, system.interfaces));
   if (chosen.length === 0) {
     throw new FairleadError(
@@ -113,8 +156,11 @@ function decapsulate(vip: string, system: System, decapsulation: Decapsulation, 
   return [
     ...chosen.flatMap((one) => [
       met({ kind: 'qdisc', interface: refer(one) }, system.clsact.includes(one.name)),
-      met({ kind: 'filter', interface: refer(one) }, decapsulation.isOn(one.index)),
+      ...(['ingress', 'egress'] as const).map((point) =>
+        met({ kind: 'filter', interface: refer(one), point }, decapsulation.isOn(one.index, point)),
+      ),
     ]),
+    ...(mtu === undefined ? [] : [met({ kind: 'path-mtu', vip, mtu }, decapsulation.pathMtu(vip) === mtu)]),
     met({ kind: 'decapsulation', vip, tunnel }, decapsulation.takes(vip, tunnel)),
   ];
 }

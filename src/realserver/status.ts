@@ -1,4 +1,5 @@
 // What was made of this network namespace, whether it still is so, and what has come for the VIPs.
+import { arpRuleKey } from './arptables.ts';
 import { type Change, formatChange, tunnelOf } from './change.ts';
 import { Decapsulator, type Traffic } from './decapsulator.ts';
 import { type Journal, type RecordedChange, type RecordedVip, readJournal } from './journal.ts';
@@ -10,7 +11,7 @@ export interface Status {
   /** With what was decapsulated for each; 0 unless `program` is `on`. */
   readonly vips: readonly (RecordedVip & { readonly tunnels: readonly TunnelEnd[] } & Traffic)[];
   /** `old`: left by another version of fairlead, whose counters this one can't read; `add` renews it. */
-  readonly program: 'on' | 'old' | 'off';
+  readonly program: 'on' | 'old' | 'off' | 'unneeded';
   readonly interfaces: readonly { readonly interface: string; readonly attached: boolean }[];
   /** In the order in which they were made. */
   readonly changes: readonly (RecordedChange & { readonly inEffect: boolean })[];
@@ -28,7 +29,7 @@ export function readStatus(): Status {
       const tunnels = tunnelsOf(journal, one.vip);
       return { ...one, tunnels, ...trafficOf(counting, one.vip, tunnels) };
     }),
-    program: stateOf(decapsulator),
+    program: stateOf(journal, decapsulator),
     interfaces: interfacesOf(journal, system, decapsulator),
     changes: journal.changes.map((change) => ({ ...change, inEffect: isInEffect(change, system, decapsulator) })),
     notDecapsulated: counting?.refusals() ?? {},
@@ -37,21 +38,27 @@ export function readStatus(): Status {
 
 export function formatStatus(status: Status): string {
   if (status.vips.length === 0) return 'this network namespace is no real server of any VIP\n';
-  const rows = status.vips.map(({ vip, method, tunnels, packets, bytes }) => [
-    ...[vip, method, tunnels.map(formatTunnel).join(', '), `${packets}`, `${bytes}`],
-  ]);
+  const rows = status.vips.map(({ vip, method, tunnels, packets, bytes }) =>
+    method === 'tunnel'
+      ? [vip, method, tunnels.map(formatTunnel).join(', '), `${packets}`, `${bytes}`]
+      : [vip, method, '-', '-', '-'],
+  );
   return [
     table([['VIP', 'method', 'tunnels', 'packets', 'bytes'], ...rows]),
     programLine(status.program),
-    section('interfaces', status.interfaces, (one) =>
-      one.attached ? one.interface : `${one.interface}: NOT ATTACHED: repeat add`,
-    ),
+    status.program === 'unneeded'
+      ? ''
+      : section('interfaces', status.interfaces, (one) =>
+          one.attached ? one.interface : `${one.interface}: NOT ATTACHED: repeat add`,
+        ),
     section('changed', status.changes, (one) =>
       one.inEffect ? formatChange(one) : `${formatChange(one)}: NOT SO ANY MORE`,
     ),
-    section('not decapsulated', Object.entries(status.notDecapsulated).filter(nonZero), ([reason, count]) => {
-      return `${reason}: ${count}`;
-    }),
+    status.program === 'unneeded'
+      ? ''
+      : section('not decapsulated', Object.entries(status.notDecapsulated).filter(nonZero), ([reason, count]) => {
+          return `${reason}: ${count}`;
+        }),
   ].join('');
 }
 
@@ -66,13 +73,14 @@ function trafficOf(counting: Decapsulator | undefined, vip: string, tunnels: rea
 }
 
 function interfacesOf(journal: Journal, system: System, decapsulator: Decapsulator | undefined): Status['interfaces'] {
-  if (journal.vips.length === 0) return [];
+  if (!journal.vips.some(({ method }) => method === 'tunnel')) return [];
   return system.interfaces
     .filter((one) => takesPackets(one, system.interfaces))
-    .map(({ name, index }) => ({ interface: name, attached: decapsulator?.isOn(index) === true }));
+    .map(({ name, index }) => ({ interface: name, attached: decapsulator?.isOn(index, 'ingress') === true }));
 }
 
-function stateOf(decapsulator: Decapsulator | undefined): Status['program'] {
+function stateOf({ vips }: Journal, decapsulator: Decapsulator | undefined): Status['program'] {
+  if (!vips.some(({ method }) => method === 'tunnel')) return 'unneeded';
   if (decapsulator === undefined) return 'off';
   return decapsulator.isCurrent ? 'on' : 'old';
 }
@@ -89,14 +97,18 @@ function isInEffect(change: Change, system: System, decapsulator: Decapsulator |
     case 'qdisc':
       return system.clsact.includes(nameOf(change.interface.index));
     case 'filter':
-      return decapsulator?.isOn(change.interface.index) === true;
+      return decapsulator?.isOn(change.interface.index, change.point) === true;
+    case 'arp-rule':
+      return system.arpRules().includes(arpRuleKey(change.chain, change.rule));
     case 'decapsulation':
       return decapsulator?.takes(change.vip, tunnelOf(change)) === true;
+    case 'path-mtu':
+      return decapsulator?.pathMtu(change.vip) === change.mtu;
   }
 }
 
 function programLine(program: Status['program']): string {
-  if (program === 'on') return '';
+  if (program === 'on' || program === 'unneeded') return '';
   if (program === 'old') return 'another version of fairlead attached the program: repeat add to renew it\n';
   return 'THE PROGRAM IS GONE, nothing is decapsulated: repeat add\n';
 }

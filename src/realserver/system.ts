@@ -2,15 +2,23 @@
 import { ENOENT, isErrno } from '../kernel/errno.ts';
 import { type Interface, interfaces } from '../kernel/interfaces.ts';
 import { readSysctl } from '../kernel/sysctl.ts';
+import { readArpRules } from './arptables.ts';
 import { run } from './command.ts';
+import { readSession, type Session } from './session.ts';
 
 export interface System {
   readonly interfaces: readonly Interface[];
   readonly addresses: readonly AssignedAddress[];
   /** Names of the interfaces that default routes leave by. */
   readonly waysOut: readonly string[];
+  /** Next hops of all routes, with the route as `ip` tells it. */
+  readonly gateways: readonly { readonly address: string; readonly route: string }[];
   /** Names of the interfaces that have a clsact qdisc. */
   readonly clsact: readonly string[];
+  /** The ssh session that this runs in, if it runs in one. */
+  readonly session: Session | undefined;
+  /** By arpRuleKey(). */
+  arpRules(): readonly string[];
   /** Of net.ipv4.conf, for an interface's name or `all`. Empty where there is no such setting. */
   setting(interfaceName: string, name: string): string;
 }
@@ -21,14 +29,20 @@ export interface AssignedAddress {
   readonly address: string;
   /** Or IPv6's neighbours. lo and dummy interfaces never answer. */
   readonly answersArp: boolean;
+  readonly isGlobal: boolean;
+  readonly broadcast: string | undefined;
 }
 
 export function readSystem(): System {
+  const routes = ['-4', '-6'].flatMap((family) => list<IpRoute>(['ip', '-j', family, 'route', 'show', 'table', 'all']));
   return {
     interfaces: interfaces(),
     addresses: readAddresses(),
     waysOut: readWaysOut(),
+    gateways: routes.flatMap(gatewaysOf),
     clsact: readClsact(),
+    session: readSession(),
+    arpRules: readArpRules,
     setting: readSetting,
   };
 }
@@ -49,21 +63,36 @@ export function readSetting(interfaceName: string, name: string): string {
 interface IpAddress {
   readonly ifname: string;
   readonly flags: readonly string[];
-  readonly addr_info: readonly { readonly local?: string }[];
+  readonly addr_info: readonly { readonly local?: string; readonly scope?: string; readonly broadcast?: string }[];
 }
 
 export function readAddresses(): readonly AssignedAddress[] {
   return list<IpAddress>(['ip', '-j', 'address', 'show']).flatMap(({ ifname, flags, addr_info: all }) =>
-    all.flatMap(({ local }) => {
+    all.flatMap(({ local, scope, broadcast }) => {
       const answersArp = !flags.includes('NOARP') && !flags.includes('LOOPBACK');
-      return local === undefined ? [] : [{ interface: ifname, address: local, answersArp }];
+      const isGlobal = scope === 'global';
+      return local === undefined ? [] : [{ interface: ifname, address: local, answersArp, isGlobal, broadcast }];
     }),
   );
 }
 
-interface IpRoute {
+interface NextHop {
   readonly dev?: string;
-  readonly nexthops?: readonly { readonly dev?: string }[];
+  readonly gateway?: string;
+  /** Of the other family. */
+  readonly via?: { readonly host?: string };
+}
+
+interface IpRoute extends NextHop {
+  readonly dst?: string;
+  readonly nexthops?: readonly NextHop[];
+}
+
+function gatewaysOf(route: IpRoute): System['gateways'] {
+  return [route, ...(route.nexthops ?? [])].flatMap(({ gateway, via, dev }) => {
+    const address = gateway ?? via?.host;
+    return address === undefined ? [] : [{ address, route: `${route.dst ?? ''} via ${address} dev ${dev ?? '?'}` }];
+  });
 }
 
 function readWaysOut(): readonly string[] {

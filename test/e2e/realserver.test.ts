@@ -7,6 +7,7 @@ import { bytes } from './programs/bytes.mjs';
 import { withoutRoot } from './unprivileged.ts';
 
 const bytesProgram = fileURLToPath(new URL('programs/bytes.mjs', import.meta.url));
+const dieProgram = fileURLToPath(new URL('programs/die.mjs', import.meta.url));
 const [add, remove] = [
   ['realserver', 'add', vip, '--method', 'tunnel'],
   ['realserver', 'remove', vip],
@@ -83,7 +84,7 @@ describe('with strict reverse path filtering', () => {
 
 describe('commands', () => {
   beforeEach(async () => {
-    await realServer.attempt([fairlead, ...remove]);
+    await realServer.run(fairlead, 'realserver', 'reset');
   });
 
   afterAll(async () => {
@@ -103,7 +104,7 @@ describe('commands', () => {
     const begunMs = performance.now();
     await realServer.run(fairlead, ...add);
     const wholeMs = performance.now() - begunMs;
-    const kills = 12;
+    const kills = 4;
     for (let kill = 0; kill < kills; kill++) {
       // Most of the time is taken by the start, when nothing is changed yet.
       const afterMs = wholeMs * (0.4 + (0.6 * kill) / kills);
@@ -116,6 +117,40 @@ describe('commands', () => {
       expect(await request()).toMatchObject({ status: 0, stdout: realServer.name });
     }
     await realServer.run(fairlead, ...remove);
+  });
+
+  test.each([
+    ['a tunnel', { method: 'tunnel', arp: 'ignore' }],
+    ['gate with arptables', { method: 'gate', arp: 'arptables' }],
+  ])('that are killed at each step of adding %s, and of undoing it, leave what reset restores', async (_, kind) => {
+    const before = await traces();
+    const wanted = JSON.stringify({ vip, ...kind, tunnel: { type: 'ipip', port: 0 } });
+    for (let steps = 1, isWhole = false; !isWhole; steps++) {
+      isWhole = (await die(steps, 'add', wanted)) === 0;
+      await die(steps, 'reset');
+      await realServer.run(fairlead, 'realserver', 'reset');
+      expect(await traces(), `killed after ${steps} steps`).toEqual(before);
+    }
+  });
+
+  test('that apply a file make what it names, and take away what it named before', async () => {
+    const before = await traces();
+    const apply = (text: string): ReturnType<Host['attempt']> =>
+      realServer.attempt([fairlead, 'realserver', 'apply', '-'], { input: text });
+    const byHand = '203.0.113.9';
+    await realServer.run(fairlead, 'realserver', 'add', byHand, '--method', 'fullnat');
+    const both = `vips:\n- {vip: ${vip}, method: tunnel, mtu: 1400}\n- {vip: 203.0.113.8, method: gate}\n`;
+    expect(await apply(both)).toMatchObject({ status: 0, stderr: '' });
+    expect((await status()).vips.map((one) => one.vip)).toEqual([byHand, vip, '203.0.113.8']);
+    expect(await request()).toMatchObject({ status: 0, stdout: realServer.name });
+    expect(await apply(`vips:\n- {vip: ${vip}, method: gat}\n`)).toMatchObject({
+      status: 1,
+      stderr: expect.stringContaining('stdin:2:29: vips[0].method: expected one of gate, tunnel or fullnat, got "gat"'),
+    });
+    expect(await apply('vips: []\n')).toMatchObject({ status: 0 });
+    expect((await status()).vips.map((one) => one.vip)).toEqual([byHand]);
+    await realServer.run(fairlead, 'realserver', 'reset');
+    expect(await traces()).toEqual(before);
   });
 
   test('that run at once do all that they were asked', async () => {
@@ -156,6 +191,11 @@ async function status(): Promise<Status> {
   return JSON.parse(await realServer.run(fairlead, 'realserver', 'status', '-o', 'json'));
 }
 
+/** The exit status: 0 when there were no more steps. */
+async function die(steps: number, ...work: readonly string[]): Promise<number> {
+  return (await realServer.attempt([process.execPath, dieProgram, String(steps), ...work])).status;
+}
+
 function request(): ReturnType<Host['attempt']> {
   return network.client.attempt(['curl', '-sS', '--max-time', '1', `http://${vip}/`]);
 }
@@ -189,7 +229,8 @@ async function traces(): Promise<readonly string[]> {
   const filters = await realServer.run(
     'sh',
     '-c',
-    'for each in inner outer; do tc filter show dev $each ingress; done',
+    'for each in inner outer; do tc filter show dev $each ingress; tc filter show dev $each egress; done',
   );
-  return [addresses, routes, settings, qdiscs, filters];
+  const arp = await realServer.run('arptables', '-L', '-n');
+  return [addresses, routes, settings, qdiscs, filters, arp];
 }

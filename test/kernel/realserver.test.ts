@@ -3,10 +3,12 @@ import { existsSync, readFileSync, writeFileSync } from 'node:fs';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { BpfObject } from '../../src/kernel/object.ts';
 import { attachTc } from '../../src/kernel/tc.ts';
-import { add, remove } from '../../src/realserver/agent.ts';
+import { add, remove, reset } from '../../src/realserver/agent.ts';
 import { formatChange } from '../../src/realserver/change.ts';
 import { journalPath } from '../../src/realserver/journal.ts';
+import type { Wanted } from '../../src/realserver/plan.ts';
 import { readStatus } from '../../src/realserver/status.ts';
+import { ipip, type TunnelEnd } from '../../src/realserver/tunnel.ts';
 import { type TestNamespace, testNamespace } from './namespace.ts';
 
 const object = new URL('../../build/bpf/realserver.bpf.o', import.meta.url).pathname;
@@ -32,14 +34,14 @@ afterEach(() => {
 describe('on an untouched machine', () => {
   test('adding makes what status tells, and removing leaves no trace', () => {
     const before = traces();
-    expect(finish(add(vip, 'tunnel')).map(formatChange)).toEqual([
+    expect(finish(add(tunnel(vip))).map(formatChange)).toEqual([
       'net.ipv4.conf.all.arp_ignore: 0 -> 1',
       'net.ipv4.conf.all.arp_announce: 0 -> 2',
       `${vip}/32 on lo, scope host`,
       'qdisc clsact on v1',
-      'decapsulating program on v1, ingress',
+      ...programs('v1'),
       'qdisc clsact on v0',
-      'decapsulating program on v0, ingress',
+      ...programs('v0'),
       `tunnelled packets for ${vip} are decapsulated (ipip)`,
     ]);
     expect(status()).toMatchObject({
@@ -57,9 +59,9 @@ describe('on an untouched machine', () => {
   });
 
   test('adding again changes nothing', () => {
-    finish(add(vip, 'tunnel'));
+    finish(add(tunnel(vip)));
     const before = traces();
-    expect(finish(add(vip, 'tunnel'))).toEqual([]);
+    expect(finish(add(tunnel(vip)))).toEqual([]);
     expect(traces()).toEqual(before);
   });
 
@@ -68,8 +70,8 @@ describe('on an untouched machine', () => {
     [other, vip],
   ])('two VIPs share what both need until the last goes: first %s', (first, last) => {
     const before = traces();
-    finish(add(vip, 'tunnel'));
-    expect(finish(add(other, 'tunnel')).map(({ kind }) => kind)).toEqual(['address', 'decapsulation']);
+    finish(add(tunnel(vip)));
+    expect(finish(add(tunnel(other))).map(({ kind }) => kind)).toEqual(['address', 'decapsulation']);
     expect(finish(remove(first)).map(({ change }) => change.kind)).toEqual(['decapsulation', 'address']);
     expect(status().changes.filter(({ inEffect }) => !inEffect)).toEqual([]);
     finish(remove(last));
@@ -78,26 +80,35 @@ describe('on an untouched machine', () => {
 
   test('a VIP of IPv6 needs no ARP settings, and leaves no trace either', () => {
     const before = traces();
-    expect(finish(add(vipSix, 'tunnel', gue)).map(formatChange)).toEqual([
+    expect(finish(add(tunnel(vipSix, gue))).map(formatChange)).toEqual([
       `${vipSix}/128 on lo, deprecated`,
       'qdisc clsact on v1',
-      'decapsulating program on v1, ingress',
+      ...programs('v1'),
       'qdisc clsact on v0',
-      'decapsulating program on v0, ingress',
+      ...programs('v0'),
       `tunnelled packets for ${vipSix} are decapsulated (gue 6080)`,
     ]);
     expect(status().changes.filter(({ inEffect }) => !inEffect)).toEqual([]);
-    expect(finish(add(vipSix, 'tunnel', gue))).toEqual([]);
+    expect(finish(add(tunnel(vipSix, gue)))).toEqual([]);
     finish(remove(vipSix));
+    expect(traces()).toEqual(before);
+  });
+
+  test('gate by IPv6 needs the VIP alone', () => {
+    const before = traces();
+    const wanted: Wanted = { ...tunnel(vipSix), method: 'gate' };
+    expect(finish(add(wanted)).map(formatChange)).toEqual([`${vipSix}/128 on lo, deprecated`]);
+    expect(() => finish(add(tunnel(vipSix)))).toThrow('was added as --method gate, not as --method tunnel');
+    finish(reset());
     expect(traces()).toEqual(before);
   });
 
   test('a VIP may be served by several kinds of tunnels, which go with it', () => {
     const before = traces();
-    finish(add(vip, 'tunnel'));
-    for (const tunnel of [gre, gue, { ...gue, port: 6081 }])
-      expect(finish(add(vip, 'tunnel', tunnel)).map(({ kind }) => kind)).toEqual(['decapsulation']);
-    finish(add(other, 'tunnel', gue));
+    finish(add(tunnel(vip)));
+    for (const kind of [gre, gue, { ...gue, port: 6081 }])
+      expect(finish(add(tunnel(vip, kind))).map(({ kind }) => kind)).toEqual(['decapsulation']);
+    finish(add(tunnel(other, gue)));
     expect(status().vips).toMatchObject([
       { vip, tunnels: [{ type: 'ipip' }, gre, gue, { type: 'gue', port: 6081 }] },
       { vip: other, tunnels: [gue] },
@@ -111,7 +122,7 @@ describe('on an untouched machine', () => {
   });
 
   test('a VIP that was never added is refused, and nothing changes', () => {
-    finish(add(vip, 'tunnel'));
+    finish(add(tunnel(vip)));
     const before = traces();
     expect(() => finish(remove(other))).toThrow(`${other} is not a VIP that was added`);
     expect(traces()).toEqual(before);
@@ -123,35 +134,42 @@ describe('on a machine that somebody has set up before', () => {
 
   test('all of it is as it was after adding and removing', () => {
     const before = traces();
-    expect(finish(add(vip, 'tunnel')).map(formatChange)).toEqual([
+    expect(finish(add(tunnel(vip))).map(formatChange)).toEqual([
       'net.ipv4.conf.v1.arp_ignore: 5 -> 1',
       'net.ipv4.conf.all.arp_announce: 1 -> 2',
       'net.ipv4.conf.v0.rp_filter: 0 -> 2',
       `${vip}/32 on lo, scope host`,
       'qdisc clsact on v1',
-      'decapsulating program on v1, ingress',
-      'decapsulating program on v0, ingress',
+      ...programs('v1'),
+      ...programs('v0'),
       `tunnelled packets for ${vip} are decapsulated (ipip)`,
     ]);
     finish(remove(vip));
     expect(traces()).toEqual(before);
   });
 
-  test('whoever dies at any step of adding, removing ends where it began', () => {
+  test.each<[string, Wanted]>([
+    ['a tunnel', tunnel(vip)],
+    ['a tunnel whose path is narrow', { ...tunnel(vip), mtu: 1400 }],
+    ['gate', { ...tunnel(vip), method: 'gate' }],
+    ['gate with arptables', { ...tunnel(vip), method: 'gate', arp: 'arptables' }],
+    ['fullnat', { ...tunnel(vip), method: 'fullnat' }],
+  ])('whoever dies at any step of adding %s, resetting ends where it began', (_, wanted) => {
     const before = traces();
-    for (let steps = 1; !die(add(vip, 'tunnel'), steps); steps++) {
-      finish(remove(vip));
+    for (let steps = 1; !die(add(wanted), steps); steps++) {
+      die(reset(), steps);
+      finish(reset());
       expect(traces(), `after ${steps} steps`).toEqual(before);
     }
   });
 
   test('whoever dies at any step of adding, adding again ends where it should, and removing where it began', () => {
     const before = traces();
-    finish(add(vip, 'tunnel'));
+    finish(add(tunnel(vip)));
     const whole = traces();
     finish(remove(vip));
-    for (let steps = 1; !die(add(vip, 'tunnel'), steps); steps++) {
-      finish(add(vip, 'tunnel'));
+    for (let steps = 1; !die(add(tunnel(vip)), steps); steps++) {
+      finish(add(tunnel(vip)));
       expect(traces(), `after ${steps} steps`).toEqual(whole);
       finish(remove(vip));
       expect(traces(), `after ${steps} steps`).toEqual(before);
@@ -163,29 +181,28 @@ describe('on a machine that somebody has set up before', () => {
     ['adding and removing end where it began', true],
   ])('whoever dies at any step of removing, %s', (_, addsAgain) => {
     const before = traces();
-    finish(add(vip, 'tunnel'));
+    finish(add(tunnel(vip)));
     const whole = traces();
     for (let steps = 1; !die(remove(vip), steps); steps++) {
       if (addsAgain) {
-        finish(add(vip, 'tunnel'));
+        finish(add(tunnel(vip)));
         expect(traces(), `after ${steps} steps`).toEqual(whole);
       }
       if (status().vips.length > 0) finish(remove(vip));
       expect(traces(), `after ${steps} steps`).toEqual(before);
-      finish(add(vip, 'tunnel'));
+      finish(add(tunnel(vip)));
     }
     expect(traces()).toEqual(before);
   });
 
   test('what somebody else changes meanwhile is left alone', () => {
-    finish(add(vip, 'tunnel'));
+    finish(add(tunnel(vip)));
     namespace.output('sh', '-c', 'echo 1 > /proc/sys/net/ipv4/conf/v0/rp_filter');
     namespace.ip('addr', 'del', `${vip}/32`, 'dev', 'lo');
     const outcomes = finish(remove(vip)).map(({ change, outcome }) => `${change.kind} ${outcome}`);
     expect(outcomes).toEqual([
       'decapsulation undone',
-      'filter undone',
-      'filter undone',
+      ...new Array<string>(4).fill('filter undone'),
       'qdisc undone',
       'address gone',
       'setting left',
@@ -196,23 +213,23 @@ describe('on a machine that somebody has set up before', () => {
   });
 
   test('what somebody else takes away is mended by adding again', () => {
-    finish(add(vip, 'tunnel'));
+    finish(add(tunnel(vip)));
     const whole = traces();
     namespace.output('tc', 'qdisc', 'del', 'dev', 'v1', 'clsact');
     namespace.ip('addr', 'del', `${vip}/32`, 'dev', 'lo');
     expect(status().interfaces).toContainEqual({ interface: 'v1', attached: false });
-    expect(finish(add(vip, 'tunnel')).map(({ kind }) => kind)).toEqual(['address', 'qdisc', 'filter']);
+    expect(finish(add(tunnel(vip))).map(({ kind }) => kind)).toEqual(['address', 'qdisc', 'filter', 'filter']);
     expect(traces()).toEqual(whole);
   });
 
   test('what an older version attached is renewed by adding again', () => {
-    finish(add(vip, 'tunnel'));
-    finish(add(other, 'tunnel'));
+    finish(add(tunnel(vip)));
+    finish(add(tunnel(other)));
     const whole = traces();
     const path = namespace.run(journalPath);
     writeFileSync(path, readFileSync(path, 'utf8').replace(/"digest": "[^"]*"/, '"digest": "older"'));
     expect(status().program).toBe('old');
-    expect(finish(add(vip, 'tunnel')).map(({ kind }) => kind)).toEqual(['filter', 'filter']);
+    expect(finish(add(tunnel(vip))).map(({ kind }) => kind)).toEqual(new Array(4).fill('filter'));
     expect(status()).toMatchObject({ program: 'on', vips: [{ vip }, { vip: other }] });
     expect(status().changes.filter(({ inEffect }) => !inEffect)).toEqual([]);
     expect(traces()).toEqual(whole);
@@ -221,12 +238,12 @@ describe('on a machine that somebody has set up before', () => {
   test('interfaces that are renamed or gone stop nothing', () => {
     const addresses = (): string => namespace.ip('addr', 'show', 'dev', 'lo');
     const before = addresses();
-    finish(add(vip, 'tunnel'));
+    finish(add(tunnel(vip)));
     namespace.ip('link', 'set', 'v0', 'down');
     namespace.ip('link', 'set', 'v0', 'name', 'w0');
     finish(remove(vip));
     expect(namespace.output('cat', '/proc/sys/net/ipv4/conf/w0/rp_filter')).toBe('0\n');
-    finish(add(vip, 'tunnel'));
+    finish(add(tunnel(vip)));
     namespace.ip('link', 'add', 'x0', 'type', 'veth', 'peer', 'name', 'x1');
     namespace.ip('link', 'del', 'w0');
     finish(remove(vip));
@@ -238,23 +255,23 @@ describe('it is refused, and nothing changes,', () => {
   test('where an interface has the VIP', () => {
     namespace.ip('addr', 'add', `${vip}/24`, 'dev', 'v0');
     const before = traces();
-    expect(() => finish(add(vip, 'tunnel'))).toThrow(`v0 has ${vip} and answers ARP for it`);
+    expect(() => finish(add(tunnel(vip)))).toThrow(`v0 has ${vip} and answers ARP for it`);
     expect(traces()).toEqual(before);
   });
 
   test('where the last interface has a qdisc that clsact has no room beside', () => {
     namespace.output('tc', 'qdisc', 'add', 'dev', 'v0', 'ingress');
     const before = traces();
-    expect(() => finish(add(vip, 'tunnel'))).toThrow('has the qdisc ingress where clsact is needed');
+    expect(() => finish(add(tunnel(vip)))).toThrow('has the qdisc ingress where clsact is needed');
     expect(traces()).toEqual(before);
     expect(status().vips).toEqual([]);
   });
 
   test('for a second VIP, with the first one served as before', () => {
-    finish(add(vip, 'tunnel'));
+    finish(add(tunnel(vip)));
     namespace.ip('addr', 'add', `${other}/24`, 'dev', 'v0');
     const before = traces();
-    expect(() => finish(add(other, 'tunnel'))).toThrow(`v0 has ${other}`);
+    expect(() => finish(add(tunnel(other)))).toThrow(`v0 has ${other}`);
     expect(traces()).toEqual(before);
     expect(status().vips).toMatchObject([{ vip }]);
   });
@@ -292,6 +309,14 @@ function indexOf(name: string): number {
   return JSON.parse(namespace.ip('-j', 'link', 'show', name))[0].ifindex;
 }
 
+function tunnel(address: string, kind: TunnelEnd = ipip): Wanted {
+  return { vip: address, method: 'tunnel', arp: 'ignore', tunnel: kind, mtu: undefined };
+}
+
+function programs(name: string): readonly string[] {
+  return [`decapsulating program on ${name}, ingress`, `program that bounds segments to the tunnel on ${name}, egress`];
+}
+
 /** In the namespace, to the end. */
 function finish<T>(steps: Generator<unknown, T>): T {
   return namespace.run(() => {
@@ -317,12 +342,15 @@ function status(): ReturnType<typeof readStatus> {
 
 /** All that somebody could see of it. The id of a program is another one each time it is loaded. */
 function traces(): readonly string[] {
-  const filters = ['v0', 'v1'].map((name) => namespace.output('tc', 'filter', 'show', 'dev', name, 'ingress'));
+  const filters = ['v0', 'v1'].flatMap((name) =>
+    ['ingress', 'egress'].map((point) => namespace.output('tc', 'filter', 'show', 'dev', name, point)),
+  );
   return [
     namespace.ip('addr'),
     namespace.ip('route', 'show', 'table', 'all'),
     namespace.output('sysctl', '-a', '-r', '^net'),
     namespace.output('tc', 'qdisc', 'show'),
+    namespace.output('arptables', '-L', '-n'),
     ...filters.map((text) => text.replace(/:\[\d+\]| id \d+/g, '')),
   ];
 }

@@ -122,7 +122,7 @@ function describe(io: Io, finish: (status: number) => void): Command {
   addOperatorCommands(program, io);
   program
     .command('realserver')
-    .description('make this machine a real server of LVS-TUN, or undo it')
+    .description('make this machine a real server, or undo it')
     .argument('[arguments...]')
     .helpOption(false)
     .allowUnknownOption()

@@ -79,7 +79,7 @@ async function behindRouter(scene: Scene): Promise<Proof> {
 /** The VIP stays on lo: only what takes the packet out of the tunnel is missing. */
 async function noDecapsulation(scene: Scene): Promise<Proof> {
   const vip = `${scene.plan.vip}/32`;
-  await scene.removeTunnelEnd('rs3');
+  await scene.resetRealServer('rs3');
   await scene.inside('rs3', `ip addr replace ${vip} dev lo`);
   const exchange = await scene.ask({ port: portOfProof('rs3'), timeoutMs: refusalMs });
   const syn = await appears(scene, () => at(synTrip(scene, exchange), 'rs3', 'in'));
@@ -87,7 +87,7 @@ async function noDecapsulation(scene: Scene): Promise<Proof> {
     return host === 'rs3' && direction === 'out' && body?.kind === 'ip' && isProtocolUnreachable(body);
   });
   await scene.inside('rs3', `ip addr del ${vip} dev lo`);
-  await scene.addTunnelEnd('rs3');
+  await scene.addRealServer('rs3');
   const after = await scene.ask({ port: portOfProof('rs3') });
   const tunnel = `${syn?.body.source} > ${syn?.body.destination} protocol ${syn?.body.protocol}`;
   return proof([

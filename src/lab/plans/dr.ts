@@ -7,8 +7,6 @@ function realServer(name: string, segment: string, address: string, gateway: str
     name,
     legs: [{ segment, address }],
     gateway,
-    vipOn: 'lo',
-    settings: { 'conf/all/arp_ignore': '1', 'conf/all/arp_announce': '2' },
     listens: [
       at.http(at.httpPort),
       at.http(at.realHttpPort),

@@ -1,0 +1,30 @@
+// The rules of arptables, as far as two of them can be compared: each program version prints them in an order of its own.
+import { run } from './command.ts';
+
+/** One text for a rule, whatever the order of its options; with its chain. */
+export function arpRuleKey(chain: string, rule: readonly string[]): string {
+  const pairs: string[] = [];
+  for (let at = 0; at < rule.length; at += 2) pairs.push(`${rule[at]} ${rule[at + 1]}`);
+  return [chain, ...pairs.sort()].join(' ');
+}
+
+export function readArpRules(): readonly string[] {
+  return parseArpRules(run(['arptables', '-L', '-n']));
+}
+
+/** What `arptables -L -n` prints: a chain's name, and a line for each rule of it. */
+export function parseArpRules(listing: string): readonly string[] {
+  let chain = '';
+  return listing.split('\n').flatMap((line) => {
+    const header = /^Chain (\S+)/.exec(line);
+    if (header?.[1] !== undefined) {
+      chain = header[1];
+      return [];
+    }
+    const words = line
+      .replace(/ , pcnt=.*$/, '')
+      .trim()
+      .split(/\s+/);
+    return words[0]?.startsWith('-') ? [arpRuleKey(chain, words)] : [];
+  });
+}

@@ -1,0 +1,19 @@
+// Which addresses can be a VIP at all, whatever machine it is.
+import { type Address, formatAddress, isUnicast, readAddress } from '../model/address.ts';
+
+/** RFC 791: what every network carries in one piece. */
+export const leastMtu = 576;
+/** RFC 8200. */
+export const leastMtuSix = 1280;
+export const mostMtu = 65535;
+
+/** In its canonical spelling; undefined for what is no address that clients could ask. */
+export function readVip(text: string): string | undefined {
+  const address = readAddress(text);
+  if (address === undefined || !isUnicast(address) || isLoopback(address)) return undefined;
+  return formatAddress(address);
+}
+
+function isLoopback({ family, bytes }: Address): boolean {
+  return family === 4 ? bytes[0] === 127 : bytes.every((byte, index) => byte === (index === 15 ? 1 : 0));
+}
