@@ -12,7 +12,8 @@ VIP=10.0.0.100 VIP2=10.0.0.101 VIP6=fd00:a::100
 root=${BASH_SOURCE[0]%/test/conformance/*}
 work=/tmp/fairlead-scenario-$$
 mkdir "$work"
-trap 'rm -rf "$work"' EXIT
+listeners=()
+trap 'rm -rf "$work"; [ ${#listeners[@]} = 0 ] || kill "${listeners[@]}"' EXIT
 
 now() { echo "@ $EPOCHREALTIME"; }
 step() {
@@ -156,6 +157,36 @@ send_file() {
   }
   wait $receiver 2>/dev/null
   cmp -s "$work/sent" "$work/received" && echo PASS || echo FAIL
+  now
+}
+
+on() {
+  local host=$1
+  shift
+  if [ "$host" = director ]; then "$@"; else ip netns exec "$host" "$@"; fi
+}
+
+# Host $1 answers with its name: listen director tcp 80 8080
+listen() {
+  local host=$1 protocol=$2 port
+  shift 2
+  for port; do
+    case $protocol in
+    tcp) on "$host" socat -U "TCP4-LISTEN:$port,fork,reuseaddr" "SYSTEM:echo $host $port" & ;;
+    udp) on "$host" socat "UDP4-RECVFROM:$port,fork,reuseaddr" "SYSTEM:echo $host $port" & ;;
+    esac
+    listeners+=($!)
+    until on "$host" ss -Hln$([ "$protocol" = tcp ] && echo t || echo u) "sport = $port" | grep -q .; do sleep 0.02; done
+  done
+}
+
+# What $1 is answered, from address and port $3 to $4: ask client tcp 192.0.2.2:1025 203.0.113.10:80
+ask() {
+  step "> ask $*"
+  case $2 in
+  tcp) on "$1" timeout 10 socat -u "TCP4:$4,bind=$3,reuseaddr,connect-timeout=2" - ;;
+  udp) echo | on "$1" timeout 10 socat -t1 - "UDP4:$4,bind=$3,reuseaddr" ;;
+  esac 2>"$work/err" || sed 's/.*: /! /' "$work/err"
   now
 }
 
