@@ -131,14 +131,44 @@ static __always_inline enum verdict forward(void *ctx, enum hook hook, enum fami
 	return forward_whole(ctx, hook, family, walk, rip);
 }
 
-/* The real server is the director itself: its own stack takes gate's and tunnel's packets as they are (Local). */
+/* The real server is the director itself (Local), or the client that a reply is for. */
 static __always_inline bool is_for_director(const struct walk *walk, enum reason reason)
 {
-	return reason == REASON_NO_ROUTE && walk->way->via == LOOPBACK &&
-	       (walk->method == METHOD_GATE || walk->method == METHOD_TUNNEL);
+	if (reason != REASON_NO_ROUTE)
+		return false;
+	return walk->is_reply ? walk->flow && walk->flow->control & FLOW_OWN : walk->way->via == LOOPBACK;
+}
+
+/* As IPVS: no packet that has left for another's address comes back to be the director's own (crosses_local_route_boundary). */
+static __always_inline bool is_past_return(const struct __sk_buff *skb)
+{
+	return is_made_here(skb) && skb->ifindex != LOOPBACK;
 }
 
 #include "wrap.h"
+
+/* Such a packet at TC: the director's own stack takes gate's and tunnel's as they are. */
+static __always_inline enum verdict deliver(struct __sk_buff *skb, const struct walk *walk)
+{
+	if (!walk->is_reply && is_past_return(skb))
+		return drop(HOOK_TC, REASON_NO_ROUTE);
+	if (!translates(walk->method))
+		return VERDICT_PASS;
+	return hand_over(HOOK_TC, walk, false) == VERDICT_WRAP ? VERDICT_DELIVER : VERDICT_PASS;
+}
+
+/* An answer of the director itself, as masq's real server or to itself, which is where it leaves by already. */
+static __always_inline bool is_on_its_way(const struct __sk_buff *skb, const struct walk *walk)
+{
+	return is_made_here(skb) && walk->is_reply && walk->flow &&
+	       (walk->method == METHOD_MASQ || (walk->method == METHOD_FULLNAT && walk->flow->control & FLOW_OWN));
+}
+
+/* A translated packet, one of whose ends is the director itself, is where it belongs; but what has the director's source goes by lo. */
+static __always_inline enum verdict let_go(struct __sk_buff *skb, const struct walk *walk)
+{
+	return !is_made_here(skb) && (walk->is_reply || walk->method == METHOD_FULLNAT) ? send_up(skb) : VERDICT_PASS;
+}
 
 #include "related.h"
 #include "unwrap.h"
@@ -152,8 +182,8 @@ static __always_inline enum verdict send_on(void *ctx, enum hook hook, enum fami
 {
 	bool is_reply = walk->is_reply;
 	struct address client = target_of(family, &walk->new_addresses); /* of a reply */
+	bool is_known, is_own;
 	enum reason reason;
-	bool is_known;
 
 	is_known = is_reply ? known_way_to_client(hook, family, &client, walk->now, walk->way)
 			    : known_way_to_destination(hook, family, destination, walk->now, walk->way);
@@ -170,9 +200,8 @@ static __always_inline enum verdict send_on(void *ctx, enum hook hook, enum fami
 	/* The packet that looked up goes by TC too, whose neighbour code probes: XDP alone would keep a stale MAC for ever. */
 	if (is_xdp(hook) && (!walk->way->l2 || walk->way->fib != NO_LOOKUP || reason != REASON_NONE))
 		return hook == HOOK_XDP ? VERDICT_TC : VERDICT_WALK;
+	is_own = is_for_director(walk, reason);
 	if (hook == HOOK_TRACE) {
-		bool is_own = is_for_director(walk, reason);
-
 		trace_walk(family, family, walk, is_own ? REASON_NONE : reason);
 		if (is_own)
 			return VERDICT_PASS;
@@ -180,7 +209,7 @@ static __always_inline enum verdict send_on(void *ctx, enum hook hook, enum fami
 	}
 
 	/* What the kernel would not forward IPVS does not see: replies are taken where packets are forwarded, requests before. */
-	if (hook == HOOK_TC && is_reply && reason != REASON_NONE)
+	if (hook == HOOK_TC && is_reply && reason != REASON_NONE && !is_own)
 		return refuse(hook, family, walk, destination, reason);
 	if (hook == HOOK_XDP_ESTABLISHED)
 		note_seen(walk->flow, walk->now);
@@ -189,8 +218,8 @@ static __always_inline enum verdict send_on(void *ctx, enum hook hook, enum fami
 	count_packet(walk->destination, is_reply, walk->packet.length);
 	if (reason == REASON_NONE)
 		return forward(ctx, hook, family, walk, &destination->rip);
-	if (is_for_director(walk, reason))
-		return VERDICT_PASS;
+	if (hook == HOOK_TC && is_own)
+		return deliver(ctx, walk);
 	return refuse(hook, family, walk, destination, reason);
 }
 
@@ -263,6 +292,7 @@ static __always_inline enum verdict walk_packet(void *ctx, enum hook hook, enum 
 
 #include "one_packet.h"
 #include "outbound.h"
+#include "own.h"
 
 static __always_inline int xdp_action(enum verdict verdict)
 {
@@ -395,6 +425,7 @@ static __always_inline int tc_action(enum verdict verdict)
 	case VERDICT_WRAP:
 	case VERDICT_CROSS:
 	case VERDICT_CROSS_RELATED:
+	case VERDICT_DELIVER:
 		return TC_ACT_SHOT;
 	default:
 		return TC_ACT_UNSPEC; /* other filters may have their say */
@@ -433,6 +464,8 @@ static __always_inline int finish_tc(struct __sk_buff *skb, enum family family, 
 	if (verdict == VERDICT_CROSS_RELATED)
 		bpf_tail_call_static(skb, &tc_stages,
 				     family == FAMILY_4 ? TC_STAGE_CROSS_RELATED : TC_STAGE_CROSS_RELATED_SIX);
+	if (verdict == VERDICT_DELIVER)
+		bpf_tail_call_static(skb, &tc_stages, family == FAMILY_4 ? TC_STAGE_DELIVER : TC_STAGE_DELIVER_SIX);
 	return tc_action(verdict);
 }
 
@@ -560,6 +593,47 @@ SEC("tc")
 int director_cross_related_six(struct __sk_buff *skb)
 {
 	return finish_tc(skb, FAMILY_6, cross_related(skb, FAMILY_6));
+}
+
+static __always_inline int finish_own(struct __sk_buff *skb, enum family family, enum verdict verdict)
+{
+	if (verdict == VERDICT_WALK) {
+		skb->tc_index = OWN_WALKED;
+		bpf_tail_call_static(skb, &tc_stages, family == FAMILY_4 ? TC_STAGE_TC : TC_STAGE_TC_SIX);
+	}
+	return finish_tc(skb, family, verdict);
+}
+
+/* Attached where packets leave. Those that came in have been seen there, and these once is enough. */
+SEC("tc")
+int director_own(struct __sk_buff *skb)
+{
+	enum verdict verdict;
+
+	if (!is_made_here(skb) || skb->tc_index == OWN_WALKED)
+		return TC_ACT_UNSPEC;
+	verdict = walk_own(skb, FAMILY_4);
+	if (verdict == VERDICT_SIX)
+		bpf_tail_call_static(skb, &tc_stages, TC_STAGE_OWN_SIX);
+	return finish_own(skb, FAMILY_4, verdict);
+}
+
+SEC("tc")
+int director_own_six(struct __sk_buff *skb)
+{
+	return finish_own(skb, FAMILY_6, walk_own(skb, FAMILY_6));
+}
+
+SEC("tc")
+int director_deliver(struct __sk_buff *skb)
+{
+	return tc_action(deliver_packet(skb, FAMILY_4));
+}
+
+SEC("tc")
+int director_deliver_six(struct __sk_buff *skb)
+{
+	return tc_action(deliver_packet(skb, FAMILY_6));
 }
 
 static __always_inline int trace_packet(struct xdp_md *ctx, enum family family)

@@ -7,6 +7,9 @@
 
 #define CACHE_LINE 64
 
+/* skb->tc_index of what the host itself sends and is on its way to a real server already. */
+#define OWN_WALKED 0xfa1e
+
 /* An address of either family, in network order; IPv4 takes the first word, the others are 0. */
 struct address {
 	__u32 word[4];
@@ -443,6 +446,8 @@ enum flow_control {
 	FLOW_INACTIVE = 0x10000, /* bit 16: counted in destination.inactive, not in .active */
 	FLOW_SIX = 0x20000, /* bit 17: its addresses are of IPv6 */
 	FLOW_EXTENDED = 0x40000, /* bit 18: `partner` is its extension */
+	FLOW_OWN =
+		0x80000, /* bit 19: the director itself is the client of masq or fullnat; of gate or tunnel a real server that answered */
 	FLOW_GENERATION_SHIFT = 20, /* bits 20-31: changes each time the slot is claimed */
 	FLOW_BELOW_GENERATION = 0xfffff,
 };
@@ -516,7 +521,8 @@ struct instance {
 	__u32 lo_forwarding; /* what net.ipv4.conf.lo.forwarding was before */
 	__u32 lo_forwarding_six; /* net.ipv6.conf.lo.forwarding */
 	__u32 build; /* of which the programs are: 32 bits of the object's hash */
-	__u32 reserved[3];
+	__u32 lo_accept_local; /* net.ipv4.conf.lo.accept_local */
+	__u32 reserved[2];
 };
 
 /* interfaces: an interface's MAC in the low 48 bits, these above them. */
@@ -602,6 +608,7 @@ enum verdict {
 	VERDICT_CROSS, /* fullnat to the other family, for cross.h's programs */
 	VERDICT_CROSS_RELATED, /* TC: an ICMP error about such a connection's packet, for cross_related.h's */
 	VERDICT_UNWRAP, /* TC: an ICMP error that may be about a tunnel of our own, which unwrap.h takes */
+	VERDICT_DELIVER, /* TC: translated by masq or fullnat it stays with the director: own.h takes it */
 };
 
 /*
@@ -646,6 +653,10 @@ enum tc_stage {
 	TC_STAGE_UNWRAP_SIX,
 	TC_STAGE_OUTBOUND,
 	TC_STAGE_OUTBOUND_SIX,
+	TC_STAGE_TC,
+	TC_STAGE_OWN_SIX,
+	TC_STAGE_DELIVER,
+	TC_STAGE_DELIVER_SIX,
 	TC_STAGES,
 };
 

@@ -45,6 +45,7 @@ struct new_flow {
 	__u32 state;
 	__u32 now;
 	__u32 has_reply;
+	__u32 is_own; /* has_reply: the client is the director itself */
 	__u32 controller; /* the slot of the template that it came by, and which it then holds; NO_SLOT if none */
 	__u32 template_s; /* it is a template, and lives so long; 0: it is none */
 	__u32 is_entered; /* answer: 1 when INSERTED: the entry holds the template, and no more its maker */
@@ -331,7 +332,7 @@ __noinline int fill(struct new_flow *new, __u32 slot, __u32 extension, __u32 kin
 	if (is_reply && state == STATE_UDP && new->controller != NO_SLOT)
 		state = STATE_NONE;
 	control = (flow->control & FLOW_OFFSET_MASK << FLOW_OFFSET_SHIFT) | kind | state << FLOW_STATE_SHIFT |
-		  new->method << FLOW_METHOD_SHIFT | family_bit(key->family);
+		  new->method << FLOW_METHOD_SHIFT | family_bit(key->family) | (new->is_own ? FLOW_OWN : 0);
 	flow->destination = new->destination;
 	flow->partner = partner;
 	if (extension != NO_SLOT) {

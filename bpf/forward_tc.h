@@ -38,6 +38,26 @@ static __always_inline enum verdict send_tc(enum hook hook, enum family family, 
 	return VERDICT_SENT;
 }
 
+/*
+ * To the director's own stack, of a packet whose source the director has too: from no other interface than lo does it take such
+ * (net.ipv4.conf.lo.accept_local).
+ */
+static __always_inline enum verdict send_up(struct __sk_buff *skb)
+{
+	struct ethhdr *eth;
+
+	if (skb->vlan_present && bpf_skb_vlan_pop(skb))
+		return drop(HOOK_TC, REASON_ADJUST_FAILED);
+	eth = packet_start(skb, HOOK_TC);
+	if ((void *)(eth + 1) > packet_end(skb, HOOK_TC))
+		return drop(HOOK_TC, REASON_MALFORMED);
+	write_mac(eth->h_dest, 0); /* lo's own */
+	write_mac(eth->h_source, 0);
+	if (bpf_redirect(LOOPBACK, BPF_F_INGRESS) != TC_ACT_REDIRECT)
+		return drop(HOOK_TC, REASON_REDIRECT_FAILED);
+	return VERDICT_SENT;
+}
+
 /* The device that the packet leaves by puts its own tags on. */
 static __always_inline bool take_tags_off(struct __sk_buff *skb, const struct packet *packet)
 {
@@ -83,8 +103,9 @@ __noinline int translate_sctp_tc(struct __sk_buff *skb, __u32 l4, __u32 new_port
 	return bpf_skb_store_bytes(skb, l4, &sctp, sizeof(sctp), BPF_F_RECOMPUTE_CSUM);
 }
 
-static __always_inline enum verdict translate_tc(struct __sk_buff *skb, enum hook hook, enum family family,
-						 const struct walk *walk)
+/* Addresses and ports become what the entry says. NEXT, or DROP. */
+static __always_inline enum verdict rewrite_tc(struct __sk_buff *skb, enum hook hook, enum family family,
+					       const struct walk *walk)
 {
 	const struct packet *packet = &walk->packet;
 	void *start = packet_start(skb, hook), *end = packet_end(skb, hook);
@@ -110,7 +131,7 @@ static __always_inline enum verdict translate_tc(struct __sk_buff *skb, enum hoo
 		if (!(packet->rare & RARE_PORTLESS) &&
 		    translate_sctp_tc(skb, l4, walk->new_ports, transport_length(packet)))
 			return drop(hook, REASON_MALFORMED);
-		return send_tc(hook, family, walk->way);
+		return VERDICT_NEXT;
 	}
 	if (ports + sizeof(__u32) > end)
 		return drop(hook, REASON_MALFORMED);
@@ -118,7 +139,15 @@ static __always_inline enum verdict translate_tc(struct __sk_buff *skb, enum hoo
 	if (correct_addresses(skb, family, check, addresses_added, flags) ||
 	    bpf_l4_csum_replace(skb, check, 0, ports_added, flags))
 		return drop(hook, REASON_MALFORMED);
-	return send_tc(hook, family, walk->way);
+	return VERDICT_NEXT;
+}
+
+static __always_inline enum verdict translate_tc(struct __sk_buff *skb, enum hook hook, enum family family,
+						 const struct walk *walk)
+{
+	enum verdict verdict = rewrite_tc(skb, hook, family, walk);
+
+	return verdict == VERDICT_NEXT ? send_tc(hook, family, walk->way) : verdict;
 }
 
 static __always_inline enum verdict route_tc(struct __sk_buff *skb, enum hook hook, enum family family,

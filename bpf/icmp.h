@@ -287,6 +287,8 @@ static __always_inline enum verdict send_answer(struct __sk_buff *skb, enum fami
 		return drop(HOOK_TC, REASON_ADJUST_FAILED);
 	if (answer->destination != NO_DESTINATION)
 		count_packet(answer->destination, true, answer->quoted + message_headers(family));
+	if (is_made_here(skb))
+		return send_up(skb);
 	ask_way(skb, HOOK_TC, family, &to, way);
 	if (!way->via)
 		return drop(HOOK_TC, REASON_NO_ROUTE);

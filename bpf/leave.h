@@ -157,7 +157,7 @@ static __always_inline enum verdict leave(struct __sk_buff *skb, enum family fam
 	struct settings *set = live_settings();
 	enum verdict verdict = VERDICT_NEXT;
 
-	if (!set)
+	if (!set || is_made_here(skb))
 		return VERDICT_NEXT;
 	if (may_call && set->lookups & LOOKUP_CALL_ID && packet->protocol == IPPROTO_UDP &&
 	    !(packet->rare & RARE_PORTLESS) && is_of_real_server(family, packet))

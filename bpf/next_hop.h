@@ -313,13 +313,18 @@ static __always_inline void heed_pmtu_disc(enum family family, const struct dest
 	way->mtu |= MTU_WITHOUT_DF;
 }
 
-/* A real server that is the director itself is behind lo: other addresses that can't be forwarded to are refused as real servers. */
+/*
+ * A real server that is the director itself is behind lo, where its own address is the director's: other addresses that can't be
+ * forwarded to are refused as real servers.
+ */
 static __always_inline void ask_destination(void *ctx, enum hook hook, enum family family,
 					    const struct destination *destination, struct way *way)
 {
 	ask_way(ctx, hook, family, &destination->rip, way);
-	if (way->fib == BPF_FIB_LKUP_RET_NOT_FWDED)
-		way->via = LOOPBACK;
+	if (way->fib != BPF_FIB_LKUP_RET_NOT_FWDED)
+		return;
+	way->via = LOOPBACK;
+	way->source = destination->rip;
 }
 
 static __always_inline void look_up_way_to_destination(void *ctx, enum hook hook, enum family family,

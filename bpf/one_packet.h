@@ -116,13 +116,18 @@ static __always_inline bool make_lone(enum hook hook, enum family family, struct
 		return false;
 	added = fold(address_difference(&walk->packet.addresses, &walk->new_addresses));
 	ports_added = fold(difference(walk->packet.ports, walk->new_ports));
-	lone->entry.control = FLOW_LIVE | STATE_UDP << FLOW_STATE_SHIFT;
+	lone->entry.control = FLOW_LIVE | STATE_UDP << FLOW_STATE_SHIFT | METHOD_MASQ << FLOW_METHOD_SHIFT;
 	lone->entry.partner = NO_PARTNER;
+	lone->entry.destination = walk->destination;
 	if (family == FAMILY_4) {
+		lone->entry.new_addresses = walk->new_addresses.word[0];
+		lone->entry.new_ports = walk->new_ports;
 		lone->entry.address_difference = added;
 		lone->entry.port_difference = ports_added;
 		lone->entry.whole_difference = fold(added + ports_added);
 	} else {
+		lone->extension.new.addresses = walk->new_addresses;
+		lone->extension.new.ports = walk->new_ports;
 		lone->extension.new.address_difference = added;
 		lone->extension.new.port_difference = ports_added;
 	}

@@ -544,6 +544,7 @@ static __always_inline enum verdict open_flow(void *ctx, enum hook hook, enum fa
 		return VERDICT_DROP;
 	}
 	new->has_reply = choice->method == METHOD_MASQ || choice->method == METHOD_FULLNAT;
+	new->is_own = new->has_reply &&hook == HOOK_TC &&is_made_here(ctx);
 	if (is_amid && new->has_reply)
 		return VERDICT_PASS;
 	destination = destination_at(choice->destination);

@@ -105,6 +105,12 @@ static __always_inline bool is_for_us(void *ctx, enum hook hook, const struct et
 	return mac && ((*(__u64 *)eth ^ *mac) & MAC_MASK) == 0;
 }
 
+/* Made by the director's own stack? What came in by an interface says by which. */
+static __always_inline bool is_made_here(const struct __sk_buff *skb)
+{
+	return skb->ingress_ifindex == 0;
+}
+
 /* With a tag, and all that may stand between IP's header and TCP's. */
 static __always_inline __u32 headers_most(enum family family)
 {

@@ -495,6 +495,7 @@ int probe_out(struct __sk_buff *skb)
 		return TC_ACT_SHOT;
 	if (path->method == METHOD_TUNNEL && wrap(skb, path, &key, &way))
 		return TC_ACT_SHOT;
+	skb->tc_index = OWN_WALKED;
 	return send_by(path, &way);
 }
 

@@ -118,6 +118,7 @@ struct message {
 	struct addresses quoted; /* and the quote's */
 	__u32 quoted_ports;
 	__u16 checksum;
+	__u8 is_own; /* an end of the connection is the director itself: the message does not age */
 	__u16 ends_added; /* what the changes add to checksums */
 	__u16 quoted_added;
 };
@@ -138,7 +139,7 @@ static __always_inline struct message *current_message(void)
 
 static __always_inline long rewrite_outer(struct __sk_buff *skb, enum family family, struct message *message)
 {
-	__u8 hop_limit = message->packet.ttl - 1;
+	__u8 hop_limit = message->packet.ttl - !message->is_own;
 	struct iphdr ip;
 
 	if (family == FAMILY_6)
@@ -148,7 +149,10 @@ static __always_inline long rewrite_outer(struct __sk_buff *skb, enum family fam
 					   sizeof(message->ends), BPF_F_RECOMPUTE_CSUM);
 	if (bpf_skb_load_bytes(skb, L3, &ip, sizeof(ip)))
 		return -1;
-	decrease_ttl(&ip, message->ends_added);
+	if (message->is_own)
+		ip.check = corrected(ip.check, message->ends_added);
+	else
+		decrease_ttl(&ip, message->ends_added);
 	*(__u64 *)&ip.saddr = message->ends.word[0]; /* and daddr */
 	return bpf_skb_store_bytes(skb, L3, &ip, sizeof(ip), BPF_F_RECOMPUTE_CSUM);
 }
@@ -220,7 +224,7 @@ static __always_inline void set_ends(enum family family, struct message *message
  * addresses, those of the message's own header too.
  */
 static __always_inline enum verdict translate_related(struct __sk_buff *skb, enum family family, struct walk *walk,
-						      struct message *message)
+						      struct message *message, bool is_up)
 {
 	__u16 ports_added;
 
@@ -239,7 +243,7 @@ static __always_inline enum verdict translate_related(struct __sk_buff *skb, enu
 		message->checksum = corrected(message->checksum, (__u32)message->quoted_added + message->ends_added);
 	if (family == FAMILY_4 ? rewrite_four(skb) : rewrite_six(skb))
 		return drop(HOOK_TC, REASON_MALFORMED);
-	return send_tc(HOOK_TC, family, walk->way);
+	return is_up ? let_go(skb, walk) : send_tc(HOOK_TC, family, walk->way);
 }
 
 /* The way of a packet of masq or fullnat whose entry is known. `family`: of what it becomes. */
@@ -258,18 +262,23 @@ static __always_inline enum verdict send_related(struct __sk_buff *skb, enum fam
 						 struct message *message, struct destination *destination)
 {
 	enum reason reason;
+	bool is_up;
 
 	find_way(skb, HOOK_TC, family, walk, destination);
 	reason = obstacle(HOOK_TC, walk, tunnel_header(family));
-	if (!walk->is_reply || reason == REASON_NONE) /* as any other packet */
+	is_up = is_for_director(walk, reason);
+	if (!walk->is_reply || reason == REASON_NONE || is_up) /* as any other packet */
 		count_packet(walk->destination, walk->is_reply, walk->packet.length);
 	/* Nobody is told about an ICMP error (RFC 1122, 3.2.2). */
-	if (reason != REASON_NONE)
+	if (reason != REASON_NONE && !is_up)
 		return drop(HOOK_TC, reason);
+	if (is_up && !translates(walk->method))
+		return VERDICT_PASS;
+	message->is_own = is_up || is_on_its_way(skb, walk);
 	if (!take_tags_off(skb, &walk->packet))
 		return drop(HOOK_TC, REASON_ADJUST_FAILED);
 	if (walk->method == METHOD_MASQ || walk->method == METHOD_FULLNAT)
-		return translate_related(skb, family, walk, message);
+		return translate_related(skb, family, walk, message, is_up);
 	return forward_whole(skb, HOOK_TC, family, walk, &destination->rip);
 }
 
@@ -335,6 +344,18 @@ static __always_inline bool is_to_be_scheduled(void)
 	return set && set->schedule_icmp;
 }
 
+/* The director's own stack is gate's or tunnel's real server, and refuses its client's packet. */
+static __always_inline void count_own_error(enum family family, const struct message *message)
+{
+	struct flow *flow;
+	__u32 slot;
+
+	flow = find_flow(family, &message->quote.addresses, message->quote.ports, &slot);
+	if (flow && flow_kind(flow->control) == FLOW_LIVE &&
+	    direction_of(false, flow_method(flow->control)) == DIRECTION_IN_ONLY)
+		count_packet(flow->destination, true, message->packet.length);
+}
+
 static __always_inline enum verdict walk_related(struct __sk_buff *skb, enum family family)
 {
 	struct message *message = current_message();
@@ -350,6 +371,10 @@ static __always_inline enum verdict walk_related(struct __sk_buff *skb, enum fam
 		walk.flow = find_flow(family, &message->turned, swap_ports(message->quote.ports), &walk.slot);
 		if (walk.flow)
 			return forward_related(skb, family, &walk, message);
+		if (is_made_here(skb)) {
+			count_own_error(family, message);
+			return VERDICT_PASS;
+		}
 		if (message->quote.has_ports && is_to_be_scheduled())
 			return VERDICT_OPEN;
 	}

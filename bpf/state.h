@@ -111,6 +111,14 @@ static __always_inline enum direction direction_of(bool is_reply, __u32 method)
 	return translates(method) ? DIRECTION_IN : DIRECTION_IN_ONLY;
 }
 
+/* Of a packet of this entry. Where an answer by gate or tunnel was seen, both directions are (IP_VS_CONN_F_NOOUTPUT). */
+static __always_inline enum direction direction_with(bool is_reply, __u32 control)
+{
+	enum direction direction = direction_of(is_reply, flow_method(control));
+
+	return direction == DIRECTION_IN_ONLY && control & FLOW_OWN ? DIRECTION_IN : direction;
+}
+
 /* What IPVS counts as ActiveConn; all else is InActConn. */
 static __always_inline bool is_active(__u32 state)
 {
@@ -279,7 +287,7 @@ static __always_inline void track(struct flow *flow, __u32 slot, const struct pa
 			assure_template(controller_of(connection, connection->control));
 		return;
 	}
-	direction = direction_of(is_reply, flow_method(control));
+	direction = direction_with(is_reply, control);
 	if (next_state(packet, direction, state) == state)
 		return;
 	partner = partner_of(flow, control);

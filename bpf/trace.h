@@ -13,11 +13,11 @@ static __always_inline void trace_walk(enum family family, enum family way_famil
 		return;
 	trace->reason = reason;
 	if (walk->flow) {
-		__u32 state = flow_state(READ_ONCE(walk->flow->control));
+		__u32 control = READ_ONCE(walk->flow->control), state = flow_state(control);
 
 		trace->flow = walk->slot;
 		trace->state = state;
-		trace->next_state = next_state(&walk->packet, direction_of(walk->is_reply, walk->method), state);
+		trace->next_state = next_state(&walk->packet, direction_with(walk->is_reply, control), state);
 	} else {
 		trace->next_state = next_state(&walk->packet, direction_of(false, walk->method), STATE_NONE);
 	}

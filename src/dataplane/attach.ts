@@ -3,14 +3,16 @@ import { rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { type Interface, interfaces } from '../kernel/interfaces.ts';
 import { BpfLink } from '../kernel/link.ts';
-import { BpfProgram } from '../kernel/program.ts';
-import { attachTc, detachTc, hasClsact, obstacleToTc, queryTc, type TcSlot } from '../kernel/tc.ts';
+import type { BpfProgram } from '../kernel/program.ts';
+import { attachTc, detachTc, hasClsact, obstacleToTc, queryTc } from '../kernel/tc.ts';
 import { FairleadError } from '../model/error.ts';
 import { chooseInterfaces, type Hook } from './choose.ts';
+import { openProgram, slotOf } from './filter.ts';
 import { ensureForwarding, restoreForwarding } from './forwarding.ts';
 import { ensureFeatures } from './load.ts';
 import type { Maps } from './maps.ts';
 import { type Facts, forget, recall, recallChoice, remember, rememberChoice } from './memory.ts';
+import { attachOwn, detachOwn, detachOwnOne, obstacleToOwn } from './own.ts';
 
 export interface AttachOptions {
   /** Names; all that suit if not given, those that come later included. */
@@ -33,10 +35,6 @@ export interface Unattached {
   readonly why: string;
 }
 
-const priority = 64;
-/** "fairlead", as far as hexadecimal digits spell it. */
-const handle = 0xfa1ead;
-
 /**
  * From now on packets are taken from just these. Throws hook-busy and interface-missing, having undone what it had done. Where
  * neither interfaces nor XDP were asked for, those that can't be had are left out, as long as there are others.
@@ -54,6 +52,7 @@ export function attach(maps: Maps, { interfaces: names, hook = 'auto', warn }: A
     rememberChoice(maps, { hook, isByName: names !== undefined });
     const remaining = new Set(chosen.filter((one) => !out.has(one)).map(({ index }) => index));
     for (const index of before.keys()) if (!remaining.has(index)) detachOne(maps, index);
+    attachOwn(maps, { isAnew: true, ...(warn && { warn }) });
     return attachments(maps);
   } catch (error) {
     for (const one of chosen) {
@@ -97,10 +96,12 @@ export function attachNew(maps: Maps): void {
   const all = interfaces();
   const names = namesOf(known);
   const wanted = isByName ? all.filter(({ name }) => names.has(name)) : chooseInterfaces(all);
+  let isOneMore = false;
   for (const one of wanted) {
     if (hasTc(known, one.index)) continue;
     try {
       attachOne(maps, one, hook);
+      isOneMore = true;
       forgetFormer(maps, known, one, all);
     } catch (error) {
       if (!(error instanceof FairleadError)) throw error;
@@ -108,6 +109,7 @@ export function attachNew(maps: Maps): void {
       if (!known.has(one.index)) detachOne(maps, one.index);
     }
   }
+  if (isOneMore) attachOwn(maps);
 }
 
 /** What is known of a former interface of the same name. */
@@ -123,6 +125,7 @@ function forgetFormer(
 
 /** From all interfaces. Those that are gone meanwhile took the programs with them. */
 export function detach(maps: Maps): void {
+  detachOwn(maps);
   for (const index of recall(maps).keys()) detachOne(maps, index);
   restoreForwarding(maps);
 }
@@ -147,15 +150,17 @@ export function unattached(maps: Maps): readonly Unattached[] {
   const names = namesOf(known);
   const all = interfaces();
   const suitable = new Set(chooseInterfaces(all));
-  return all
+  const loopback = obstacleToOwn(maps);
+  const others = all
     .filter((one) => suitable.has(one) || names.has(one.name))
     .filter(({ index }) => !hasTc(known, index))
     .map(({ index, name }) => ({ interface: name, why: whyNot(index, isByName, names.has(name)) }));
+  return loopback === undefined ? others : [...others, { interface: 'lo', why: loopback }];
 }
 
 function whyNot(index: number, isByName: boolean, isKnown: boolean): string {
   if (isByName && !isKnown) return 'fairlead attach named others';
-  const obstacle = obstacleToTc(slotOf(index));
+  const obstacle = obstacleToTc(slotOf(index, 'ingress'));
   if (obstacle !== undefined) return explain(obstacle);
   const what = isKnown ? 'it lost its programs' : 'it came later';
   return `${what}: the next change by ipvsadm, or fairlead attach, puts them there`;
@@ -167,7 +172,7 @@ function explain({ message, hint }: FairleadError): string {
 
 /** What is in our place without our knowing is another's. */
 function hasTc(known: ReadonlyMap<number, Facts>, index: number): boolean {
-  return known.get(index)?.tc === true && queryTc(slotOf(index)) !== undefined;
+  return known.get(index)?.tc === true && queryTc(slotOf(index, 'ingress')) !== undefined;
 }
 
 function namesOf(known: ReadonlyMap<number, Facts>): ReadonlySet<string> {
@@ -179,12 +184,12 @@ function attachOne(maps: Maps, one: Interface, hook: Hook): void {
   const known = recall(maps).get(index);
   const isOurs = known?.tc === true;
   if (isMapped(maps, index)) maps.words('interfaces').set(index, macWord(mac));
-  if (isOurs || queryTc(slotOf(index)) === undefined) {
+  if (isOurs || queryTc(slotOf(index, 'ingress')) === undefined) {
     // Before it is done, so that it is undone even if we die in between.
     remember(maps, index, { name, tc: true, ownQdisc: known?.ownQdisc === true || !hasClsact(index) });
   }
   using program = openProgram(maps, 'director_tc');
-  attachTc(slotOf(index), program, { replace: isOurs });
+  attachTc(slotOf(index, 'ingress'), program, { replace: isOurs });
   if (wantsXdp(maps, one, hook)) attachXdp(maps, one, hook);
   else detachXdp(maps, index);
 }
@@ -227,9 +232,10 @@ function linkXdp(maps: Maps, { index, name }: Interface, program: BpfProgram, ho
 
 function detachOne(maps: Maps, index: number): void {
   const known = recall(maps).get(index);
+  detachOwnOne(maps, index);
   detachXdp(maps, index);
   if (known?.tc === true && interfaces().some((one) => one.index === index)) {
-    detachTc(slotOf(index), { removeQdisc: known.ownQdisc });
+    detachTc(slotOf(index, 'ingress'), { removeQdisc: known.ownQdisc });
   }
   forget(maps, index);
 }
@@ -263,16 +269,6 @@ function openLink(maps: Maps, index: number): BpfLink | undefined {
   if (link === undefined || link.info().ifindex === index) return link;
   link[Symbol.dispose]();
   return undefined;
-}
-
-function openProgram(maps: Maps, name: string): BpfProgram {
-  const program = BpfProgram.openPinned(join(maps.directory, name));
-  if (program === undefined) throw new FairleadError('not-attached', `${maps.directory}: program ${name} is missing`);
-  return program;
-}
-
-function slotOf(ifindex: number): TcSlot {
-  return { ifindex, point: 'ingress', priority, handle };
 }
 
 function linkPath(maps: Maps, index: number): string {

@@ -39,6 +39,7 @@ import { type LiveDestination, type LiveService, toTable } from './live.ts';
 import { loadAgain } from './load.ts';
 import type { Maps } from './maps.ts';
 import { followInterfaces, readMarkRules, writeMarkRules } from './mark-rules.ts';
+import { attachOwn } from './own.ts';
 import { findPlace, lockPath, type Place } from './place.ts';
 import { removeProbePaths } from './probe-paths.ts';
 import { readLive } from './read.ts';
@@ -294,6 +295,7 @@ class PinnedDirector implements DataplaneDirector {
   #run(maps: Maps, edit: (installed: Table) => Table): void {
     for (const step of changeTable(maps, edit, bootSeconds())) this.#options.onStep?.(step);
     ensureForwarding(maps);
+    attachOwn(maps);
   }
 }
 

@@ -1,4 +1,5 @@
-// lo's forwarding, which packets need: bpf_fib_lookup answers only for an interface that forwards, and they look up for lo.
+// What packets need of lo: its forwarding, because bpf_fib_lookup answers only for an interface that forwards and they look up for
+// lo; and that it takes packets from the director's own addresses, for those that are sent up by it have the VIP as their source.
 import { existsSync, readdirSync } from 'node:fs';
 import { readSysctl, writeSysctl } from '../kernel/sysctl.ts';
 import type { Family } from '../model/address.ts';
@@ -9,6 +10,7 @@ const settings: Readonly<Record<Family, string>> = {
   4: 'net.ipv4.conf.lo.forwarding',
   6: 'net.ipv6.conf.lo.forwarding',
 };
+const acceptLocal = 'net.ipv4.conf.lo.accept_local'; // of IPv6 nothing forbids it
 const interfacesOfSix = '/proc/sys/net/ipv6/conf';
 
 /** A kernel without IPv6 has none of its settings. */
@@ -23,7 +25,12 @@ export function missingForwarding(maps: Maps): readonly string[] {
     .map((family) => settings[family]);
 }
 
+export function acceptsLocal(): boolean {
+  return readSysctl(acceptLocal) !== '0';
+}
+
 export function ensureForwarding(maps: Maps): void {
+  if (!acceptsLocal()) writeSysctl(acceptLocal, 1);
   for (const family of familiesInUse(maps)) {
     if (isForwarding(family)) continue;
     if (family === 4) writeSysctl(settings[4], 1);
@@ -33,7 +40,8 @@ export function ensureForwarding(maps: Maps): void {
 
 /** To what it was before the instance was made. */
 export function restoreForwarding(maps: Maps): void {
-  const { lo_forwarding: four, lo_forwarding_six: six } = maps.instance;
+  const { lo_forwarding: four, lo_forwarding_six: six, lo_accept_local: local } = maps.instance;
+  if (local === 0) writeSysctl(acceptLocal, 0);
   if (four === 0) writeSysctl(settings[4], 0);
   if (six === 0 && isForwarding(6)) writeSysctl(settings[6], 0);
 }

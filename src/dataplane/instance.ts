@@ -11,7 +11,7 @@ import { defaultTimeouts } from '../model/director.ts';
 import { FairleadError } from '../model/error.ts';
 import { initialSettings } from '../model/settings.ts';
 import { type AttachOptions, attach, detach } from './attach.ts';
-import { isForwarding } from './forwarding.ts';
+import { acceptsLocal, isForwarding } from './forwarding.ts';
 import { createLedger } from './ledger.ts';
 import { loadNew, readBuild, readObjectLayouts, startTimer } from './load.ts';
 import { Maps } from './maps.ts';
@@ -122,6 +122,7 @@ function instanceRow(layouts: Layouts, cookie: bigint, { flowSlots, destinationS
     build: readBuild(),
     lo_forwarding: isForwarding(4) ? 1 : 0,
     lo_forwarding_six: isForwarding(6) ? 1 : 0,
+    lo_accept_local: acceptsLocal() ? 1 : 0,
   };
 }
 

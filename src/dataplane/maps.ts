@@ -34,6 +34,7 @@ export interface InstanceRow {
   readonly next_service_id: number;
   readonly lo_forwarding: number;
   readonly lo_forwarding_six: number;
+  readonly lo_accept_local: number;
 }
 
 export class Maps implements Disposable {

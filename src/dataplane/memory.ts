@@ -13,6 +13,12 @@ export interface Facts {
   readonly ownQdisc: boolean;
 }
 
+/** What we did where packets leave an interface. */
+export interface OwnFacts {
+  /** The clsact qdisc was not there before. Where packets are taken as well, that is among those facts. */
+  readonly ownQdisc: boolean;
+}
+
 /** How interfaces are chosen: those that come later as well, unless they were named. */
 export interface Choice {
   readonly hook: Hook;
@@ -22,8 +28,9 @@ export interface Choice {
 const untouched: Facts = { name: '', tc: false, xdp: false, ownQdisc: false };
 const bits = { tc: 1, xdp: 2, ownQdisc: 4 } as const;
 const byName = 4;
-/** No interface has this index. */
+/** No interface has this index, nor one with the bit. */
 const choiceKey = 0;
+const ownBit = 0x8000_0000;
 const mostInterfaces = 65536;
 /** A word of bits, and IFNAMSIZ bytes. */
 const valueBytes = 20;
@@ -41,11 +48,20 @@ export function createMemory(): BpfMap {
 
 /** By interface index. */
 export function recall(maps: Maps): ReadonlyMap<number, Facts> {
-  const entries = [...maps.map('attachments').entries()].map(([key, value]): [number, Facts] => [
-    key.readUInt32LE(0),
-    toFacts(value),
-  ]);
-  return new Map(entries.filter(([index]) => index !== choiceKey));
+  return new Map(entries(maps).filter(([index]) => index !== choiceKey && index < ownBit));
+}
+
+/** By interface index. */
+export function recallOwn(maps: Maps): ReadonlyMap<number, OwnFacts> {
+  return new Map(entries(maps).flatMap(([key, facts]) => (key < ownBit ? [] : [[key - ownBit, facts] as const])));
+}
+
+export function rememberOwn(maps: Maps, index: number, { ownQdisc }: OwnFacts): void {
+  put(maps, index + ownBit, ownQdisc ? bits.ownQdisc : 0);
+}
+
+export function forgetOwn(maps: Maps, index: number): void {
+  maps.map('attachments').delete(word(index + ownBit));
 }
 
 /** Adds to what is known of the interface. */
@@ -66,6 +82,10 @@ export function recallChoice(maps: Maps): Choice {
 
 export function rememberChoice(maps: Maps, { hook, isByName }: Choice): void {
   put(maps, choiceKey, hooks.indexOf(hook) | (isByName ? byName : 0));
+}
+
+function entries(maps: Maps): readonly (readonly [number, Facts])[] {
+  return [...maps.map('attachments').entries()].map(([key, value]) => [key.readUInt32LE(0), toFacts(value)] as const);
 }
 
 function toFacts(value: Buffer): Facts {

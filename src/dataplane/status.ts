@@ -7,6 +7,7 @@ import { missingForwarding } from './forwarding.ts';
 import type { LiveTable } from './live.ts';
 import type { Maps } from './maps.ts';
 import { countMarkRules } from './mark-rules.ts';
+import { ownPoints } from './own.ts';
 import { readLive } from './read.ts';
 import { isKept } from './slots.ts';
 
@@ -19,6 +20,8 @@ export interface Status {
   readonly netnsCookie: bigint;
   readonly attachments: readonly Attachment[];
   readonly unattached: readonly Unattached[];
+  /** Interfaces where the packets of clients and real servers on this machine are seen. */
+  readonly own: readonly string[];
   /** Settings without which only ways that are known already are taken. The next change turns them on. */
   readonly missingForwarding: readonly string[];
   readonly connections: Fill;
@@ -37,6 +40,7 @@ export function readStatus(maps: Maps): Status {
     netnsCookie: maps.instance.netns_cookie,
     attachments: attachments(maps),
     unattached: unattached(maps),
+    own: ownPoints(maps),
     missingForwarding: missingForwarding(maps),
     connections: {
       used: countConnections(maps),

@@ -25,6 +25,7 @@ describe('attaching and detaching', () => {
     await addServices(network, [http]);
     expect(await attached()).toEqual({ outer: 'tc', inner: 'tc' });
     expect(await curl()).toMatch(/^rs/);
+    await network.director.run(ipvsadm, '-a', '-t', `${vip}:80`, '-r', '127.0.0.1'); // packets that leave are looked at too
     await detach();
     expect(await traces()).toEqual(before);
     expect(remains()).toEqual([]);
@@ -180,7 +181,8 @@ async function state(): Promise<readonly string[]> {
 
 /** All that attaching changes in a namespace; settings to the byte. */
 async function traces(): Promise<readonly string[]> {
-  const filters = 'tc filter show dev outer ingress; tc filter show dev inner ingress';
+  const points = ['outer', 'inner', 'lo'].flatMap((name) => [`${name} ingress`, `${name} egress`]);
+  const filters = points.map((point) => `tc filter show dev ${point}`).join('; ');
   const settings = "sysctl --all --ignore --pattern '^net[.]ipv4[.](conf|neigh|ip_)'";
   const script = `tc qdisc show; ${filters}; ip -d link show; ${settings}`;
   return (await network.director.run('sh', '-ec', script)).split('\n');

@@ -255,6 +255,6 @@ function macOf(address: string): string {
   return ['02', '00', ...shown.map((byte) => byte.toString(16).padStart(2, '0'))].join(':');
 }
 
-function vipOf(family: Family): string {
+export function vipOf(family: Family): string {
   return `${places[family].outer}100`;
 }

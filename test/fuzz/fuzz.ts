@@ -1,7 +1,7 @@
 // Random packets through the loaded programs, and what did not hold.
 import { takeCensus } from '../invariants.ts';
 import type { Feeder } from '../kernel/feeder.ts';
-import { type Answer, type Stage, tcVerdicts, xdpVerdicts } from '../kernel/stage.ts';
+import { type Answer, received, type Stage, tcVerdicts, xdpVerdicts } from '../kernel/stage.ts';
 import { type Random, randomFrom } from '../random.ts';
 import { check, isAnswer } from './check.ts';
 import { makeFrame } from './frames.ts';
@@ -98,12 +98,12 @@ function tryFrames(stage: Stage, feeder: Feeder, frames: readonly Buffer[], rand
         return { hook: 'xdp', frame, answer: { verdict: xdpVerdicts[returnValue] ?? 'aborted', packet } };
       }
       if (!isTagged(frame)) {
-        const { returnValue, packet } = tc.testRun({ packet: frame, repeat: 1 });
+        const { returnValue, packet } = tc.testRun({ packet: frame, repeat: 1, context: received() });
         return { hook: 'tc', frame, answer: { verdict: tcVerdicts[returnValue] ?? 'aborted', packet } };
       }
       // The kernel takes the outermost tag off before TC, and has it beside the packet.
       const bare = Buffer.concat([frame.subarray(0, 12), frame.subarray(16)]);
-      const { returnValue, packet } = tagged.testRun({ packet: bare, repeat: 1 });
+      const { returnValue, packet } = tagged.testRun({ packet: bare, repeat: 1, context: received() });
       const verdict = tcVerdicts[returnValue] ?? 'aborted';
       const isAsItWas = verdict === 'pass' && packet.equals(bare);
       return { hook: 'tc', frame, answer: { verdict, packet: isAsItWas ? frame : packet } };

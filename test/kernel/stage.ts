@@ -40,6 +40,7 @@ export const six = {
 /** struct __sk_buff of linux/bpf.h. */
 const skBuffBytes = 192;
 const skBuffMark = 8;
+const skBuffIngress = 36;
 
 export type Verdict = 'pass' | 'drop' | 'redirect' | 'aborted';
 export const xdpVerdicts: readonly Verdict[] = ['aborted', 'drop', 'pass', 'pass', 'redirect'];
@@ -186,7 +187,10 @@ function stageOf(namespace: TestNamespace, director: DataplaneDirector, maps: Ma
     return { verdict: xdpVerdicts[returnValue] ?? 'aborted', packet };
   };
   const tc: Stage['tc'] = (frame, options = {}) => {
-    const { returnValue, packet } = run(() => program('director_tc').testRun({ packet: frame, repeat: 1, ...options }));
+    const context = received(options.context);
+    const { returnValue, packet } = run(() =>
+      program('director_tc').testRun({ packet: frame, repeat: 1, ...options, context }),
+    );
     return { verdict: tcVerdicts[returnValue] ?? 'aborted', packet };
   };
   let seen = counts(maps);
@@ -235,6 +239,12 @@ function stageOf(namespace: TestNamespace, director: DataplaneDirector, maps: Ma
       }
     },
   };
+}
+
+/** struct __sk_buff of a packet that came in by an interface; else it would be the director's own. */
+export function received(context: Buffer = Buffer.alloc(skBuffBytes)): Buffer {
+  context.writeUInt32LE(1, skBuffIngress);
+  return context;
 }
 
 function counts(maps: Maps): Record<string, number> {

@@ -3,7 +3,7 @@ import { afterAll, beforeAll, beforeEach, expect, test } from 'vitest';
 import type { Method } from '../../src/model/service.ts';
 import { build, checksumErrors, flag, parse, protocol } from '../packets.ts';
 import { type Feeder, openFeeder } from './feeder.ts';
-import { client, destination, openStage, rip, type Stage, service, vip } from './stage.ts';
+import { client, destination, openStage, received, rip, type Stage, service, vip } from './stage.ts';
 
 const methods: readonly Method[] = ['masq', 'gate', 'tunnel', 'fullnat'];
 const redirect = 7;
@@ -58,7 +58,9 @@ function ends(port: number): { source: string; destination: string; sourcePort: 
 }
 
 function through(tags: 'one_tag' | 'two_tags', frame: Buffer): ReturnType<typeof parse> {
-  const { returnValue, packet } = stage.run(() => feeder.program(tags).testRun({ packet: frame, repeat: 1 }));
+  const { returnValue, packet } = stage.run(() =>
+    feeder.program(tags).testRun({ packet: frame, repeat: 1, context: received() }),
+  );
   expect(returnValue).toBe(redirect);
   expect(checksumErrors(packet)).toEqual([]);
   return parse(packet);

@@ -17,13 +17,7 @@ export function showStatus(out: Out, output: 'table' | 'json'): void {
 export function formatStatus(status: Status): string {
   const sections = [
     status.missingForwarding.map(withoutForwarding).join(''),
-    section(
-      'attached',
-      status.attachments.map(({ interface: name, xdp, tc }) => [
-        name,
-        [xdp ? 'xdp' : '', tc ? 'tc' : ''].filter(Boolean).join(', '),
-      ]),
-    ),
+    section('attached', attachedRows(status)),
     status.unattached.length === 0
       ? ''
       : section(
@@ -46,6 +40,17 @@ export function formatStatus(status: Status): string {
     section('events', countRows(status.events)),
   ];
   return sections.join('');
+}
+
+/** Interfaces that packets are taken from, and those where the packets are seen that this machine itself makes. */
+function attachedRows({ attachments, own }: Status): readonly (readonly [string, string])[] {
+  const others = own.filter((name) => !attachments.some((one) => one.interface === name));
+  const hooks = (name: string, ...at: readonly (string | false)[]): string =>
+    [...at, own.includes(name) && 'own packets'].filter(Boolean).join(', ');
+  return [
+    ...attachments.map(({ interface: name, xdp, tc }) => [name, hooks(name, xdp && 'xdp', tc && 'tc')] as const),
+    ...others.map((name) => [name, hooks(name)] as const),
+  ];
 }
 
 function section(title: string, rows: readonly (readonly [string, string])[]): string {

@@ -1,0 +1,112 @@
+// Where the packets of clients and real servers on the director itself are seen: on lo, by which it speaks to its own addresses;
+// and where other packets leave, but only while a real server is here or a VIP is not, for forwarded packets leave there too.
+import { networkInterfaces } from 'node:os';
+import { interfaceName, interfaces } from '../kernel/interfaces.ts';
+import { attachTc, detachTc, hasClsact, obstacleToTc, queryTc } from '../kernel/tc.ts';
+import { type Address, parseAddress } from '../model/address.ts';
+import { FairleadError } from '../model/error.ts';
+import { openProgram, slotOf } from './filter.ts';
+import type { Maps } from './maps.ts';
+import { forgetOwn, recall, recallOwn, rememberOwn } from './memory.ts';
+import { encodeAddress } from './wire.ts';
+
+const loopback = 1;
+const loopbackNet = 127;
+
+export interface OwnOptions {
+  /** Puts the program as it is now in the place of what is there. */
+  readonly isAnew?: boolean;
+  readonly warn?: (text: string) => void;
+}
+
+/** On lo, and where the table in force asks for it on the interfaces that packets are taken from. */
+export function attachOwn(maps: Maps, { isAnew = false, warn }: OwnOptions = {}): void {
+  const taken = [...recall(maps)].filter(([, { tc }]) => tc).map(([index]) => index);
+  const wanted = new Set([loopback, ...(isNeededBeyondLo(maps) ? taken : [])]);
+  const present = new Set(interfaces().map(({ index }) => index));
+  for (const index of recallOwn(maps).keys()) if (!wanted.has(index)) detachOwnOne(maps, index);
+  for (const index of wanted) {
+    if (!present.has(index)) continue;
+    try {
+      attachOwnOne(maps, index, isAnew);
+    } catch (error) {
+      if (!(error instanceof FairleadError)) throw error;
+      detachOwnOne(maps, index);
+      warn?.(`clients and real servers on this machine are not seen at ${interfaceName(index)}: ${error.message}`);
+    }
+  }
+}
+
+export function detachOwn(maps: Maps): void {
+  for (const index of recallOwn(maps).keys()) detachOwnOne(maps, index);
+}
+
+export function detachOwnOne(maps: Maps, index: number): void {
+  const known = recallOwn(maps).get(index);
+  if (known === undefined) return;
+  if (interfaces().some((one) => one.index === index))
+    detachTc(slotOf(index, 'egress'), { removeQdisc: known.ownQdisc });
+  forgetOwn(maps, index);
+}
+
+/** Names of interfaces. */
+export function ownPoints(maps: Maps): readonly string[] {
+  const known = recallOwn(maps);
+  return interfaces()
+    .filter(({ index }) => known.has(index) && queryTc(slotOf(index, 'egress')) !== undefined)
+    .map(({ name }) => name);
+}
+
+/** What keeps clients on the director itself from being served; undefined: nothing. */
+export function obstacleToOwn(maps: Maps): string | undefined {
+  const slot = slotOf(loopback, 'egress');
+  if (recallOwn(maps).has(loopback) && queryTc(slot) !== undefined) return undefined;
+  return (
+    obstacleToTc(slot)?.message ?? 'it lost its program: the next change by ipvsadm, or fairlead attach, puts it there'
+  );
+}
+
+function attachOwnOne(maps: Maps, index: number, isAnew: boolean): void {
+  const slot = slotOf(index, 'egress');
+  const known = recallOwn(maps).get(index);
+  const isThere = queryTc(slot) !== undefined;
+  if (known !== undefined && isThere && !isAnew) return;
+  // Before it is done, so that it is undone even if we die in between.
+  if (known !== undefined || !isThere)
+    rememberOwn(maps, index, { ownQdisc: known?.ownQdisc === true || !hasClsact(index) });
+  using program = openProgram(maps, 'director_own');
+  attachTc(slot, program, { replace: known !== undefined });
+}
+
+function isNeededBeyondLo(maps: Maps): boolean {
+  const { numbers } = maps.vocabulary;
+  const rows = maps.rows('destinations');
+  const used = maps.rows('settings').number('destinations_used').get(0);
+  const [flags, protocol, rip, vip] = [
+    rows.number('flags'),
+    rows.number('key.protocol'),
+    rows.bytes('rip'),
+    rows.bytes('key.vip'),
+  ];
+  const own = ownAddresses();
+  const isOwn = (bytes: Buffer): boolean => own.has(wordOf(bytes)) || bytes[0] === loopbackNet;
+  for (let slot = 0; slot < used; slot++) {
+    if ((flags.get(slot) & numbers.DESTINATION_AVAILABLE) === 0) continue;
+    if (isOwn(rip.get(slot)) || (protocol.get(slot) !== 0 && !isOwn(vip.get(slot)))) return true;
+  }
+  return false;
+}
+
+function ownAddresses(): ReadonlySet<string> {
+  const assigned = Object.values(networkInterfaces()).flatMap((each) => each ?? []);
+  return new Set(assigned.map(({ address }) => wordOf(encodeAddress(toAddress(address)))));
+}
+
+/** Without the interface that an address may name. */
+function toAddress(text: string): Address {
+  return parseAddress(text.replace(/%.*/, ''));
+}
+
+function wordOf(bytes: Buffer): string {
+  return bytes.toString('latin1');
+}
