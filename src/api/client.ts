@@ -2,6 +2,7 @@
 import { request } from 'node:http';
 import { FairleadError } from '../model/error.ts';
 import {
+  type ApplyAnswer,
   type JournalAnswer,
   type LiftRequest,
   type OverrideRequest,
@@ -18,11 +19,12 @@ export interface Client {
   lift(service: string, destination: string, request: LiftRequest): Promise<void>;
   journal(count: number): Promise<JournalAnswer>;
   reload(): Promise<ReloadAnswer>;
+  apply(config: Buffer, name: string): Promise<ApplyAnswer>;
 }
 
 /** Each call rejects with what the daemon answered, or with daemon-missing. */
 export function connect(socketPath: string): Client {
-  const call = async <Answer>(route: { method: string; path: string }, body?: object): Promise<Answer> =>
+  const call = async <Answer>(route: { method: string; path: string }, body?: object | Buffer): Promise<Answer> =>
     (await ask(socketPath, route.method, route.path, body)) as Answer;
   const ofDestination = (path: string, service: string, destination: string): string =>
     path.replace(':service', encodeURIComponent(service)).replace(':destination', encodeURIComponent(destination));
@@ -34,13 +36,19 @@ export function connect(socketPath: string): Client {
       call({ ...routes.lift, path: ofDestination(routes.lift.path, service, destination) }, body),
     journal: (count) => call({ ...routes.journal, path: `${routes.journal.path}?count=${count}` }),
     reload: () => call(routes.reload),
+    apply: (config, name) =>
+      call({ ...routes.apply, path: `${routes.apply.path}?name=${encodeURIComponent(name)}` }, config),
   };
 }
 
-function ask(socketPath: string, method: string, path: string, body: object | undefined): Promise<unknown> {
+function ask(socketPath: string, method: string, path: string, body: object | Buffer | undefined): Promise<unknown> {
   return new Promise((resolve, reject) => {
-    const content = body === undefined ? '' : JSON.stringify(body);
-    const headers = { 'Content-Type': 'application/json', 'Content-Length': Buffer.byteLength(content) };
+    const isConfig = Buffer.isBuffer(body);
+    const content = isConfig ? body : Buffer.from(body === undefined ? '' : JSON.stringify(body));
+    const headers = {
+      'Content-Type': isConfig ? 'application/yaml' : 'application/json',
+      'Content-Length': content.length,
+    };
     const asked = request({ socketPath, method, path, headers }, (response) => {
       let text = '';
       response.setEncoding('utf8').on('data', (more: string) => {

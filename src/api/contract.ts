@@ -1,4 +1,5 @@
 // What can be asked of the daemon, by HTTP: one table of routes, and the values that go to and fro.
+import type { Difference } from '../control/difference.ts';
 import type { FairleadError } from '../model/error.ts';
 
 export const routes = {
@@ -6,7 +7,10 @@ export const routes = {
   override: { method: 'PUT', path: '/v1/services/:service/destinations/:destination/override' },
   lift: { method: 'DELETE', path: '/v1/services/:service/destinations/:destination/override' },
   journal: { method: 'GET', path: '/v1/journal' },
+  /** Its own file. */
   reload: { method: 'POST', path: '/v1/reload' },
+  /** A configuration as the body, until it reads its own file again; `name` is what errors call it. */
+  apply: { method: 'POST', path: '/v1/apply' },
 } as const;
 
 export interface StatusAnswer {
@@ -76,6 +80,9 @@ export interface ReloadAnswer {
   /** How many services changed. */
   readonly changed: number;
 }
+
+/** What has changed. */
+export type ApplyAnswer = Difference;
 
 /** RFC 9457. */
 export interface Problem {

@@ -3,6 +3,7 @@ import { chmodSync, chownSync, readFileSync, rmSync } from 'node:fs';
 import { createServer, type Server } from 'node:http';
 import { getRequestListener } from '@hono/node-server';
 import { type Context, Hono } from 'hono';
+import { parseConfig } from '../config/load.ts';
 import type { Daemon } from '../control/daemon.ts';
 import type { Journal } from '../control/journal.ts';
 import type { Log } from '../control/log.ts';
@@ -52,6 +53,10 @@ export function toApp({ daemon, installed, journal, log }: ServerOptions): Hono 
   });
   app.get(routes.journal.path, (context) => context.json({ entries: journal.last(parseCount(context)) }));
   app.post(routes.reload.path, (context) => context.json({ changed: daemon.reload().services.length }));
+  app.post(routes.apply.path, async (context) => {
+    const bytes = Buffer.from(await context.req.arrayBuffer());
+    return context.json(daemon.apply(parseConfig(bytes, context.req.query('name') ?? 'the body')));
+  });
   app.notFound((context) => toProblem(new FairleadError('bad-input', `nothing is at ${context.req.path}`), 404));
   app.onError((error) => {
     if (error instanceof FairleadError) return toProblem(error, statuses[error.code] ?? 409);

@@ -13,7 +13,13 @@ import { parseYaml, type Yaml } from './yaml.ts';
 
 /** `-` is standard input. Throws ConfigError, and bad-input when there is no such file. */
 export function loadConfig(path: string): Declared {
-  return parseConfig(readBytes(path), path === '-' ? 'stdin' : path);
+  const { bytes, name } = readConfig(path);
+  return parseConfig(bytes, name);
+}
+
+/** As it is, and what errors call it. Throws bad-input when there is no such file. */
+export function readConfig(path: string): { readonly bytes: Buffer; readonly name: string } {
+  return { bytes: readBytes(path), name: path === '-' ? 'stdin' : path };
 }
 
 /** A file of its own, by its own schema. Throws as loadConfig does. */
@@ -63,7 +69,7 @@ function located(yaml: Yaml, problems: readonly Problem[]): readonly LocatedProb
     .sort((a, b) => a.line - b.line || a.column - b.column);
 }
 
-function readBytes(path: string): Uint8Array {
+function readBytes(path: string): Buffer {
   try {
     return readFileSync(path === '-' ? 0 : path);
   } catch (cause) {

@@ -14,7 +14,7 @@ import { type Difference, isSame } from './difference.ts';
 import { toEffective } from './effective.ts';
 import type { Journal } from './journal.ts';
 import type { Log } from './log.ts';
-import { type Memory, readMemory, writeMemory } from './memory.ts';
+import { type KnownHealth, Memory } from './memory.ts';
 import { notify } from './notify.ts';
 import { type IsOwn, isProbed, type Probes, probePaths, toProbes } from './probes.ts';
 import { type Override, type Standing, standing } from './standing.ts';
@@ -48,7 +48,9 @@ export interface DaemonOptions {
 
 export class Daemon implements Disposable {
   readonly #options: DaemonOptions;
-  readonly #remembered: Memory;
+  readonly #memory: Memory;
+  /** By the daemon before. */
+  readonly #remembered: KnownHealth;
   readonly #monitor: Monitor;
   readonly #overrides: Map<string, Override>;
   /** When each that is coming back did, by performance.now(). */
@@ -70,13 +72,12 @@ export class Daemon implements Disposable {
     const { load, memoryPath, log } = options;
     this.#options = options;
     this.#declared = load();
-    this.#remembered = readMemory(memoryPath, (why) => log.warn({ why }, 'nothing is remembered'));
-    this.#overrides = new Map(this.#remembered.overrides);
-    this.#lostQuorums = this.#remembered.lostQuorums;
-    this.#monitor = new Monitor({
-      remembered: this.#remembered.health,
-      onChange: () => this.#settleSoon(settleMs),
-    });
+    const { overrides, lostQuorums, health } = Memory.read(memoryPath, (why) => log.warn({ why }, 'not remembered'));
+    this.#overrides = new Map(overrides);
+    this.#lostQuorums = lostQuorums;
+    this.#remembered = health;
+    this.#monitor = new Monitor({ remembered: health, onChange: () => this.#settleSoon(settleMs) });
+    this.#memory = new Memory(memoryPath, () => this.#monitor.known());
     this.#adopt(this.#declared);
     this.#ticking = setInterval(() => this.#tick(), tickMs);
     this.#looking = setInterval(() => this.#paths?.attach(), interfacesMs);
@@ -84,8 +85,12 @@ export class Daemon implements Disposable {
 
   /** Throws what is wrong with the file, or what the kernel refuses; then all is as it was. */
   reload(): Difference {
+    return this.apply(this.#options.load());
+  }
+
+  /** As if the file had this, until it is read again. */
+  apply(declared: Declared): Difference {
     const before = this.#declared;
-    const declared = this.#options.load();
     try {
       return this.#adopt(declared);
     } catch (error) {
@@ -143,7 +148,7 @@ export class Daemon implements Disposable {
     clearInterval(this.#ticking);
     clearInterval(this.#looking);
     clearTimeout(this.#settling);
-    this.#remember();
+    this.#memory[Symbol.dispose]();
     this.#monitor[Symbol.dispose]();
     this.#paths?.[Symbol.dispose]();
   }
@@ -229,7 +234,7 @@ export class Daemon implements Disposable {
 
   #healths(subject: string): readonly (Health | undefined)[] {
     const keys = this.#probes.ofDestination.get(subject) ?? [];
-    return keys.map((key) => this.#monitor.health(key) ?? this.#remembered.health.get(key));
+    return keys.map((key) => this.#monitor.health(key) ?? this.#remembered.get(key));
   }
 
   /** What one sees for the first time is how it was. */
@@ -316,11 +321,8 @@ export class Daemon implements Disposable {
   }
 
   #remember(): void {
-    writeMemory(this.#options.memoryPath, {
-      health: this.#monitor.known(),
-      lostQuorums: this.#lostQuorums,
-      overrides: this.#overrides,
-    });
+    this.#memory.keepSaid({ overrides: this.#overrides, lostQuorums: this.#lostQuorums });
+    this.#memory.keepHealth();
   }
 }
 

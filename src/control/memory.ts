@@ -1,55 +1,106 @@
-// What the daemon knows and no file declares, kept for the next one: health, lost quorums, what operators said.
+// What the daemon knows and no file declares, kept for the next one: what operators said, lost quorums, and health.
 import { mkdirSync, readFileSync, renameSync, writeFileSync } from 'node:fs';
 import { dirname } from 'node:path';
 import type { Health } from '../health/hysteresis.ts';
 import type { Override } from './standing.ts';
 
-export interface Memory {
-  /** By the keys of probes. */
-  readonly health: ReadonlyMap<string, Health>;
-  readonly lostQuorums: ReadonlySet<string>;
+/** Few, and not to be lost. */
+export interface Said {
   /** By destinationSubject's text. */
   readonly overrides: ReadonlyMap<string, Override>;
+  /** By serviceKey's text. */
+  readonly lostQuorums: ReadonlySet<string>;
 }
 
-const nothing: Memory = { health: new Map(), lostQuorums: new Set(), overrides: new Map() };
-const version = 1;
+/** By the keys of probes. */
+export type KnownHealth = ReadonlyMap<string, Health>;
 
-interface Written {
+const version = 1;
+/** Of health, which may be much and is found out again: not more often than this. */
+const healthEveryMs = 1000;
+
+interface WrittenSaid {
+  readonly version: number;
+  readonly overrides: Readonly<Record<string, Override>>;
+  readonly lostQuorums: readonly string[];
+}
+
+interface WrittenHealth {
   readonly version: number;
   readonly health: Readonly<Record<string, Health>>;
-  readonly lostQuorums: readonly string[];
-  readonly overrides: Readonly<Record<string, Override>>;
 }
 
-/** One of another version, or that is damaged, is as none: `told` hears why. */
-export function readMemory(path: string, told: (why: string) => void): Memory {
-  try {
-    const written = JSON.parse(readFileSync(path, 'utf8')) as Written;
-    if (written.version !== version) {
-      told(`${path} is of another version`);
-      return nothing;
-    }
+export class Memory implements Disposable {
+  readonly #path: string;
+  readonly #known: () => KnownHealth;
+  #writtenSaid = '';
+  #timer: NodeJS.Timeout | undefined;
+
+  /** `known` is asked when health is written. */
+  constructor(path: string, known: () => KnownHealth) {
+    this.#path = path;
+    this.#known = known;
+  }
+
+  /** What is of another version, or damaged, is as none: `told` hears why. */
+  static read(path: string, told: (why: string) => void): Said & { readonly health: KnownHealth } {
+    const said = readFile<WrittenSaid>(path, told);
+    const health = readFile<WrittenHealth>(healthPath(path), told);
     return {
-      health: new Map(Object.entries(written.health)),
-      lostQuorums: new Set(written.lostQuorums),
-      overrides: new Map(Object.entries(written.overrides)),
+      overrides: new Map(Object.entries(said?.overrides ?? {})),
+      lostQuorums: new Set(said?.lostQuorums),
+      health: new Map(Object.entries(health?.health ?? {})),
     };
-  } catch (error) {
-    if ((error as NodeJS.ErrnoException).code !== 'ENOENT') told(`${path}: ${(error as Error).message}`);
-    return nothing;
+  }
+
+  /** At once, if it is news. */
+  keepSaid({ overrides, lostQuorums }: Said): void {
+    const written: WrittenSaid = { version, overrides: Object.fromEntries(overrides), lostQuorums: [...lostQuorums] };
+    const text = JSON.stringify(written);
+    if (text !== this.#writtenSaid) writeFile(this.#path, text);
+    this.#writtenSaid = text;
+  }
+
+  /** Soon. */
+  keepHealth(): void {
+    this.#timer ??= setTimeout(() => this.#writeHealth(), healthEveryMs);
+  }
+
+  /** Writes what is still to be written. */
+  [Symbol.dispose](): void {
+    if (this.#timer !== undefined) this.#writeHealth();
+  }
+
+  #writeHealth(): void {
+    clearTimeout(this.#timer);
+    this.#timer = undefined;
+    const written: WrittenHealth = { version, health: Object.fromEntries(this.#known()) };
+    writeFile(healthPath(this.#path), JSON.stringify(written));
   }
 }
 
+/** Beside what was said. */
+export function healthPath(path: string): string {
+  return `${path}.health`;
+}
+
+function readFile<Written extends { readonly version: number }>(
+  path: string,
+  told: (why: string) => void,
+): Written | undefined {
+  try {
+    const written = JSON.parse(readFileSync(path, 'utf8')) as Written;
+    if (written.version === version) return written;
+    told(`${path} is of another version`);
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== 'ENOENT') told(`${path}: ${(error as Error).message}`);
+  }
+  return undefined;
+}
+
 /** Whoever dies meanwhile leaves the one of before. */
-export function writeMemory(path: string, { health, lostQuorums, overrides }: Memory): void {
-  const written: Written = {
-    version,
-    health: Object.fromEntries(health),
-    lostQuorums: [...lostQuorums],
-    overrides: Object.fromEntries(overrides),
-  };
+function writeFile(path: string, text: string): void {
   mkdirSync(dirname(path), { recursive: true, mode: 0o755 });
-  writeFileSync(`${path}.new`, JSON.stringify(written), { mode: 0o600 });
+  writeFileSync(`${path}.new`, text, { mode: 0o600 });
   renameSync(`${path}.new`, path);
 }

@@ -1,4 +1,5 @@
 // Which probes a configuration asks for, and by which of them each destination is judged.
+import { createHash } from 'node:crypto';
 import { type ProbePath, pathKey } from '../dataplane/probe-paths.ts';
 import type { Policy, Probe } from '../health/monitor.ts';
 import type { Target } from '../health/target.ts';
@@ -93,9 +94,10 @@ function probeKey(target: Target, policy: Policy, path: ProbePath | undefined): 
   const { vip, vport, ...rest } = target;
   const tells = ['exec', 'http', 'https'].includes(policy.checker.kind); // who is told, or asked for, the service
   const whom = path === undefined ? rest : { ...rest, address: pathKey(path) };
-  return JSON.stringify([whom, tells ? [vip, vport] : [], policy], (_, value: unknown) =>
+  const text = JSON.stringify([whom, tells ? [vip, vport] : [], policy], (_, value: unknown) =>
     isAddress(value) ? formatAddress(value) : value,
   );
+  return createHash('sha256').update(text).digest('base64url');
 }
 
 function isAddress(value: unknown): value is Address {

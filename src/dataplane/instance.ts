@@ -81,7 +81,8 @@ export function removeDead(): void {
     withLock(place.lock, () => {
       for (const directory of [place.directory, place.unfinished]) if (isDead(directory)) removeDirectory(directory);
       const { lock, memory, journal, api } = place.daemon;
-      for (const path of [lock, memory, journal, `${journal}.1`, api]) rmSync(path, { force: true });
+      for (const path of [lock, memory, `${memory}.health`, journal, `${journal}.1`, api])
+        rmSync(path, { force: true });
       removeLockFile(place.lock);
     });
   }

@@ -11,7 +11,7 @@ export interface Check {
   readonly rise: number;
   /** Probes in a row that have to fail before one that is up is down. */
   readonly fall: number;
-  /** Each interval is longer or shorter by a random time up to this. */
+  /** Each interval is shorter by a random time up to this: never longer, for `fall` intervals are a promise. */
   readonly jitterMs: number;
   /** Times that a probe is repeated, after retryDelayMs each, before it counts as failed. */
   readonly retries: number;

@@ -129,6 +129,10 @@ ${more}`,
     await until(async () => (await network.director.run(ipvsadm, '-Sn')).includes('-A -t 10.0.0.101:80'), {
       what: 'the new service',
     });
+    declare();
+    const applied = await network.director.run(fairlead, 'apply', file);
+    expect(applied).toContain('- tcp 10.0.0.101:80');
+    expect(await network.director.run(ipvsadm, '-Sn')).not.toContain('10.0.0.101');
   });
 
   test('an operator drains one and takes it back, and it is told who and why', async () => {

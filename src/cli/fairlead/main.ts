@@ -163,7 +163,7 @@ function addConfigCommands(program: Command, io: Io, finish: (status: number) =>
     .option('--no-prune', 'what was declared before and is no more stays')
     .action(async (file: string, options: PlanOptions) => {
       const { applyFile } = await import('./config/apply.ts');
-      applyFile(io, file, options);
+      await applyFile(io, file, options);
     });
 }
 

@@ -1,10 +1,13 @@
 // fairlead plan and apply: from a configuration to the kernel, first only in words.
-import { loadConfig } from '../../../config/load.ts';
+import { connect } from '../../../api/client.ts';
+import { loadConfig, parseConfig, readConfig } from '../../../config/load.ts';
 import { applyDesired, planDesired } from '../../../control/apply.ts';
 import { toDesired } from '../../../control/desired.ts';
 import { type Difference, isSame } from '../../../control/difference.ts';
 import { openDirector } from '../../../dataplane/director.ts';
+import { daemonPlace } from '../../../dataplane/place.ts';
 import type { Declared } from '../../../model/declared.ts';
+import { FairleadError } from '../../../model/error.ts';
 import { nothingInstalled } from '../../../model/everything.ts';
 import type { Io } from '../io.ts';
 import { toJson } from '../json.ts';
@@ -25,12 +28,31 @@ export function planFile(io: Io, path: string, { output, prune }: ApplyOptions):
   return !isSame(difference);
 }
 
-export function applyFile(io: Io, path: string, { output, prune }: ApplyOptions): void {
-  const declared = loadConfig(path);
+/** By the daemon, where one runs: it would soon undo what another does beside it. */
+export async function applyFile(io: Io, path: string, { output, prune }: ApplyOptions): Promise<void> {
+  const { bytes, name } = readConfig(path);
+  const declared = parseConfig(bytes, name);
+  const difference = await applyByDaemon(bytes, name);
+  if (difference !== undefined) {
+    if (!prune)
+      io.stderr.write('fairlead: a daemon runs, and holds just what is declared: --no-prune has no meaning\n');
+    show(io, difference, output, 'done');
+    return;
+  }
   for (const text of withoutDaemon(declared)) io.stderr.write(`fairlead: ${text}\n`);
   using director = openDirector({ create: true, warn: (text) => io.stderr.write(`fairlead: ${text}\n`) });
   if (director === undefined) return;
   show(io, applyDesired(director, toDesired(declared), { keep: !prune }), output, 'done');
+}
+
+/** undefined where none runs. */
+async function applyByDaemon(config: Buffer, name: string): Promise<Difference | undefined> {
+  try {
+    return await connect(daemonPlace().api).apply(config, name);
+  } catch (error) {
+    if (error instanceof FairleadError && error.code === 'daemon-missing') return undefined;
+    throw error;
+  }
 }
 
 function show(io: Io, difference: Difference, output: 'table' | 'json', tense: 'to come' | 'done'): void {
