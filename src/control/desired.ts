@@ -33,11 +33,12 @@ export function toDesiredService({
   return { ...service, destinations: destinations.map(toDestination) };
 }
 
-export function toDestination({
-  checks: _checks,
-  onFailure: _onFailure,
-  notify: _notify,
-  ...destination
-}: DeclaredDestination): Destination {
+/** Member by member: taking three away from a copy costs ten times as much, and there may be 100,000. */
+export function toDestination(declared: DeclaredDestination): Destination {
+  const { rip, port, method, weight, upperThreshold, lowerThreshold, tunnel } = declared;
+  const destination: { -readonly [Name in keyof Destination]: Destination[Name] } = { rip, port, method, weight };
+  if (upperThreshold !== undefined) destination.upperThreshold = upperThreshold;
+  if (lowerThreshold !== undefined) destination.lowerThreshold = lowerThreshold;
+  if (tunnel !== undefined) destination.tunnel = tunnel;
   return destination;
 }

@@ -218,7 +218,7 @@ class PinnedDirector implements DataplaneDirector {
       const wanted = edit(nothingInstalled);
       if (isNothing(wanted)) return;
       validate(wanted.table);
-      this.#orNothing(this.#create(), (maps) =>
+      this.#orNothing(this.#create(wanted.table), (maps) =>
         putEverything(
           maps,
           () => wanted,
@@ -270,7 +270,7 @@ class PinnedDirector implements DataplaneDirector {
   #createWith(wanted: Table): void {
     validate(wanted);
     if (wanted.services.length === 0) return;
-    this.#orNothing(this.#create(), (maps) => this.#run(maps, () => wanted));
+    this.#orNothing(this.#create(wanted), (maps) => this.#run(maps, () => wanted));
   }
 
   /** An instance that was made for a change that fails is taken away. */
@@ -284,10 +284,12 @@ class PinnedDirector implements DataplaneDirector {
     }
   }
 
-  #create(): Maps {
+  /** With room for the table that comes first. */
+  #create(first: Table = emptyTable): Maps {
     if (!this.#options.create) throw new FairleadError('not-attached', 'nothing is attached in this network namespace');
     const { attach: attaching, warn } = this.#options;
-    const maps = createInstance(requirePlace(), netnsCookie(), { ...(warn && { warn }), ...attaching });
+    const destinations = first.services.reduce((sum, service) => sum + service.destinations.length, 0);
+    const maps = createInstance(requirePlace(), netnsCookie(), { ...(warn && { warn }), destinations, ...attaching });
     this.#maps = maps;
     return maps;
   }

@@ -9,21 +9,22 @@ export function writeEnds(maps: Maps, services: Iterable<Service>): void {
   const wanted = endsOf(services, maps.vocabulary.numbers);
   const ends = maps.map('ends');
   for (const [key, value] of [...ends.entries()]) {
-    const name = key.toString('hex');
+    const name = key.toString('latin1');
     if (!wanted.has(name)) ends.delete(key);
     else if (wanted.get(name) === value.readUInt32LE(0)) wanted.delete(name);
   }
-  for (const [name, bits] of wanted) ends.update(Buffer.from(name, 'hex'), word(bits));
+  const keys = Buffer.from([...wanted.keys()].join(''), 'latin1');
+  ends.updateBatch(keys, words([...wanted.values()]), wanted.size);
 }
 
-/** Bits of enum end by the address's bytes in hexadecimal. */
+/** Bits of enum end by the address's bytes, a letter each. */
 function endsOf(
   services: Iterable<Service>,
   { END_TARGET, END_SOURCE }: { readonly END_TARGET: number; readonly END_SOURCE: number },
 ): Map<string, number> {
   const found = new Map<string, number>();
   const add = (address: Address, bit: number): void => {
-    const name = Buffer.from(encodeAddress(address)).toString('hex');
+    const name = Buffer.from(encodeAddress(address)).toString('latin1');
     found.set(name, (found.get(name) ?? 0) | bit);
   };
   for (const { identity, localAddresses, destinations } of services) {
@@ -34,8 +35,8 @@ function endsOf(
   return found;
 }
 
-function word(value: number): Buffer {
-  const bytes = Buffer.alloc(4);
-  bytes.writeUInt32LE(value);
+function words(values: readonly number[]): Buffer {
+  const bytes = Buffer.alloc(4 * values.length);
+  for (const [index, value] of values.entries()) bytes.writeUInt32LE(value, 4 * index);
   return bytes;
 }

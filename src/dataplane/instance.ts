@@ -30,6 +30,8 @@ const lastPinned = 'attachments';
 export interface InstanceOptions extends AttachOptions {
   /** How many connections the table shall hold. */
   readonly connections?: number;
+  /** How many the first table has. */
+  readonly destinations?: number;
 }
 
 /** undefined when there is none. */
@@ -51,7 +53,7 @@ export function createInstance(place: Place, cookie: bigint, options: InstanceOp
   const layouts = readObjectLayouts();
   const cpus = possibleCpus();
   const units = readUnits(layouts);
-  const sizes = chooseSizes(units, cpus, options.connections);
+  const sizes = chooseSizes(units, cpus, options.connections, undefined, options.destinations);
   mkdirSync(place.unfinished, { mode: 0o700 });
   try {
     build(place.unfinished, layouts, instanceRow(layouts, cookie, sizes, cpus), mapSizes(units, sizes, cpus));

@@ -29,6 +29,11 @@ describe('sizes', () => {
       expect(chooseSizes(units, cpus, undefined, memory * gib)).toEqual({ flowSlots, destinationSlots });
     },
   );
+  test('have room for the first table, and a quarter more', () => {
+    const slots = (destinations: number): number =>
+      chooseSizes(units, 2, undefined, 24 * gib, destinations).destinationSlots;
+    expect([0, 50_000, 60_000, 100_000, 10_000_000].map(slots)).toEqual([65_536, 65_536, 131_072, 131_072, 1_048_576]);
+  });
   test('are what was asked for, in whole pages of 64', () => {
     expect(chooseSizes(units, 2, 5000, gib).flowSlots).toBe(slotsFor(units, 5000));
     expect(slotsFor(units, 5000) % 64).toBe(0);

@@ -24,7 +24,9 @@ const defaultConnections = 1 << 20;
 const leastConnections = 1024;
 /** 3 GiB of entries: listings have them all as one ArrayBuffer, and koffi makes none of more than 4 GiB. */
 const mostConnections = 1 << 24;
-const mostDestinations = 65536;
+/** Unless the first table has more. */
+const defaultDestinations = 65536;
+const mostDestinations = 1 << 20;
 const leastDestinations = 1024;
 
 /** A destination's row, its averages, its members and its share of the other tables; counters come for each CPU. */
@@ -42,12 +44,16 @@ export function readUnits(layouts: Layouts): Units {
   };
 }
 
-/** As many connections as asked for, or as FAIRLEAD_CONNECTIONS of the environment says, or 2^20, or what 1/16 of the memory holds. */
+/**
+ * As many connections as asked for, or as FAIRLEAD_CONNECTIONS of the environment says, or 2^20, or what 1/16 of the memory holds.
+ * As many destinations as are usual, or a quarter more than `destinations`, whatever memory there is, for somebody asked for them.
+ */
 export function chooseSizes(
   units: Units,
   cpus: number,
   connections = readEnvironment(),
   memoryBytes = totalmem(),
+  destinations = 0,
 ): Sizes {
   const affordable = wholePages(units, Math.floor(memoryBytes / 16 / units.flowBytes));
   const flowSlots =
@@ -55,8 +61,13 @@ export function chooseSizes(
       ? Math.min(slotsFor(units, defaultConnections), affordable)
       : slotsFor(units, checked(connections, 'connections', String(connections)));
   const slots = memoryBytes / 128 / (destinationBytes + units.counterBytes * cpus);
-  const destinationSlots = 2 ** Math.floor(Math.log2(slots));
-  return { flowSlots, destinationSlots: Math.min(mostDestinations, Math.max(leastDestinations, destinationSlots)) };
+  const usual = Math.min(defaultDestinations, Math.max(leastDestinations, powerOfTwo(Math.floor, slots)));
+  const needed = Math.min(mostDestinations, powerOfTwo(Math.ceil, destinations * 1.25));
+  return { flowSlots, destinationSlots: Math.max(usual, needed) };
+}
+
+function powerOfTwo(round: (bits: number) => number, slots: number): number {
+  return 2 ** Math.max(0, round(Math.log2(Math.max(1, slots))));
 }
 
 export function slotsFor(units: Units, connections: number): number {

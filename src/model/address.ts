@@ -30,7 +30,8 @@ export function readAddress(text: string): Address | undefined {
 
 /** Writes what inet_ntop writes: RFC 5952, with a dotted tail for ::a.b.c.d and ::ffff:a.b.c.d. */
 export function formatAddress(address: Address): string {
-  return address.family === 4 ? address.bytes.join('.') : formatIpv6(address.bytes);
+  const { family, bytes } = address;
+  return family === 4 ? `${bytes[0]}.${bytes[1]}.${bytes[2]}.${bytes[3]}` : formatIpv6(bytes);
 }
 
 /** `10.0.0.1:80` or `[fd00::1]:80`. */
@@ -39,7 +40,7 @@ export function formatEndpoint(address: Address, port: number): string {
 }
 
 export function equalAddresses(one: Address, other: Address): boolean {
-  return compareAddresses(one, other) === 0;
+  return one === other || (one.family === other.family && one.bytes.every((byte, at) => byte === other.bytes[at]));
 }
 
 /** IPv4 before IPv6, then by value. ipvsadm's own listing order is another one: see cli/ipvsadm/sort.ts. */

@@ -2,6 +2,7 @@
 import { type Address, equalAddresses, formatAddress } from '../../model/address.ts';
 import type { Check } from '../../model/check.ts';
 import type { DeclaredDestination, DeclaredService, Notify, Quorum } from '../../model/declared.ts';
+import { FairleadError } from '../../model/error.ts';
 import { prefixMask } from '../../model/mark.ts';
 import type {
   Destination,
@@ -81,24 +82,29 @@ function resolveOne(identity: ServiceIdentity, said: Said, path: Path, problems:
   checkService(service, said, path, problems);
   const checks = checksOf(identity, said, path, problems);
   const destinations = resolveDestinations(identity, said, checks, path, problems);
-  const sorry = said.sorry_server;
   return {
     ...service,
     destinations,
     onRemove: said.on_remove ?? 'keep',
     onFailure: said.on_failure ?? 'remove',
     quorum: resolveQuorum(said.quorum),
-    sorryServer:
-      sorry &&
-      admitted(
-        identity,
-        destinationOf(identity, sorry, said, [...path, 'sorry_server'], problems),
-        [...path, 'sorry_server'],
-        problems,
-      ),
+    sorryServer: resolveSorryServer(identity, said, path, problems),
     slowStartMs: said.slow_start ?? 0,
     notify: resolveNotify(said.notify),
   };
+}
+
+function resolveSorryServer(
+  identity: ServiceIdentity,
+  said: Said,
+  path: Path,
+  problems: Problems,
+): Destination | undefined {
+  const written = said.sorry_server;
+  if (written === undefined) return undefined;
+  const at = (): Path => [...path, 'sorry_server'];
+  const destination = destinationOf(identity, written, said, at, problems);
+  return isAdmitted(identity, destination, at, problems) ? destination : undefined;
 }
 
 function checkService(
@@ -178,30 +184,36 @@ function resolveDestinations(
   path: Path,
   problems: Problems,
 ): readonly DeclaredDestination[] {
-  const known = new Map<string, Path>();
-  return (said.destinations ?? []).flatMap((written, index) => {
-    const at = [...path, 'destinations', index];
+  const known = new Map<string, number>();
+  const resolved: DeclaredDestination[] = [];
+  const pathOf = (index: number): Path => [...path, 'destinations', index];
+  for (const [index, written] of (said.destinations ?? []).entries()) {
+    const at = (): Path => pathOf(index);
     const destination = destinationOf(identity, written, said, at, problems);
     const key = destinationKey(destination);
     const before = known.get(key);
-    if (before !== undefined) problems.again(at, before, `the destination ${key} is there twice`);
-    known.set(key, before ?? at);
+    if (before === undefined) known.set(key, index);
+    else problems.again(at(), pathOf(before), `the destination ${key} is there twice`);
     if (said.one_packet && destination.method === 'fullnat')
-      problems.add(at, 'full NAT needs connections, and one-packet scheduling has none');
-    if (admitted(identity, destination, at, problems) === undefined) return [];
-    return [
-      {
-        ...destination,
-        checks:
-          written.checks === undefined
-            ? checks
-            : resolveChecks(written.checks, said.check, [...at, 'checks'], problems),
-        onFailure: written.on_failure ?? said.on_failure ?? 'remove',
-        notify: resolveNotify(written.notify),
-      },
-    ];
-  });
+      problems.add(at(), 'full NAT needs connections, and one-packet scheduling has none');
+    if (!isAdmitted(identity, destination, at, problems)) continue;
+    const own =
+      written.checks === undefined ? checks : resolveChecks(written.checks, said.check, [...at(), 'checks'], problems);
+    const onFailure = written.on_failure ?? said.on_failure ?? 'remove';
+    resolved.push({
+      ...destination,
+      checks: own,
+      onFailure,
+      notify: written.notify === undefined ? noNotify : resolveNotify(written.notify),
+    });
+  }
+  return resolved;
 }
+
+const noNotify: Notify = {};
+
+/** Where something is, made into a path only when there is something to be said of it. */
+type At = () => Path;
 
 type WrittenServer = Partial<Omit<WrittenDestination, 'rip'>> & { readonly rip: WrittenEndpoint };
 
@@ -209,36 +221,37 @@ function destinationOf(
   identity: ServiceIdentity,
   written: WrittenServer,
   said: Said,
-  path: Path,
+  at: At,
   problems: Problems,
 ): Destination {
   const method: Method = written.method ?? said.method ?? 'masq';
   if (written.port !== undefined && written.rip.port !== undefined)
-    problems.add([...path, 'port'], 'expected the port once, here or behind the address');
+    problems.add([...at(), 'port'], 'expected the port once, here or behind the address');
   const servicePort = identity.kind === 'address' ? identity.port : 0;
   const port = written.port ?? written.rip.port ?? servicePort;
   if ((method === 'gate' || method === 'tunnel') && port !== servicePort && identity.kind === 'address')
     problems.add(
-      path,
+      at(),
       `${method} leaves ports as they are: expected port ${servicePort}, as the service's, got ${port}`,
     );
-  const upper = written.upper_threshold ?? said.upper_threshold ?? 0;
-  const lower = written.lower_threshold ?? said.lower_threshold ?? 0;
-  const tunnel = method === 'tunnel' ? resolveTunnel(written.tunnel ?? said.tunnel, path, problems) : undefined;
   if (written.tunnel !== undefined && method !== 'tunnel')
-    problems.add([...path, 'tunnel'], `expected method: tunnel beside it, got ${method}`);
-  return {
+    problems.add([...at(), 'tunnel'], `expected method: tunnel beside it, got ${method}`);
+  const destination: { -readonly [Name in keyof Destination]: Destination[Name] } = {
     rip: written.rip.address,
     port,
     method,
     weight: written.weight ?? said.weight ?? 1,
-    ...(upper === 0 ? {} : { upperThreshold: upper }),
-    ...(lower === 0 ? {} : { lowerThreshold: lower }),
-    ...(tunnel && { tunnel }),
   };
+  const upper = written.upper_threshold ?? said.upper_threshold ?? 0;
+  const lower = written.lower_threshold ?? said.lower_threshold ?? 0;
+  if (upper !== 0) destination.upperThreshold = upper;
+  if (lower !== 0) destination.lowerThreshold = lower;
+  const tunnel = method === 'tunnel' ? resolveTunnel(written.tunnel ?? said.tunnel, at, problems) : undefined;
+  if (tunnel !== undefined) destination.tunnel = tunnel;
+  return destination;
 }
 
-function resolveTunnel(written: WrittenDestination['tunnel'], path: Path, problems: Problems): Tunnel | undefined {
+function resolveTunnel(written: WrittenDestination['tunnel'], at: At, problems: Problems): Tunnel | undefined {
   if (written === undefined) return undefined;
   const {
     type,
@@ -246,24 +259,23 @@ function resolveTunnel(written: WrittenDestination['tunnel'], path: Path, proble
     checksum = 'none',
   }: { type: Tunnel['type']; port?: number | undefined; checksum?: Tunnel['checksum'] | undefined } = written;
   if (port !== undefined && type !== 'gue')
-    problems.add([...path, 'tunnel', 'port'], `a tunnel of type ${type} has no port`);
+    problems.add([...at(), 'tunnel', 'port'], `a tunnel of type ${type} has no port`);
   if (checksum !== 'none' && (type === 'ipip' || (type === 'gre' && checksum === 'remote')))
-    problems.add([...path, 'tunnel', 'checksum'], `a tunnel of type ${type} has no ${checksum} checksum`);
+    problems.add([...at(), 'tunnel', 'checksum'], `a tunnel of type ${type} has no ${checksum} checksum`);
   if (type === 'ipip') return undefined;
   return { type, port: type === 'gue' ? (port ?? guePort) : 0, checksum };
 }
 
-/** By IPVS's rules; undefined when it refuses it. */
-function admitted(
-  identity: ServiceIdentity,
-  destination: Destination,
-  path: Path,
-  problems: Problems,
-): Destination | undefined {
-  return problems.catching(path, () => {
+/** By IPVS's rules. */
+function isAdmitted(identity: ServiceIdentity, destination: Destination, at: At, problems: Problems): boolean {
+  try {
     checkNewDestination(identity, destination);
-    return destination;
-  });
+    return true;
+  } catch (error) {
+    if (!(error instanceof FairleadError)) throw error;
+    problems.add(at(), error.message);
+    return false;
+  }
 }
 
 type WrittenNotify = NonNullable<WrittenService['notify']>;

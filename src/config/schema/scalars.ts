@@ -86,10 +86,12 @@ export interface WrittenEndpoint {
 
 /** `10.0.0.1:80`, `[fd00::1]:80`, and either without a port. */
 export function readEndpoint(written: string): WrittenEndpoint | undefined {
-  const alone = readAddress(written);
-  if (alone !== undefined) return { address: alone, port: undefined };
   const colon = written.lastIndexOf(':');
-  if (colon < 0) return undefined;
+  // Without a colon, or with several and no bracket, it is an address alone.
+  if (colon < 0 || (!written.startsWith('[') && written.indexOf(':') !== colon)) {
+    const alone = readAddress(written);
+    return alone && { address: alone, port: undefined };
+  }
   const [host, digits] = [written.slice(0, colon), written.slice(colon + 1)];
   const isSix = host.startsWith('[') && host.endsWith(']');
   const found = readAddress(isSix ? host.slice(1, -1) : host);
