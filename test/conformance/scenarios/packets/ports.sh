@@ -2,7 +2,7 @@
 serve "-t $VIP:0 -s rr -p 100" -m 1 1
 serve "-u $VIP:0 -s rr -p 100" -g 1 1
 serve "-t $VIP:80 -s rr" -g 1 1
-for to in 0 1 20 22 80 81 1023 1024 65535; do
+for to in 1 20 22 80 81 1023 1024 65535; do
   c ip 10.0.0.3 $VIP tcp 30001 $to S
   c ip 10.0.0.3 $VIP tcp 30001 $to A
   c ip 10.0.0.3 $VIP udp 30001 $to data x
