@@ -40,7 +40,8 @@ static __always_inline __u32 read_four(void *ctx, bool is_xdp_context, __u32 l3,
 	fragment = bpf_ntohs(ip.frag_off);
 	packet->protocol = ip.protocol;
 	packet->length = bpf_ntohs(ip.tot_len);
-	packet->addresses.word[0] = *(__u64 *)&ip.saddr; /* and daddr */
+	/* And daddr. The packet before may have been of IPv6. */
+	packet->addresses = (struct addresses){.word = {*(__u64 *)&ip.saddr}};
 	packet->ttl = ip.ttl;
 	packet->tos = ip.tos;
 	packet->dont_fragment = !!(fragment & IP_DONT_FRAGMENT);

@@ -26,7 +26,9 @@ const bytesOf = (address: string): string => Buffer.from(parseAddress(address).b
 const realServers = new Set(
   ([4, 6] as const).flatMap((family) => [1, 2, 3, 4, 9].map((number) => bytesOf(families[family].rip(number)))),
 );
-const vips = new Set(([4, 6] as const).map((family) => bytesOf(families[family].vip)));
+const vips = new Set(
+  Object.values(families).flatMap(({ vip, anyPort, marked }) => [vip, anyPort, marked].map(bytesOf)),
+);
 const locals = new Set(([4, 6] as const).map((family) => bytesOf(families[family].local)));
 
 /** undefined when all is well. */
@@ -48,11 +50,11 @@ function isPutBack(sent: Buffer, { tags }: Facts, packet: Buffer): boolean {
   return packet.equals(tags === 0 ? sent : Buffer.concat([sent.subarray(0, 12), sent.subarray(16)]));
 }
 
-/** Is it an ICMP message that tells the sender about its packet? */
+/** Is it an ICMP message that tells the sender about its packet? Nobody is told about an ICMP error: what it tells goes on. */
 export function isAnswer(sent: Buffer, { verdict, packet }: Answer): boolean {
   if (verdict !== 'redirect') return false;
   const [facts, becomes] = [judge(sent), judge(packet)];
-  return typeof facts !== 'string' && typeof becomes !== 'string' && answers(facts, becomes);
+  return typeof facts !== 'string' && typeof becomes !== 'string' && !isIcmp(facts) && answers(facts, becomes);
 }
 
 function answers(facts: Facts, becomes: Facts): boolean {

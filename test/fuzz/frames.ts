@@ -11,7 +11,7 @@ import {
   protocol,
 } from '../packets.ts';
 import type { Random } from '../random.ts';
-import { type Family, families, ike, ports, realPort, special, tunnelPort, tunnels } from './scene.ts';
+import { type Family, families, guePort, ike, ports, realPort, special, tunnelPort, tunnels } from './scene.ts';
 
 const elsewhere = { 4: '192.0.2.200', 6: '2001:db8:b::200' } as const;
 const servicePorts = [
@@ -37,7 +37,8 @@ function makeWhole(random: Random): Buffer {
     const whole = build({ ...describe(random, family, ends), tags: [], extensions: [] });
     return random.pick([whole, ...fragment(whole, 576 + random.below(200), random.below(4))]);
   }
-  if (kind < 17) return aboutAnother(random, family);
+  if (kind < 16) return aboutAnother(random, family);
+  if (kind < 17) return aboutTunnel(random, family);
   if (kind < 18) return random.bytes(14 + random.below(120));
   const inside = buildIp(describe(random, random.once(2) ? 4 : 6, endsOf(random, 4)));
   return build({
@@ -52,7 +53,7 @@ type Ends = Pick<Description, 'source' | 'destination' | 'sourcePort' | 'destina
 
 /** Few of each, so that they meet. */
 function endsOf(random: Random, family: Family): Ends {
-  const { vip, rip, client, local } = families[family];
+  const { vip, rip, client, local, anyPort, marked } = families[family];
   const other = elsewhere[family];
   const clientPort = 4000 + random.below(8);
   if (random.once(4)) {
@@ -67,7 +68,7 @@ function endsOf(random: Random, family: Family): Ends {
   const port = random.pick(servicePorts);
   return {
     source: random.once(8) ? other : client,
-    destination: random.once(12) ? random.pick([other, rip(1)]) : vip,
+    destination: random.pick(random.once(12) ? [other, rip(1)] : [vip, vip, vip, vip, anyPort, marked]),
     sourcePort: port === ike ? ike : clientPort,
     destinationPort: port,
   };
@@ -162,6 +163,53 @@ function aboutAnother(random: Random, family: Family): Buffer {
     quoted: quoted.subarray(0, cut),
   });
   return build({ ...ends, ...outside(random, family), protocol: family === 4 ? protocol.icmp : protocol.icmp6, body });
+}
+
+/** What a router on a tunnel's way tells the director. */
+function aboutTunnel(random: Random, family: Family): Buffer {
+  const { rip, dip, client } = families[family];
+  const inner = random.pick([family, family, 4, 6] as const);
+  const ends = { source: dip, destination: rip(random.pick([1, 3, 4, 9])) };
+  const inside = buildIp(describe(random, inner, endsOf(random, inner)));
+  const quoted = buildIp({ ...ends, ...random.pick(wrappings)(inner, inside), id: random.below(8) });
+  const cut = random.pick([quoted.length, quoted.length, 28, 48, 56, 96, random.below(quoted.length + 1)]);
+  const way = { source: random.pick([client, elsewhere[family]]), destination: dip };
+  const body = buildIcmpError({
+    ...way,
+    type: random.pick(family === 4 ? [3, 3, 3, 11] : [1, 2, 2, 3]),
+    code: random.pick([0, 1, 3, 4, 4]),
+    mtu: random.pick([0, 68, 576, 1280, 1400, 65535]),
+    quoted: quoted.subarray(0, cut),
+  });
+  return build({ ...way, ...outside(random, family), protocol: family === 4 ? protocol.icmp : protocol.icmp6, body });
+}
+
+type Wrapping = (
+  inner: Family,
+  inside: Buffer,
+) => Pick<Description, 'protocol' | 'body' | 'sourcePort' | 'destinationPort'>;
+
+const wrappings: readonly Wrapping[] = [
+  (inner, inside) => ({ protocol: protocolOf(inner), body: inside }),
+  (inner, inside) => ({ protocol: 47, body: Buffer.concat([Buffer.from([0, 0, ...typeOf(inner)]), inside]) }),
+  (inner, inside) => ({
+    protocol: 47,
+    body: Buffer.concat([Buffer.from([0x80, 0, ...typeOf(inner), 0, 0, 0, 0]), inside]),
+  }),
+  (inner, inside) => {
+    const header = Buffer.from([0x80, 0, 0, 0, 0, 0, 0, 0, 0, protocolOf(inner), 0, 0]);
+    header.writeUInt16BE(guePort, 2);
+    header.writeUInt16BE(header.length + inside.length, 4);
+    return { protocol: 17, body: Buffer.concat([header, inside]) };
+  },
+];
+
+function protocolOf(inner: Family): number {
+  return inner === 4 ? protocol.ipip : protocol.ipv6;
+}
+
+function typeOf(inner: Family): readonly number[] {
+  return inner === 4 ? [0x08, 0x00] : [0x86, 0xdd];
 }
 
 /** What lies there is often one of these. */

@@ -1,4 +1,5 @@
 // Random packets through the loaded programs, and what did not hold.
+import type { Settings } from '../../src/model/settings.ts';
 import { takeCensus } from '../invariants.ts';
 import type { Feeder } from '../kernel/feeder.ts';
 import { type Answer, received, type Stage, tcVerdicts, xdpVerdicts } from '../kernel/stage.ts';
@@ -54,6 +55,7 @@ export function fuzz(stage: Stage, feeder: Feeder, { seed, isOver }: FuzzOptions
   let packets = 0;
   learnWays(stage, random);
   while (!isOver(packets) && findings.length < MOST_FINDINGS) {
+    stage.change(someSettings(random));
     const batch = tryFrames(
       stage,
       feeder,
@@ -75,12 +77,12 @@ export function fuzz(stage: Stage, feeder: Feeder, { seed, isOver }: FuzzOptions
 
 /** Those that stay: connections end by the timer while they are looked at. */
 function violations(stage: Stage): readonly string[] {
-  let found: readonly string[] = [];
-  for (let look = 0; look < CENSUSES; look++) {
-    found = takeCensus(stage.maps).violations;
-    if (found.length === 0) break;
+  let lasting = takeCensus(stage.maps).violations;
+  for (let look = 1; look < CENSUSES && lasting.length > 0; look++) {
+    const found = new Set(takeCensus(stage.maps).violations);
+    lasting = lasting.filter((violation) => found.has(violation));
   }
-  return found;
+  return lasting;
 }
 
 function toFinding(what: string, { hook, frame, answer }: Tried): Finding {
@@ -109,6 +111,16 @@ function tryFrames(stage: Stage, feeder: Feeder, frames: readonly Buffer[], rand
       return { hook: 'tc', frame, answer: { verdict, packet: isAsItWas ? frame : packet } };
     }),
   );
+}
+
+/** Of those that decide what becomes of a packet. */
+function someSettings(random: Random): Partial<Settings> {
+  const onOrOff = (): number => random.below(2);
+  return {
+    ...{ schedule_icmp: onOrOff(), nat_icmp_send: onOrOff(), pmtu_disc: onOrOff() },
+    ...{ sloppy_tcp: onOrOff(), sloppy_sctp: onOrOff(), expire_nodest_conn: onOrOff() },
+    ...{ secure_tcp: random.pick([0, 3]), conn_reuse_mode: random.below(3) },
+  };
 }
 
 /** Every packet that is dropped, or answered instead of being forwarded, is counted under a reason. */

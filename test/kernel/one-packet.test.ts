@@ -3,7 +3,7 @@ import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest'
 import { type Address, parseAddress } from '../../src/model/address.ts';
 import type { Method, Service } from '../../src/model/service.ts';
 import { takeCensus } from '../invariants.ts';
-import { build, checksumErrors, type Description, flag, fragment, parse, reassemble } from '../packets.ts';
+import { build, checksumErrors, type Description, extension, flag, fragment, parse, reassemble } from '../packets.ts';
 import {
   client,
   destination,
@@ -43,6 +43,15 @@ afterAll(() => {
   } finally {
     stage?.[Symbol.dispose]();
   }
+});
+
+test.each(hooks)('at %s sums are right with IP options, also after a packet of IPv6 with headers', (hook) => {
+  const padding = { type: extension.destination, body: Buffer.from('010400000000', 'hex') };
+  serve('IPv4', 'masq');
+  stage[hook](query('IPv6', { extensions: [padding] }));
+  const { verdict, packet } = stage[hook](query('IPv4', { options: Buffer.from('01010101', 'hex') }));
+  expect(verdict).toBe('redirect');
+  expect(checksumErrors(packet)).toEqual([]);
 });
 
 describe.each(names)('of %s', (family) => {

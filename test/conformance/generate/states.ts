@@ -47,7 +47,7 @@ export function states(random: Random): string {
   lines.push(`ipvs "-A ${service} -s rr"`, `ipvs "-a ${service} -r ${inBrackets(scene.realServer)}:${PORT} ${method}"`);
   if (random.once(2)) lines.push(`setting ${random.pick(settings[protocol])}`);
   for (let number = 0; number < CONNECTIONS; number++) lines.push(...connection(random, scene, 30001 + number));
-  return `${[...lines, 'list', 'settle', "ipvs '-Ln --stats'"].join('\n')}\n`;
+  return `${[...lines, 'settle', "ipvs '-Ln --stats'"].join('\n')}\n`;
 }
 
 function connection(random: Random, scene: Scene, port: number): string[] {
