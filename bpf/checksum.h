@@ -49,6 +49,12 @@ static __always_inline __u16 corrected_udp(__u16 check, __u32 added)
 	return result ? result : 0xffff;
 }
 
+/* Where layer 4 has its checksum, from its start. */
+static __always_inline __u32 checksum_offset(const struct packet *packet)
+{
+	return packet->protocol == IPPROTO_TCP ? offsetof(struct tcphdr, check) : offsetof(struct udphdr, check);
+}
+
 /* One off the TTL, and what else was done to the header's addresses, in one correction. On the wire TTL is a word's first byte. */
 static __always_inline void decrease_ttl(struct iphdr *ip, __u32 added)
 {

@@ -271,5 +271,7 @@ static __always_inline enum verdict cross_packet(void *ctx, enum hook hook, enum
 	count_packet(walk.destination, walk.is_reply, walk.packet.length);
 	if (reason != REASON_NONE)
 		return refuse(hook, family, &walk, destination, reason);
+	if (is_to_clamp(&walk.packet, destination) && !clamp(ctx, &walk, destination))
+		return drop(hook, REASON_ADJUST_FAILED);
 	return translate_crossing(ctx, family, &walk);
 }

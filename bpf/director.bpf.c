@@ -8,6 +8,7 @@
  * tags, an answer by ICMP. `hook` and `family` are constants wherever they are used, so each program holds only its own branches.
  */
 #include "account.h"
+#include "cut.h"
 #include "forward_tc.h"
 #include "forward_xdp.h"
 #include "icmp.h"
@@ -145,6 +146,7 @@ static __always_inline bool is_past_return(const struct __sk_buff *skb)
 	return is_made_here(skb) && skb->ifindex != LOOPBACK;
 }
 
+#include "mss.h"
 #include "wrap.h"
 
 /* Such a packet at TC: the director's own stack takes gate's and tunnel's as they are. */
@@ -200,6 +202,8 @@ static __always_inline enum verdict send_on(void *ctx, enum hook hook, enum fami
 	/* The packet that looked up goes by TC too, whose neighbour code probes: XDP alone would keep a stale MAC for ever. */
 	if (is_xdp(hook) && (!walk->way->l2 || walk->way->fib != NO_LOOKUP || reason != REASON_NONE))
 		return hook == HOOK_XDP ? VERDICT_TC : VERDICT_WALK;
+	if (hook == HOOK_XDP && is_to_clamp(&walk->packet, destination))
+		return VERDICT_TC;
 	is_own = is_for_director(walk, reason);
 	if (hook == HOOK_TRACE) {
 		trace_walk(family, family, walk, is_own ? REASON_NONE : reason);
@@ -208,6 +212,8 @@ static __always_inline enum verdict send_on(void *ctx, enum hook hook, enum fami
 		return reason == REASON_NONE ? VERDICT_SENT : VERDICT_DROP;
 	}
 
+	if (family == FAMILY_4 && hook == HOOK_TC && reason == REASON_MUST_FRAGMENT)
+		return hand_to_cutter(walk);
 	/* What the kernel would not forward IPVS does not see: replies are taken where packets are forwarded, requests before. */
 	if (hook == HOOK_TC && is_reply && reason != REASON_NONE && !is_own)
 		return refuse(hook, family, walk, destination, reason);
@@ -216,8 +222,11 @@ static __always_inline enum verdict send_on(void *ctx, enum hook hook, enum fami
 	else if (walk->flow)
 		track(walk->flow, walk->slot, &walk->packet, is_reply, walk->now);
 	count_packet(walk->destination, is_reply, walk->packet.length);
-	if (reason == REASON_NONE)
+	if (reason == REASON_NONE) {
+		if (hook == HOOK_TC && is_to_clamp(&walk->packet, destination) && !clamp(ctx, walk, destination))
+			return drop(hook, REASON_ADJUST_FAILED);
 		return forward(ctx, hook, family, walk, &destination->rip);
+	}
 	if (hook == HOOK_TC && is_own)
 		return deliver(ctx, walk);
 	return refuse(hook, family, walk, destination, reason);
@@ -426,6 +435,7 @@ static __always_inline int tc_action(enum verdict verdict)
 	case VERDICT_CROSS:
 	case VERDICT_CROSS_RELATED:
 	case VERDICT_DELIVER:
+	case VERDICT_CUT:
 		return TC_ACT_SHOT;
 	default:
 		return TC_ACT_UNSPEC; /* other filters may have their say */
@@ -466,6 +476,8 @@ static __always_inline int finish_tc(struct __sk_buff *skb, enum family family, 
 				     family == FAMILY_4 ? TC_STAGE_CROSS_RELATED : TC_STAGE_CROSS_RELATED_SIX);
 	if (verdict == VERDICT_DELIVER)
 		bpf_tail_call_static(skb, &tc_stages, family == FAMILY_4 ? TC_STAGE_DELIVER : TC_STAGE_DELIVER_SIX);
+	if (verdict == VERDICT_CUT)
+		bpf_tail_call_static(skb, &tc_stages, TC_STAGE_CUT);
 	return tc_action(verdict);
 }
 
@@ -557,6 +569,14 @@ SEC("tc")
 int director_unwrap_six(struct __sk_buff *skb)
 {
 	return finish_tc(skb, FAMILY_6, unwrap_message(skb, FAMILY_6));
+}
+
+SEC("tc")
+int director_cut(struct __sk_buff *skb)
+{
+	if (cut_packet(skb) == VERDICT_WALK)
+		bpf_tail_call_static(skb, &tc_stages, TC_STAGE_TC);
+	return TC_ACT_SHOT;
 }
 
 SEC("tc")

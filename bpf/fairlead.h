@@ -98,7 +98,7 @@ enum reason {
 	REASON_NONE,
 	REASON_TTL_EXCEEDED,
 	REASON_TOO_BIG, /* DF is set: ICMP fragmentation needed was sent */
-	REASON_MUST_FRAGMENT, /* DF is clear and the packet would have to be fragmented */
+	REASON_MUST_FRAGMENT, /* DF is clear, and the packet could not be fragmented */
 	REASON_NO_DESTINATION, /* the service has no usable destination */
 	REASON_DESTINATION_GONE, /* the connection's destination was deleted */
 	REASON_NO_ROUTE,
@@ -152,6 +152,7 @@ enum constant {
 	MARK_RULES = 1024, /* at the most */
 	MARK_PORTS = 15, /* ranges of ports in one of them: XT_MULTI_PORTS */
 	CALL_ID_MOST = 255, /* bytes: IP_VS_PEDATA_MAXLEN */
+	MSS_OF_PATH = 1, /* instead of a number of bytes: what fits the way */
 };
 
 /* services: what a packet's destination is looked up by. Of a mark: the mark in the VIP's first word, in network order, no port. */
@@ -170,6 +171,7 @@ enum service_flag {
 	SERVICE_FLAG_2 = 16, /* sh-port, mh-port */
 	SERVICE_FLAG_3 = 32,
 	SERVICE_CALL_ID = 64, /* --pe sip: with persistence, SIP's Call-ID tells clients apart too */
+	SERVICE_MSS_SHIFT = 16, /* above this: what its destinations have as `mss` */
 };
 
 /* settings.lookups: which services there are, so that nobody looks for others. */
@@ -239,7 +241,7 @@ struct service {
 	__s32 max_weight; /* wrr: mw, the weight where a descent starts: largest weight - (gcd - 1) */
 	__s32 weight_step; /* wrr: the weights' greatest common divisor */
 	__u32 order; /* rank among the services, oldest lowest: listings and dumps keep it */
-	__u32 flags; /* enum service_flag */
+	__u32 flags; /* enum service_flag, MSS clamp */
 	__u32 persistence_s; /* how long a client is remembered */
 	struct address mask; /* which bits of its address tell clients apart */
 };
@@ -315,7 +317,7 @@ struct destination {
 	__s32 weight; /* as in its member: who comes by lblc, lblcr or persistence does not know the members */
 	__u32 method; /* likewise */
 	__be16 tunnel_port; /* GUE */
-	__u16 reserved;
+	__u16 mss; /* SYNs tell no larger segments: in bytes, or MSS_OF_PATH; 0: as they like */
 	/* line 3: how many entries refer to it; atomic */
 	__u32 active;
 	__u32 inactive;
@@ -609,6 +611,7 @@ enum verdict {
 	VERDICT_CROSS_RELATED, /* TC: an ICMP error about such a connection's packet, for cross_related.h's */
 	VERDICT_UNWRAP, /* TC: an ICMP error that may be about a tunnel of our own, which unwrap.h takes */
 	VERDICT_DELIVER, /* TC: translated by masq or fullnat it stays with the director: own.h takes it */
+	VERDICT_CUT, /* TC: too large for its way; cut.h makes it smaller */
 };
 
 /*
@@ -657,6 +660,7 @@ enum tc_stage {
 	TC_STAGE_OWN_SIX,
 	TC_STAGE_DELIVER,
 	TC_STAGE_DELIVER_SIX,
+	TC_STAGE_CUT,
 	TC_STAGES,
 };
 

@@ -17,6 +17,14 @@ struct sk_buff___partial {
 	__u8 ip_summed : 2;
 } __attribute__((preserve_access_index));
 
+/* Is a device still to make the checksum of layer 4? */
+static __always_inline bool is_unfinished(struct __sk_buff *skb)
+{
+	struct sk_buff___partial *kernel_skb = (void *)skb;
+
+	return BPF_CORE_READ_BITFIELD_PROBED(kernel_skb, ip_summed) == CHECKSUM_PARTIAL;
+}
+
 #ifndef BPF_F_IPV6
 #define BPF_F_IPV6 (1U << 7)
 #endif
@@ -93,8 +101,7 @@ static __always_inline void correct_hop_limit(struct __sk_buff *skb, enum family
 /* Where a device is to compute CRC32c it does so over the bytes that then stand there. A function of its own, for the stack. */
 __noinline int translate_sctp_tc(struct __sk_buff *skb, __u32 l4, __u32 new_ports, __u32 length)
 {
-	struct sk_buff___partial *kernel_skb = (void *)skb;
-	bool is_partial = BPF_CORE_READ_BITFIELD_PROBED(kernel_skb, ip_summed) == CHECKSUM_PARTIAL;
+	bool is_partial = is_unfinished(skb);
 	struct sctp_header sctp;
 
 	if (bpf_skb_load_bytes(skb, l4, &sctp, sizeof(sctp)))

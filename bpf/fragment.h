@@ -6,7 +6,7 @@
 #pragma once
 
 #include "account.h"
-#include "parse.h"
+#include "next_hop.h"
 
 #define FRAGMENT_LIFE_S 30 /* net.ipv4.ipfrag_time */
 #define FRAGMENTED_MOST 16384
@@ -24,7 +24,7 @@ struct fragment_note {
 	__u32 seen; /* jiffies */
 	__u32 put_back; /* above 0 while the first fragment has not come: how often others went back */
 	__u32 destination; /* of a one-packet service: where the datagram goes, counted from 1 */
-	__u32 unused;
+	__u32 is_cut; /* cut here: the first fragment is just coming, and what is noted holds for it too */
 };
 
 struct {
@@ -82,6 +82,12 @@ static __always_inline enum verdict wait_for_first(void *ctx, enum hook hook, en
 	return VERDICT_SENT;
 }
 
+/* Another datagram with its id would come later. */
+static __always_inline bool is_just_cut(const struct fragment_note *known, const struct fragment_note *note)
+{
+	return known->is_cut && known->ports == note->ports && note->seen - known->seen <= 1;
+}
+
 /* NEXT with the ports set. */
 static __always_inline enum verdict follow_fragment(void *ctx, enum hook hook, enum family family,
 						    struct packet *packet, __u32 id)
@@ -97,12 +103,12 @@ static __always_inline enum verdict follow_fragment(void *ctx, enum hook hook, e
 	key->addresses = packet->addresses;
 	key->id = id;
 	key->protocol = family == FAMILY_4 ? packet->protocol : 0;
+	known = bpf_map_lookup_elem(&fragments, key);
 	if (packet->rare & RARE_FIRST_FRAGMENT) {
-		if (hook != HOOK_TRACE)
+		if (hook != HOOK_TRACE && !(known && is_just_cut(known, &note)))
 			bpf_map_update_elem(&fragments, key, &note, BPF_ANY);
 		return VERDICT_NEXT;
 	}
-	known = bpf_map_lookup_elem(&fragments, key);
 	if (known && set && note.seen - known->seen < FRAGMENT_LIFE_S * set->hz) {
 		note.put_back = known->put_back;
 		if (!note.put_back) {

@@ -139,14 +139,13 @@ __noinline int sum_bytes(struct __sk_buff *skb, __u32 offset, __u32 length)
  */
 static __always_inline __s64 sum_quote(struct __sk_buff *skb, const struct packet *packet, __u32 quoted)
 {
-	struct sk_buff___partial *kernel_skb = (void *)skb;
 	__u16 pseudo;
 	int sum;
 
-	if (BPF_CORE_READ_BITFIELD_PROBED(kernel_skb, ip_summed) != CHECKSUM_PARTIAL)
+	if (!is_unfinished(skb))
 		return sum_bytes(skb, L3, quoted);
 	if (packet->protocol == IPPROTO_SCTP ||
-	    bpf_skb_load_bytes(skb, packet->l4 + (packet->protocol == IPPROTO_TCP ? 16 : 6), &pseudo, sizeof(pseudo)))
+	    bpf_skb_load_bytes(skb, packet->l4 + checksum_offset(packet), &pseudo, sizeof(pseudo)))
 		return -1;
 	sum = sum_bytes(skb, L3, packet->l4 - L3);
 	return sum < 0 ? sum : (__s64)sum + (__u16)~pseudo;

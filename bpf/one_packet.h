@@ -89,6 +89,17 @@ static __always_inline enum verdict schedule_one_packet(enum hook hook, enum fam
 	return VERDICT_NEXT;
 }
 
+/* All but the first fragment, and that one too if the datagram was cut after it was scheduled. */
+static __always_inline bool is_scheduled(enum hook hook, const struct packet *packet)
+{
+	struct fragment_note *note;
+
+	if (packet->rare & RARE_PORTLESS)
+		return true;
+	note = packet->rare & RARE_FIRST_FRAGMENT ? current_fragment(hook) : NULL;
+	return note && note->destination;
+}
+
 /* A fragment that follows its first one, or a packet of the kernel's own. */
 static __always_inline enum verdict follow_one_packet(enum hook hook, struct walk *walk)
 {
@@ -172,7 +183,7 @@ static __always_inline enum verdict walk_one_packet(void *ctx, enum hook hook, e
 	if (verdict != VERDICT_NEXT)
 		return verdict;
 	walk.now = jiffies();
-	verdict = walk.packet.rare & RARE_PORTLESS ? follow_one_packet(hook, &walk)
+	verdict = is_scheduled(hook, &walk.packet) ? follow_one_packet(hook, &walk)
 						   : schedule_one_packet(hook, family, &walk, opening, &reason);
 	if (hook == HOOK_TC && reason == REASON_NO_DESTINATION) {
 		int left =

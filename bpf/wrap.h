@@ -107,19 +107,6 @@ __noinline int sum_tc(struct __sk_buff *skb, __u32 offset, __u32 length)
 	return sum_packet(skb, false, HOOK_TC, offset, length);
 }
 
-static __always_inline bool is_unfinished(struct __sk_buff *skb)
-{
-	struct sk_buff___partial *kernel_skb = (void *)skb;
-
-	return BPF_CORE_READ_BITFIELD_PROBED(kernel_skb, ip_summed) == CHECKSUM_PARTIAL;
-}
-
-/* Where layer 4 has its checksum, from its start. */
-static __always_inline __u32 checksum_offset(const struct packet *packet)
-{
-	return packet->protocol == IPPROTO_TCP ? offsetof(struct tcphdr, check) : offsetof(struct udphdr, check);
-}
-
 /*
  * The sum of the packet as it leaves, or -1. Of one whose checksum a device fills in the part from there on is the complement of
  * what stands in the field (local checksum offload); but for SCTP's, which is a CRC.
@@ -358,8 +345,11 @@ static __always_inline enum verdict send_wrapped(void *ctx, enum hook hook, enum
 	choose_wrapping(ctx, hook, &walk->packet, destination, &wrapping);
 	way_to_destination(ctx, hook, outer, destination, walk->now, walk->way);
 	reason = obstacle(hook, walk, tunnel_header(outer) + wrapping.inside);
-	if (is_xdp(hook) && (!walk->way->l2 || walk->way->fib != NO_LOOKUP || reason != REASON_NONE))
+	if (is_xdp(hook) && (!walk->way->l2 || walk->way->fib != NO_LOOKUP || reason != REASON_NONE ||
+			     is_to_clamp(&walk->packet, destination)))
 		return VERDICT_TC;
+	if (family == FAMILY_4 && hook == HOOK_TC && reason == REASON_MUST_FRAGMENT && !parcel->is_related)
+		return hand_to_cutter(walk);
 	is_own = is_for_director(walk, reason);
 	if (hook == HOOK_TRACE) {
 		trace_walk(family, outer, walk, is_own ? REASON_NONE : reason);
@@ -376,6 +366,8 @@ static __always_inline enum verdict send_wrapped(void *ctx, enum hook hook, enum
 		reason = REASON_NO_LOCAL_ADDRESS;
 	if (reason == REASON_NONE) {
 		if (!is_xdp(hook) && !take_tags_off(ctx, &walk->packet))
+			return drop(hook, REASON_ADJUST_FAILED);
+		if (!is_xdp(hook) && is_to_clamp(&walk->packet, destination) && !clamp(ctx, walk, destination))
 			return drop(hook, REASON_ADJUST_FAILED);
 		return is_xdp(hook) ? wrap_xdp(ctx, hook, family, outer, walk, parcel, &destination->rip, &wrapping)
 				    : wrap_tc(ctx, hook, family, outer, walk, parcel, &destination->rip, &wrapping);

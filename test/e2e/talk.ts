@@ -27,7 +27,7 @@ export interface Talker {
 
 type Event = { readonly id: string; readonly what: string; readonly text: string };
 
-export async function startTalker({ client, vip }: Network): Promise<Talker> {
+export async function startTalker({ client, vip }: Pick<Network, 'client' | 'vip'>): Promise<Talker> {
   const child = client.start(process.execPath, program, vip);
   const events: Event[] = [];
   createInterface({ input: child.stdout }).on('line', (line) => {

@@ -4,6 +4,7 @@ import { fileURLToPath } from 'node:url';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { fairlead, type Host, ipvsadm, type Network, openNetwork, vip } from './network.ts';
 import { bytes } from './programs/bytes.mjs';
+import { startTalker, type Talker } from './talk.ts';
 import { until } from './until.ts';
 
 const bytesProgram = fileURLToPath(new URL('programs/bytes.mjs', import.meta.url));
@@ -35,6 +36,8 @@ const ways = [
 
 let network: Network;
 let realServer: Network['realServers'][0];
+/** By the VIP. */
+const talkers = new Map<string, Talker>();
 
 beforeAll(async () => {
   network = await openNetwork('tunnel');
@@ -54,6 +57,7 @@ beforeAll(async () => {
       await realServer.run(fairlead, 'realserver', 'add', address, '--method', 'tunnel', ...added);
   const child = realServer.start(process.execPath, serverProgram, realServer.name, vipSix, '0');
   await child.saying('ready', 'stdout', AbortSignal.timeout(10_000));
+  for (const address of [vip, vipSix]) talkers.set(address, await startTalker({ client, vip: address }));
 });
 
 afterAll(async () => {
@@ -67,6 +71,9 @@ describe.each(kinds.flatMap((kind) => ways.map((way) => ({ ...kind, ...way }))))
     beforeAll(async () => {
       await network.director.run(ipvsadm, '-A', '-t', service, '-s', 'rr');
       await network.director.run(ipvsadm, '-a', '-t', service, '-r', rip, '-i', ...options);
+      const [ofUdp, ripOfUdp] = [service, rip].map((end) => end.replace(/80$/, '7'));
+      await network.director.run(ipvsadm, '-A', '-u', ofUdp ?? '', '-s', 'rr');
+      await network.director.run(ipvsadm, '-a', '-u', ofUdp ?? '', '-r', ripOfUdp ?? '', '-i', ...options);
     });
 
     afterAll(() => network.director.run(ipvsadm, '-C'));
@@ -94,6 +101,31 @@ describe.each(kinds.flatMap((kind) => ways.map((way) => ({ ...kind, ...way }))))
       expect(packets - before.packets).toBeGreaterThan(10);
     });
 
+    if (service.startsWith('['))
+      test('a datagram of 8 kB arrives whole once its sender knows what fits', async () => {
+        const talk = await talkers.get(vipSix)?.open('udp');
+        await talk?.ask({ size: 8000, timeoutMs: 300 });
+        expect(await talk?.ask({ size: 8000 })).toBe('rs1');
+      });
+    else
+      test.each<[string, readonly (keyof typeof everywhere)[]]>([
+        ['with offloads on', []],
+        ['with offloads off', ['client', 'director']],
+      ])('what may be fragmented arrives whole, %s', async (_, off) => {
+        const hosts: Readonly<Record<keyof typeof everywhere, Host>> = { ...network, realServer };
+        for (const one of off) await setOffloads(hosts[one], everywhere[one], 'off');
+        await forbidDiscovery(true);
+        try {
+          const talk = await talkers.get(vip)?.open('udp');
+          for (const size of [1450, 8000]) expect(await talk?.ask({ size })).toBe('rs1');
+          expect(await upload(service)).toBe(digest());
+        } finally {
+          await forbidDiscovery(false);
+          for (const one of off) await setOffloads(hosts[one], everywhere[one], 'on');
+        }
+        expect(await reasons()).not.toHaveProperty('must-fragment');
+      });
+
     if (name === 'gue with remote checksum')
       test('what a device was to sum up goes with the place of its checksum', async () => {
         const from = rip.startsWith('[') ? 'ip6[48] == 2' : 'udp[8] == 2';
@@ -111,6 +143,19 @@ describe.each(kinds.flatMap((kind) => ways.map((way) => ({ ...kind, ...way }))))
 async function setOffloads(host: Host, device: string, state: 'on' | 'off'): Promise<void> {
   const features = ['tx', 'sg', 'tso', 'gso', 'gro'].flatMap((one) => [one, state]);
   await host.run('ethtool', '-K', device, ...features);
+}
+
+/** What the client sends then has no DF; it does not heed either what it learnt before. */
+async function forbidDiscovery(isForbidden: boolean): Promise<void> {
+  await network.client.run('sysctl', '-q', `net.ipv4.ip_no_pmtu_disc=${isForbidden ? 1 : 0}`);
+  await network.client.run('ip', 'route', 'flush', 'cache');
+}
+
+/** Why packets were not forwarded. */
+async function reasons(): Promise<object> {
+  const text = await network.director.run(fairlead, 'status', '-o', 'json');
+  const { reasons } = JSON.parse(text) as { readonly reasons: Readonly<Record<string, number>> };
+  return Object.fromEntries(Object.entries(reasons).filter(([, count]) => count > 0));
 }
 
 /** What the real server makes of what it got. */

@@ -289,9 +289,15 @@ describe('TC answers by ICMP', () => {
     expect(stage.news()).toEqual({ 'too-big': 1 });
   });
 
-  test('not a packet too big for a tunnel that may be fragmented, and counts it', () => {
-    expect(stage.tc(request('tunnel', { dontFragment: false, payload: Buffer.alloc(1441) })).verdict).toBe('drop');
-    expect(stage.news()).toEqual({ 'must-fragment': 1 });
+  test('not a packet too big for its way that may be fragmented: it is cut', () => {
+    for (const method of ['tunnel', 'gate', 'masq', 'fullnat'] as const) {
+      const size = method === 'tunnel' ? 1441 : 1461;
+      const { ip } = forwarded('tc', request(method, { dontFragment: false, payload: Buffer.alloc(size, 'x') }));
+      const { inner: piece = ip } = ip;
+      expect(piece).toMatchObject({ moreFragments: true, fragmentOffset: 0, ttl: 63 });
+      expect(piece.totalLength).toBe(method === 'tunnel' ? 20 + 1456 : 1500);
+    }
+    expect(stage.news()).toEqual({});
   });
 
   test('a service without a usable destination with port unreachable', () => {
