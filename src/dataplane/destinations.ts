@@ -1,10 +1,11 @@
 // The slots of the destinations map: whose each is, when it went, and what a new owner finds in it.
 import { be16 } from '../kernel/codec.ts';
-import type { Destination, ServiceIdentity } from '../model/service.ts';
+import type { Destination, Service, ServiceIdentity } from '../model/service.ts';
 import { type Ledger, minus, nothing, rawCounters, slotEntry } from './ledger.ts';
 import type { LiveDestination, LiveTable } from './live.ts';
 import type { Maps } from './maps.ts';
 import type { PlannedDestination, PlannedService } from './plan.ts';
+import { mssNumber } from './service-flags.ts';
 import type { Slots } from './slots.ts';
 import { encodeTunnel, splitTunnel } from './tunnel.ts';
 import { encodeAddress, encodeKey } from './wire.ts';
@@ -47,14 +48,15 @@ function ownerName(parts: readonly Uint8Array[]): string {
 /** Makes the slots agree with the table in force, whatever a process that died in the middle of a change left of it. */
 export function repairSlots(maps: Maps, { services }: LiveTable, nowS: number): void {
   const rows = maps.rows('destinations');
-  const service = rows.number('service');
+  const ids = rows.number('service');
   const isInForce = new Uint8Array(everUsed(maps));
-  for (const { record, destinations } of services) {
+  for (const service of services) {
+    const { record, destinations } = service;
     for (const destination of destinations) {
       const { slot } = destination;
       isInForce[slot] = 1;
-      copyMember(maps, destination);
-      if (!isAvailable(maps, slot) || service.get(slot) !== record.id) {
+      copyMember(maps, service, destination);
+      if (!isAvailable(maps, slot) || ids.get(slot) !== record.id) {
         rows.patch(slot, { service: record.id, flags: maps.vocabulary.numbers.DESTINATION_AVAILABLE });
       }
     }
@@ -64,8 +66,8 @@ export function repairSlots(maps: Maps, { services }: LiveTable, nowS: number): 
   }
 }
 
-/** What its member says, for packets that don't come by the members. */
-export function copyMember(maps: Maps, destination: LiveDestination): void {
+/** What its member and its service say, for packets that don't come by them. */
+export function copyMember(maps: Maps, service: Service, destination: LiveDestination): void {
   const { slot, weight, method, upperThreshold = 0, lowerThreshold = 0 } = destination;
   const rows = maps.rows('destinations');
   const tunnel = splitTunnel(encodeTunnel(destination, maps.vocabulary.numbers));
@@ -76,6 +78,7 @@ export function copyMember(maps: Maps, destination: LiveDestination): void {
     lower_threshold: lowerThreshold,
     tunnel_port: be16(tunnel.port),
     tunnel: tunnel.bits,
+    mss: mssNumber(service, maps.vocabulary.numbers),
   };
   const changed = Object.entries(wanted).filter(([member, value]) => rows.number(member).get(slot) !== value);
   for (const [member, value] of changed) rows.number(member).set(slot, value);
@@ -112,7 +115,7 @@ export function prepareDestinations(maps: Maps, ledger: Ledger, service: Planned
     // ip_vs_add_dest: what comes back to the service that it left counts on, what comes to a new one from 0.
     else if (rows.number('service').get(slot) !== service.record.id) countAnew(maps, ledger, slot);
     rows.number('service').set(slot, service.record.id);
-    copyMember(maps, destination);
+    copyMember(maps, service, destination);
     rows.number('flags').set(slot, maps.vocabulary.numbers.DESTINATION_AVAILABLE);
   }
 }

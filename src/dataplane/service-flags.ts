@@ -6,7 +6,13 @@ import type { Numbers } from './vocabulary.ts';
 
 export type FlagNumbers = Pick<
   Numbers,
-  'SERVICE_PERSISTENT' | 'SERVICE_ONE_PACKET' | 'SERVICE_THRESHOLDS' | 'SERVICE_FLAG_1' | 'SERVICE_CALL_ID'
+  | 'SERVICE_PERSISTENT'
+  | 'SERVICE_ONE_PACKET'
+  | 'SERVICE_THRESHOLDS'
+  | 'SERVICE_FLAG_1'
+  | 'SERVICE_CALL_ID'
+  | 'SERVICE_MSS_SHIFT'
+  | 'MSS_OF_PATH'
 >;
 
 /** The settings of a service that the packet path reads beside its scheduler. */
@@ -22,8 +28,9 @@ export function settingsOf(service: Service, numbers: FlagNumbers): ServiceSetti
     (onePacket ? numbers.SERVICE_ONE_PACKET : 0) |
     (persistenceEngine === undefined ? 0 : numbers.SERVICE_CALL_ID) |
     (destinations.some(hasThreshold) ? numbers.SERVICE_THRESHOLDS : 0) |
-    (schedulerFlagBits(schedulerFlags) * numbers.SERVICE_FLAG_1);
-  return { flags, persistence };
+    (schedulerFlagBits(schedulerFlags) * numbers.SERVICE_FLAG_1) |
+    (mssNumber(service, numbers) << numbers.SERVICE_MSS_SHIFT);
+  return { flags: flags >>> 0, persistence };
 }
 
 /** What is not set is left out. */
@@ -31,14 +38,21 @@ export function serviceOf(
   scheduler: Scheduler,
   { flags, persistence }: ServiceSettings,
   numbers: FlagNumbers,
-): Pick<Service, 'persistence' | 'onePacket' | 'persistenceEngine' | 'schedulerFlags'> {
+): Pick<Service, 'persistence' | 'onePacket' | 'persistenceEngine' | 'mssClamp' | 'schedulerFlags'> {
+  const mss = flags >>> numbers.SERVICE_MSS_SHIFT;
   const schedulerFlags = schedulerFlagNames(scheduler, Math.floor(flags / numbers.SERVICE_FLAG_1) & 7);
   return {
     ...(schedulerFlags.length === 0 ? {} : { schedulerFlags }),
     ...(persistence === undefined ? {} : { persistence }),
     ...(flags & numbers.SERVICE_ONE_PACKET ? { onePacket: true } : {}),
     ...(flags & numbers.SERVICE_CALL_ID ? { persistenceEngine: 'sip' } : {}),
+    ...(mss === 0 ? {} : { mssClamp: mss === numbers.MSS_OF_PATH ? 'path' : mss }),
   };
+}
+
+/** What struct destination has as `mss`. */
+export function mssNumber({ mssClamp = 0 }: Pick<Service, 'mssClamp'>, { MSS_OF_PATH }: FlagNumbers): number {
+  return mssClamp === 'path' ? MSS_OF_PATH : mssClamp;
 }
 
 export function hasSameSettings(a: Service, b: Service): boolean {
@@ -47,6 +61,7 @@ export function hasSameSettings(a: Service, b: Service): boolean {
     schedulerFlagBits(a.schedulerFlags) === schedulerFlagBits(b.schedulerFlags) &&
     (a.onePacket ?? false) === (b.onePacket ?? false) &&
     a.persistenceEngine === b.persistenceEngine &&
+    a.mssClamp === b.mssClamp &&
     isSamePersistence(a.persistence, b.persistence)
   );
 }

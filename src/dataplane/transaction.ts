@@ -148,7 +148,7 @@ function finish(maps: Maps, ledger: Ledger, plan: Plan, nowS: number): void {
     const { previous, record, cursor, destinations, abandoned } = service;
     if (previous === undefined) continue;
     maps.words('cursors').set(record.id, cursor);
-    for (const destination of destinations) copyMember(maps, destination);
+    for (const destination of destinations) copyMember(maps, service, destination);
     for (const { slot } of abandoned) retireSlot(maps, slot, nowS);
     if (previous.scheduler !== service.scheduler) forgetLocalities(maps, previous);
     ledger.setOffset(serviceEntry(previous), nothing);

@@ -1,6 +1,13 @@
 // What must hold of a table before any of it is installed.
 import { about, FairleadError } from '../model/error.ts';
-import type { Destination, Service, ServiceIdentity, Table, Tunnel } from '../model/service.ts';
+import {
+  type Destination,
+  mssRange,
+  type Service,
+  type ServiceIdentity,
+  type Table,
+  type Tunnel,
+} from '../model/service.ts';
 import { destinationKey, serviceKey } from '../model/table.ts';
 
 const largestPort = 65535;
@@ -28,6 +35,7 @@ function validateService({ identity, localAddresses, destinations, persistence, 
     expectRange('persistence', persistence.timeoutS, 1, longestPersistenceS);
   }
   expectRange('number of local addresses', localAddresses.length, 0, mostLocalAddresses);
+  if (typeof service.mssClamp === 'number') expectRange('MSS clamp', service.mssClamp, mssRange.least, mssRange.most);
   const known = new Set<string>();
   for (const destination of destinations) {
     const key = destinationKey(destination);

@@ -34,6 +34,9 @@ export const persistenceEngines = ['sip'] as const;
 /** LVS-NAT, LVS-DR, LVS-TUN and LVS-FULLNAT. */
 export type Method = 'masq' | 'gate' | 'tunnel' | 'fullnat';
 
+/** The kernel's own least (TCP_MIN_MSS), and what IPv4 has room for. */
+export const mssRange = { least: 88, most: 65495 } as const;
+
 /** Connections of one client, or of one network of clients, go to one real server for a time. */
 export interface Persistence {
   /** Seconds that a client is remembered after its last connection. */
@@ -51,6 +54,8 @@ export interface Service {
   readonly persistence?: Persistence;
   /** ipvsadm's -o: each packet is scheduled by itself. UDP and marks only. */
   readonly onePacket?: boolean;
+  /** Our --mss-clamp: SYNs tell no larger segments than this many bytes, or than fit the path. TCP and marks only. */
+  readonly mssClamp?: number | 'path';
   /** ipvsadm's --pe: what else than the address tells clients apart. */
   readonly persistenceEngine?: string;
   /** fullnat's source addresses; empty: the director's own address towards the real server. */

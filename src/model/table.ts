@@ -30,7 +30,10 @@ interface DraftService {
 
 /** What a new or an edited service is given; the scheduler as a person named it. What is left out is not set. */
 export interface ServiceSettings
-  extends Pick<Service, 'identity' | 'schedulerFlags' | 'persistence' | 'onePacket' | 'persistenceEngine'> {
+  extends Pick<
+    Service,
+    'identity' | 'schedulerFlags' | 'persistence' | 'onePacket' | 'mssClamp' | 'persistenceEngine'
+  > {
   readonly scheduler: string;
 }
 

@@ -59,11 +59,18 @@ function serviceRows(service: InstalledService): readonly (readonly string[])[] 
   return [head, ...service.destinations.map(destinationRow)];
 }
 
-function formatScheduling({ scheduler, schedulerFlags = [], persistence, onePacket }: InstalledService): string {
+function formatScheduling({
+  scheduler,
+  schedulerFlags = [],
+  persistence,
+  onePacket,
+  mssClamp,
+}: InstalledService): string {
   return [
     schedulerFlags.length === 0 ? scheduler : `${scheduler} (${schedulerFlags.join(',')})`,
     ...(persistence === undefined ? [] : [`persistent ${persistence.timeoutS} s`]),
     ...(onePacket ? ['one-packet'] : []),
+    ...(mssClamp === undefined ? [] : [mssClamp === 'path' ? 'MSS of the path' : `MSS ${mssClamp}`]),
   ].join(', ');
 }
 

@@ -48,7 +48,7 @@ function service(invocation: Invocation) {
 }
 
 function settings(invocation: Invocation): ServiceSettings {
-  const { scheduler, given } = invocation;
+  const { scheduler, given, mssClamp } = invocation;
   const schedulerFlags = invocation.schedulerFlags.split(',').filter((flag) => flag !== '');
   const persistence = persistenceOf(invocation);
   const engine = invocation.persistenceEngine;
@@ -58,6 +58,7 @@ function settings(invocation: Invocation): ServiceSettings {
     ...(schedulerFlags.length === 0 ? {} : { schedulerFlags }),
     ...(persistence === undefined ? {} : { persistence }),
     ...(given.has('ops') ? { onePacket: true } : {}),
+    ...(mssClamp === undefined ? {} : { mssClamp }),
     ...(engine === '' ? {} : { persistenceEngine: engine }),
   };
 }

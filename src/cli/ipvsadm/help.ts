@@ -93,5 +93,7 @@ Fairlead adds:
                                       delete a source address
   --get-laddr [virtual-service]       list the source addresses
   --local-address -z address          source address of full NAT
+  --mss-clamp [bytes]                 for -A and -E: TCP connections get no larger segments than this,
+                                      or than fit the path
   -R restores all of its input or nothing of it.
 `;

@@ -1,6 +1,6 @@
 // One ipvsadm command line as a value: read word by word in ipvsadm's order, so that of several mistakes it tells the same.
 import { type Address, readAddress } from '../../model/address.ts';
-import type { Method, Protocol, ServiceIdentity, Tunnel } from '../../model/service.ts';
+import { type Method, mssRange, type Protocol, type ServiceIdentity, type Tunnel } from '../../model/service.ts';
 import type { SyncRole } from '../../model/sync.ts';
 import type { Host } from './host.ts';
 import { checkLegality, checkTunnelLegality, tunnelTypes } from './legality.ts';
@@ -33,6 +33,7 @@ export interface Invocation {
   readonly netmask: Address | undefined;
   /** Empty: none. */
   readonly persistenceEngine: string;
+  readonly mssClamp: number | 'path' | undefined;
   readonly tunnel: Tunnel;
   /** Of --start-daemon and --stop-daemon. */
   readonly daemon: DaemonOptions;
@@ -105,6 +106,7 @@ function start(first: Reading | undefined): Draft {
     persistenceS: 0,
     netmask: undefined,
     persistenceEngine: '',
+    mssClamp: undefined,
     tunnel: { type: 'ipip', port: 0, checksum: 'none' },
     daemon: {
       role: roleOf(command, first.argument),
@@ -212,6 +214,10 @@ const valueTakers: Readonly<Record<string, ValueTaker>> = {
   'mcast-port': (draft, text) =>
     takeDaemon(draft, { port: expectNumber(text, 1, 65535, 'illegal mcast-port specified') }),
   'mcast-ttl': (draft, text) => takeDaemon(draft, { ttl: expectNumber(text, 1, 255, 'illegal mcast-ttl specified') }),
+  'mss-clamp': (draft, text, _host, given) => {
+    const { least, most } = mssRange;
+    draft.mssClamp = given === undefined ? 'path' : expectNumber(text, least, most, 'illegal mss_clamp specified');
+  },
   'local-address': async (draft, text, host) => {
     const endpoint = await readEndpoint(text, undefined, host);
     if (endpoint === undefined || endpoint.port !== undefined) refuse('illegal local address specified');
@@ -294,6 +300,9 @@ function checkMeaning(draft: Draft): void {
     }
     if (given.has('ops') && draft.mark === 0 && draft.protocol !== 'udp') {
       refuse('One-Packet Scheduling is only for UDP virtual services');
+    }
+    if (given.has('mss-clamp') && draft.mark === 0 && draft.protocol !== 'tcp') {
+      refuse('The MSS clamp is only for TCP virtual services');
     }
   }
   if (command === 'add-server' || command === 'edit-server') checkDestination(draft);

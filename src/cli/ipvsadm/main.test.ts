@@ -58,6 +58,39 @@ function openNamespace(initial?: Table) {
 
 const silent = { stdout: '', stderr: '', status: 0 };
 
+describe('an MSS clamp', () => {
+  test.each([
+    ['--mss-clamp', 'path', 'mss-clamp'],
+    ['--mss-clamp 1400', 1400, 'mss-clamp 1400'],
+  ])('%s is listed and saved, and gone when the service is edited without it', async (option, mssClamp, label) => {
+    const { run, table } = openNamespace();
+    for (const service of ['-t 10.0.0.100:80', '-f 7']) {
+      const line = `-A ${service} -s wlc -p 60 ${option}`;
+      expect(await run(line)).toEqual(silent);
+      expect(table().services.at(-1)).toMatchObject({ mssClamp });
+      expect((await run('-Sn')).stdout).toBe(`${line}\n`);
+      expect((await run('-Ln')).stdout).toContain(` wlc persistent 60 ${label}\n`);
+      expect(await run(`-E ${service} -s wlc`)).toEqual(silent);
+      expect(table().services.at(-1)).not.toHaveProperty('mssClamp');
+      await run('-C');
+    }
+  });
+
+  test.each([
+    ['-A -u 10.0.0.100:80 --mss-clamp', 'The MSS clamp is only for TCP virtual services'],
+    ['-A --sctp-service 10.0.0.100:80 --mss-clamp 1400', 'The MSS clamp is only for TCP virtual services'],
+    ['-A -t 10.0.0.100:80 --mss-clamp 87', 'illegal mss_clamp specified'],
+    ['-A -t 10.0.0.100:80 --mss-clamp=65496', 'illegal mss_clamp specified'],
+    ['-A -t 10.0.0.100:80 --mss-clamp path', 'illegal mss_clamp specified'],
+    ['-a -t 10.0.0.100:80 -r 10.1.0.1 --mss-clamp', "Illegal 'mss-clamp' option with the 'add-server' command"],
+  ])('%s is refused', async (line, message) => {
+    const { run, table } = openNamespace();
+    const { stderr, status } = await run(line);
+    expect([stderr.split('\n')[0], status]).toEqual([message, 2]);
+    expect(table().services).toEqual([]);
+  });
+});
+
 describe('full NAT', () => {
   test('is a forwarding method, listed as FullNat and saved with its local addresses', async () => {
     const { run } = openNamespace();
@@ -486,12 +519,16 @@ function settingsOf(identity: ServiceIdentity): fc.Arbitrary<Partial<Service>> {
       )
     : addresses;
   const mayBeOnePacket = identity.kind === 'mark' || identity.protocol === 'udp';
+  const mayBeClamped = identity.kind === 'mark' || identity.protocol === 'tcp';
   return fc.record(
     {
       persistence: fc.record({ timeoutS: fc.integer({ min: 1, max: 2678400 }), mask: masks }),
       persistenceEngine: fc.constant('sip'),
       schedulerFlags: fc.subarray(['flag-1', 'flag-2', 'flag-3'], { minLength: 1 }),
       ...(mayBeOnePacket ? { onePacket: fc.constant(true) } : {}),
+      ...(mayBeClamped
+        ? { mssClamp: fc.oneof(fc.constant('path' as const), fc.integer({ min: 88, max: 65495 })) }
+        : {}),
     },
     { requiredKeys: [] },
   );

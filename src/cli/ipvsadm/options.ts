@@ -59,6 +59,7 @@ export const optionNames = [
   'tun-csum',
   'tun-remcsum',
   'local-address',
+  'mss-clamp',
 ] as const;
 export type OptionName = (typeof optionNames)[number];
 
@@ -136,6 +137,7 @@ export const options: readonly OptionSpec[] = [
   flag('tun-csum', ''),
   flag('tun-remcsum', ''),
   valued('local-address', 'z'),
+  { ...valued('mss-clamp', ''), argument: 'optional' },
 ];
 
 function command(long: string, shorts: string, name: CommandName): OptionSpec {

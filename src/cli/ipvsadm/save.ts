@@ -59,7 +59,7 @@ function serviceLines(service: Service, endpoint: EndpointFormat): string[] {
   ];
 }
 
-function settingWords({ schedulerFlags = [], persistence, persistenceEngine, onePacket }: Service): string[] {
+function settingWords({ schedulerFlags = [], persistence, persistenceEngine, onePacket, mssClamp }: Service): string[] {
   const mask = persistence && maskText(persistence.mask);
   return [
     ...(persistence === undefined ? [] : [`-p ${persistence.timeoutS}`]),
@@ -67,6 +67,7 @@ function settingWords({ schedulerFlags = [], persistence, persistenceEngine, one
     ...(persistenceEngine === undefined ? [] : [`--pe ${persistenceEngine}`]),
     ...(onePacket === true ? ['-o'] : []),
     ...(schedulerFlags.length === 0 ? [] : [`-b ${schedulerFlags.join(',')}`]),
+    ...(mssClamp === undefined ? [] : [mssClamp === 'path' ? '--mss-clamp' : `--mss-clamp ${mssClamp}`]),
   ];
 }
 

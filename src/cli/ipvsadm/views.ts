@@ -23,7 +23,13 @@ const destinationTitle = '  -> RemoteAddress:Port';
 const withScheduler: View['service'] = (service, label) => [label, service.scheduler, ...flagsOf(service)].join(' ');
 
 /** The engine is told only of a service that is persistent. */
-function flagsOf({ schedulerFlags = [], persistence, persistenceEngine, onePacket }: InstalledService): string[] {
+function flagsOf({
+  schedulerFlags = [],
+  persistence,
+  persistenceEngine,
+  onePacket,
+  mssClamp,
+}: InstalledService): string[] {
   const mask = persistence && maskText(persistence.mask);
   return [
     ...(schedulerFlags.length === 0 ? [] : [`(${schedulerFlags.join(',')})`]),
@@ -31,6 +37,7 @@ function flagsOf({ schedulerFlags = [], persistence, persistenceEngine, onePacke
     ...(mask === undefined ? [] : [`mask ${mask}`]),
     ...(persistence === undefined || persistenceEngine === undefined ? [] : [`pe ${persistenceEngine}`]),
     ...(onePacket === true ? ['ops'] : []),
+    ...(mssClamp === undefined ? [] : [mssClamp === 'path' ? 'mss-clamp' : `mss-clamp ${mssClamp}`]),
   ];
 }
 
