@@ -24,6 +24,7 @@ struct cut {
 	struct packet packet;
 	__u32 mtu;
 	__u32 destination; /* of a datagram that was scheduled by itself, counted from 1 */
+	__u32 header_sum; /* of its header: what is not right is not made so */
 	__u32 header[IP_HEADER_MOST / 4 + 1];
 	__u32 piece[PIECE_ROOM / 4];
 };
@@ -163,7 +164,8 @@ static __always_inline long store_header(struct __sk_buff *skb, struct cut *cut,
 	ip->tot_len = bpf_htons(header + payload);
 	ip->frag_off = bpf_htons(place);
 	ip->check = 0;
-	ip->check = ~fold(bpf_csum_diff(NULL, 0, cut->header, sizeof(cut->header), 0));
+	ip->check = fold((__u64)cut->header_sum +
+			 (__u16)~fold(bpf_csum_diff(NULL, 0, cut->header, sizeof(cut->header), 0)));
 	return store_some(skb, L3, cut->header, header, 63);
 }
 
@@ -195,6 +197,7 @@ static __always_inline bool split(struct __sk_buff *skb, struct cut *cut)
 	if (load_some(skb, L3, cut->header, header, 63) ||
 	    load_some(skb, L3 + header, cut->piece, size, PIECE_ROOM - 1))
 		return false;
+	cut->header_sum = fold(bpf_csum_diff(NULL, 0, cut->header, sizeof(cut->header), 0));
 	place = bpf_ntohs(ip->frag_off);
 	/* What must not be fragmented needs no id of its own (RFC 6864); here it does all the same (pmtu_disc=0). */
 	if (place & IP_DONT_FRAGMENT && !(place & IP_FRAGMENT))

@@ -7,6 +7,8 @@ import { families, guePort } from './scene.ts';
 
 const [ICMP, ICMP6, IPIP, IPV6, GRE, UDP] = [1, 58, 4, 41, 47, 17];
 const UDP_HEADER = 8;
+/** No way in the scene is narrower, with its tunnel's header. */
+const LARGE = 1300;
 const GUE_HEADER = 4;
 /** Where a packet's TTL, header checksum and addresses are, from IP's header on. */
 const fields = {
@@ -42,7 +44,33 @@ export function check(sent: Buffer, { verdict, packet }: Answer): string | undef
   const becomes = judge(packet);
   if (typeof becomes === 'string') return `what leaves is malformed: ${becomes}`;
   if (becomes.tags > 0) return 'what leaves has a tag';
-  return checkSent(sent, facts, packet, becomes);
+  const piece = pieceOf(sent, facts, packet, becomes);
+  if (piece === undefined) return checkSent(sent, facts, packet, becomes);
+  const own = judge(piece);
+  return typeof own === 'string' ? `cut although: ${own}` : checkSent(piece, own, packet, becomes);
+}
+
+/** The first piece of what was sent, where that is what leaves: it may be fragmented, and was too large for its way. */
+function pieceOf(sent: Buffer, facts: Facts, packet: Buffer, becomes: Facts): Buffer | undefined {
+  const [DONT, MORE] = [0x4000, 0x2000];
+  if (facts.family !== 4 || facts.end - facts.l3 < LARGE || sent.readUInt16BE(facts.l3 + 6) & DONT) return undefined;
+  const place = (sent.readUInt16BE(facts.l3 + 6) & 0x1fff) | MORE;
+  const [GRE_SUM, GUE] = [8, UDP_HEADER + GUE_HEADER];
+  const at = [becomes.l3, becomes.l4, becomes.l4 + 4, becomes.l4 + GRE_SUM, becomes.l4 + GUE].find(
+    (start) =>
+      packet.readUInt8(start) === sent.readUInt8(facts.l3) &&
+      packet.readUInt16BE(start + 6) === place &&
+      start + packet.readUInt16BE(start + 2) === becomes.end,
+  );
+  if (at === undefined || becomes.end - at >= facts.end - facts.l3) return undefined;
+  const piece = Buffer.from(sent.subarray(0, facts.l3 + becomes.end - at));
+  const residue = headerResidue(sent, facts);
+  piece.writeUInt16BE(becomes.end - at, facts.l3 + 2);
+  piece.writeUInt16BE(place, facts.l3 + 6);
+  piece.writeUInt16BE(0, facts.l3 + 10);
+  const sum = headerResidue(piece, facts) + (~residue & 0xffff);
+  piece.writeUInt16BE((sum & 0xffff) + (sum >> 16), facts.l3 + 10);
+  return piece;
 }
 
 /** Into the receive queue, to wait for the first one of its datagram. One tag is then beside it. */
