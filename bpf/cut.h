@@ -237,7 +237,8 @@ static __always_inline enum verdict cut_packet(struct __sk_buff *skb)
 		return VERDICT_DROP;
 	if (!take_tags_off(skb, &cut->packet))
 		return drop(HOOK_TC, REASON_ADJUST_FAILED);
-	if (skb->gso_size ? shrink_segments(skb, cut) : split(skb, cut))
+	/* What the director sends itself could not come back to be cut further. */
+	if (skb->gso_size ? shrink_segments(skb, cut) : !is_made_here(skb) && split(skb, cut))
 		return VERDICT_WALK;
 	return drop(HOOK_TC, REASON_MUST_FRAGMENT);
 }
