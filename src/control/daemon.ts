@@ -1,17 +1,18 @@
 // The control loop: what is declared, how destinations stand and what operators said become one desired state, which is applied.
 import { networkInterfaces } from 'node:os';
 import { ProbePaths } from '../dataplane/probe-paths.ts';
-import type { Health } from '../health/hysteresis.ts';
+import { type Health, untested } from '../health/hysteresis.ts';
 import { Monitor } from '../health/monitor.ts';
 import { type Address, formatAddress } from '../model/address.ts';
 import type { CheckerKind } from '../model/check.ts';
 import type { Declared, DeclaredDestination, DeclaredService } from '../model/declared.ts';
 import type { InstalledDestination, InstalledService } from '../model/director.ts';
 import { FairleadError } from '../model/error.ts';
-import { destinationSubject, serviceKey } from '../model/table.ts';
+import { destinationKey, destinationSubject, serviceKey } from '../model/table.ts';
 import { applyDesired, type Target } from './apply.ts';
+import { toDesired } from './desired.ts';
 import { type Difference, isSame } from './difference.ts';
-import { toEffective } from './effective.ts';
+import { type Effective, toEffective } from './effective.ts';
 import type { Journal } from './journal.ts';
 import type { Log } from './log.ts';
 import { type KnownHealth, Memory } from './memory.ts';
@@ -56,12 +57,17 @@ export class Daemon implements Disposable {
   /** When each that is coming back did, by performance.now(). */
   readonly #cameBack = new Map<string, number>();
   /** Whether each destination was up when it was last looked at. */
-  #wasUp = new Map<string, boolean>();
+  readonly #wasUp = new Map<string, boolean>();
+  /** Keys of services that are to be looked at. */
+  readonly #stale = new Set<string>();
+  #effective = new Map<DeclaredService, Effective>();
+  /** Which destinations a probe is one of. */
+  #subjectsOfProbe: ReadonlyMap<string, readonly string[]> = new Map();
   #declared: Declared;
   /** By destinationSubject's text. */
   #destinations: ReadonlyMap<string, Declaration> = new Map();
   #probes: Probes = { byKey: new Map(), ofDestination: new Map() };
-  #lostQuorums: ReadonlySet<string>;
+  readonly #lostQuorums: Set<string>;
   #paths: ProbePaths | undefined;
   #settling: NodeJS.Timeout | undefined;
   readonly #ticking: NodeJS.Timeout;
@@ -74,9 +80,9 @@ export class Daemon implements Disposable {
     this.#declared = load();
     const { overrides, lostQuorums, health } = Memory.read(memoryPath, (why) => log.warn({ why }, 'not remembered'));
     this.#overrides = new Map(overrides);
-    this.#lostQuorums = lostQuorums;
+    this.#lostQuorums = new Set(lostQuorums);
     this.#remembered = health;
-    this.#monitor = new Monitor({ remembered: health, onChange: () => this.#settleSoon(settleMs) });
+    this.#monitor = new Monitor({ remembered: health, onChange: (key) => this.#hear(key) });
     this.#memory = new Memory(memoryPath, () => this.#monitor.known());
     this.#adopt(this.#declared);
     this.#ticking = setInterval(() => this.#tick(), tickMs);
@@ -119,6 +125,7 @@ export class Daemon implements Disposable {
     if (change === undefined) this.#overrides.delete(subject);
     else this.#overrides.set(subject, { ...change, sinceMs: Date.now() });
     this.#note(by.who, describe(change), subject, by.why);
+    this.#noteStale(subject);
     this.#settle();
   }
 
@@ -180,6 +187,25 @@ export class Daemon implements Disposable {
       ),
     );
     this.#probes = toProbes(declared.services, new Map(), ownAddresses());
+    const subjects = new Map<string, string[]>();
+    for (const [subject, keys] of this.#probes.ofDestination) {
+      for (const key of keys) {
+        const others = subjects.get(key);
+        if (others === undefined) subjects.set(key, [subject]);
+        else others.push(subject);
+      }
+    }
+    this.#subjectsOfProbe = subjects;
+    this.#effective = new Map();
+    for (const { identity } of declared.services) this.#stale.add(serviceKey(identity));
+    for (const known of [this.#wasUp, this.#cameBack]) {
+      for (const subject of known.keys()) if (!this.#destinations.has(subject)) known.delete(subject);
+    }
+  }
+
+  #hear(key: string): void {
+    for (const subject of this.#subjectsOfProbe.get(key) ?? []) this.#noteStale(subject);
+    this.#settleSoon(settleMs);
   }
 
   #warnOfUnprobed(): void {
@@ -206,74 +232,87 @@ export class Daemon implements Disposable {
     }
   }
 
+  /** Only what may have changed is looked at, for there may be much. */
   #apply(): Difference {
-    const standings = this.#standings();
-    this.#noticeTransitions(standings);
+    for (const subject of this.#cameBack.keys()) this.#noteStale(subject);
+    const services = this.#declared.services.filter(({ identity }) => this.#stale.has(serviceKey(identity)));
+    for (const service of services) this.#noticeTransitions(service);
     const installed = this.#cameBack.size > 0 ? this.#installed() : new Map<string, InstalledDestination>();
-    const { desired, lostQuorums } = toEffective(this.#declared, {
-      standing: (subject) => standings.get(subject) ?? unknownStanding,
-      share: (subject) => this.#share(subject),
-      activeConnections: (subject) => installed.get(subject)?.activeConnections ?? 0,
-      wasQuorumLost: (service) => this.#lostQuorums.has(service),
-    });
+    for (const service of services) {
+      const effective = toEffective(service, {
+        standing: (subject) => this.standing(subject) ?? unknownStanding,
+        share: (subject) => this.#share(subject),
+        activeConnections: (subject) => installed.get(subject)?.activeConnections ?? 0,
+        wasQuorumLost: (key) => this.#lostQuorums.has(key),
+      });
+      this.#effective.set(service, effective);
+    }
+    const desired = {
+      ...toDesired({ ...this.#declared, services: [] }),
+      services: this.#declared.services.flatMap((service) => this.#effective.get(service)?.service ?? []),
+    };
     const difference = applyDesired(this.#options.director, desired, { keep: false });
-    this.#noticeQuorums(lostQuorums);
+    for (const service of services) this.#noticeQuorum(service);
+    this.#stale.clear();
     if (!isSame(difference)) this.#options.log.debug({ services: difference.services.length }, 'changed');
     return difference;
   }
 
-  #standings(): ReadonlyMap<string, Standing> {
-    return new Map(
-      Array.from(this.#destinations, ([subject, { destination }]) => [subject, this.#standingOf(subject, destination)]),
-    );
+  #noteStale(subject: string): void {
+    const found = this.#destinations.get(subject);
+    if (found !== undefined) this.#stale.add(serviceKey(found.service.identity));
   }
 
   #standingOf(subject: string, destination: DeclaredDestination): Standing {
     return standing(destination, this.#healths(subject), this.#overrides.get(subject));
   }
 
-  #healths(subject: string): readonly (Health | undefined)[] {
+  #healths(subject: string): readonly Health[] {
     const keys = this.#probes.ofDestination.get(subject) ?? [];
-    return keys.map((key) => this.#monitor.health(key) ?? this.#remembered.get(key));
+    return keys.map(
+      (key) =>
+        this.#monitor.health(key) ??
+        this.#remembered.get(key) ??
+        untested(0, this.#probes.byKey.get(key)?.check.initially),
+    );
   }
 
   /** What one sees for the first time is how it was. */
-  #noticeTransitions(standings: ReadonlyMap<string, Standing>): void {
-    const now = new Map<string, boolean>();
-    for (const [subject, { service, destination }] of this.#destinations) {
-      const { isUp, reason } = standings.get(subject) ?? unknownStanding;
-      now.set(subject, isUp);
+  #noticeTransitions(service: DeclaredService): void {
+    for (const destination of service.destinations) {
+      const subject = destinationSubject(service.identity, destination);
+      const { isUp, reason } = this.standing(subject) ?? unknownStanding;
       const was = this.#wasUp.get(subject) ?? isUp;
+      this.#wasUp.set(subject, isUp);
       if (!isUp) this.#cameBack.delete(subject);
       if (was === isUp) continue;
       if (isUp && service.slowStartMs > 0) this.#cameBack.set(subject, performance.now());
-      const event = isUp ? 'up' : 'down';
-      const text = reason ?? this.#healths(subject)[0]?.reason;
-      const about = {
-        service: serviceKey(service.identity),
-        destination: subject.slice(serviceKey(service.identity).length + 1),
-      };
-      this.#options.log.info({ ...about, reason: text }, `a destination is ${event}`);
-      this.#note('fairlead', event, subject, text);
-      const told = { event, ...about, ...(text !== undefined && { reason: text }) } as const;
-      for (const { [event]: command } of [service.notify, destination.notify]) notify(command, told, this.#options.log);
+      this.#tellTransition(service, destination, isUp, reason ?? this.#healths(subject)[0]?.reason);
     }
-    this.#wasUp = now;
   }
 
-  #noticeQuorums(lost: ReadonlySet<string>): void {
-    for (const service of this.#declared.services) {
-      const key = serviceKey(service.identity);
-      if (lost.has(key) === this.#lostQuorums.has(key)) continue;
-      const isLost = lost.has(key);
-      const text = isLost ? 'a service lost its quorum' : 'a service has its quorum again';
-      this.#options.log[isLost ? 'warn' : 'info']({ service: key }, text);
-      this.#note('fairlead', isLost ? 'quorum-down' : 'quorum-up', key);
-      const { quorumUp, quorumDown } = service.notify;
-      const event = { event: isLost ? 'quorum-down' : 'quorum-up', service: key } as const;
-      notify(isLost ? quorumDown : quorumUp, event, this.#options.log);
-    }
-    this.#lostQuorums = lost;
+  #tellTransition(service: DeclaredService, one: DeclaredDestination, isUp: boolean, reason: string | undefined): void {
+    const { log } = this.#options;
+    const event = isUp ? 'up' : 'down';
+    const about = { service: serviceKey(service.identity), destination: destinationKey(one) };
+    log.info({ ...about, reason }, `a destination is ${event}`);
+    this.#note('fairlead', event, destinationSubject(service.identity, one), reason);
+    const told = { event, ...about, ...(reason !== undefined && { reason }) } as const;
+    for (const { [event]: command } of [service.notify, one.notify]) notify(command, told, log);
+  }
+
+  #noticeQuorum(service: DeclaredService): void {
+    const key = serviceKey(service.identity);
+    const isLost = this.#effective.get(service)?.isQuorumLost === true;
+    if (isLost === this.#lostQuorums.has(key)) return;
+    if (isLost) this.#lostQuorums.add(key);
+    else this.#lostQuorums.delete(key);
+    const text = isLost ? 'a service lost its quorum' : 'a service has its quorum again';
+    this.#options.log[isLost ? 'warn' : 'info']({ service: key }, text);
+    this.#note('fairlead', isLost ? 'quorum-down' : 'quorum-up', key);
+    const { quorumUp, quorumDown } = service.notify;
+    const event = { event: isLost ? 'quorum-down' : 'quorum-up', service: key } as const;
+    notify(isLost ? quorumDown : quorumUp, event, this.#options.log);
   }
 
   #share(subject: string): number | undefined {
@@ -300,6 +339,7 @@ export class Daemon implements Disposable {
     const connections = destination === undefined ? 0 : connectionsOf(destination);
     if (connections > 0 && !isOver) return;
     this.#overrides.set(subject, { ...override, state: 'removed' });
+    this.#noteStale(subject);
     const why =
       connections === 0 ? 'its connections are gone' : `its time is over; ${connections} connections are left`;
     this.#options.log.info({ destination: subject, connections }, 'a destination is drained');

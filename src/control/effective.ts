@@ -1,8 +1,8 @@
-// What is to be installed now: what is declared, as far as health, operators and slow start let it. Pure.
-import type { Declared, DeclaredService } from '../model/declared.ts';
+// What is to be installed of a service now: what is declared, as far as health, operators and slow start let it. Pure.
+import type { DeclaredService } from '../model/declared.ts';
 import type { Destination } from '../model/service.ts';
 import { destinationKey, destinationSubject, serviceKey } from '../model/table.ts';
-import { type Desired, type DesiredService, toDesired, toDesiredService, toDestination } from './desired.ts';
+import { type DesiredService, toDesiredService, toDestination } from './desired.ts';
 import { isQuorumLost } from './quorum.ts';
 import { type Ramping, rampedDestinations } from './ramp.ts';
 import type { Standing } from './standing.ts';
@@ -17,19 +17,14 @@ export interface Circumstances {
 }
 
 export interface Effective {
-  readonly desired: Desired;
-  readonly lostQuorums: ReadonlySet<string>;
+  readonly service: DesiredService;
+  readonly isQuorumLost: boolean;
 }
 
-export function toEffective(declared: Declared, circumstances: Circumstances): Effective {
-  const lostQuorums = new Set<string>();
-  const services = declared.services.map((service) => {
-    const key = serviceKey(service.identity);
-    const isLost = isQuorumLost(service.quorum, weightUp(service, circumstances), circumstances.wasQuorumLost(key));
-    if (isLost) lostQuorums.add(key);
-    return effectiveService(service, isLost, circumstances);
-  });
-  return { desired: { ...toDesired(declared), services }, lostQuorums };
+export function toEffective(service: DeclaredService, circumstances: Circumstances): Effective {
+  const wasLost = circumstances.wasQuorumLost(serviceKey(service.identity));
+  const isLost = isQuorumLost(service.quorum, weightUp(service, circumstances), wasLost);
+  return { service: effectiveService(service, isLost, circumstances), isQuorumLost: isLost };
 }
 
 function weightUp(service: DeclaredService, { standing }: Circumstances): number {
