@@ -15,6 +15,5 @@ for method in -i -m -g '-i --tun-type gre' '-i --tun-type gue --tun-port 6080' '
 done
 for n in {2..10}; do c ip 10.0.0.1 $VIP udp $((20000 + n)) 53 data x; done
 connections
-list
 settle
 ipvs '-Ln --stats'
