@@ -1,4 +1,5 @@
-// XDP attachments as BPF links: pinned they outlive their process, and they change program without a gap.
+// Attachments to XDP and cgroups as BPF links: pinned they outlive their process, and they change program without a gap.
+import { closeSync, constants, openSync } from 'node:fs';
 import { FairleadError } from '../model/error.ts';
 import { decode, encode } from './codec.ts';
 import { check, EBUSY, EEXIST, ENOENT, kernelError } from './errno.ts';
@@ -13,11 +14,14 @@ export type XdpMode = 'native' | 'generic';
 export interface LinkInfo {
   readonly id: number;
   readonly programId: number;
-  /** undefined when the link is severed: its interface is gone, or has been detached by force. */
+  /** Of XDP; undefined when the link is severed: its interface is gone, or has been detached by force. */
   readonly ifindex: number | undefined;
 }
 
 const BPF_XDP = 37;
+/** enum bpf_attach_type of linux/bpf.h. */
+const cgroupHooks = { sockOps: 3, getpeername4: 29, getpeername6: 30 } as const;
+export type CgroupHook = keyof typeof cgroupHooks;
 const XDP_FLAGS: Readonly<Record<XdpMode, number>> = { generic: 1 << 1, native: 1 << 2 };
 
 const createLayout = cStruct('bpf_link_create_opts', [
@@ -58,6 +62,18 @@ export class BpfLink implements Disposable {
     const fd = libbpf.linkCreate(program.fd, ifindex, BPF_XDP, options);
     if (fd < 0) throw attachError(-fd, ifindex);
     return new BpfLink(fd);
+  }
+
+  /** Beside others' programs there. `cgroup`: its directory's path; the program sees all sockets of processes in and below it. */
+  static attachCgroup(program: BpfProgram, cgroup: string, hook: CgroupHook): BpfLink {
+    const directory = openSync(cgroup, constants.O_RDONLY | constants.O_DIRECTORY);
+    try {
+      const options = encode(createLayout, { sz: createLayout.size });
+      const fd = libbpf.linkCreate(program.fd, directory, cgroupHooks[hook], options);
+      return new BpfLink(check('bpf_link_create', fd, `${hook} of ${cgroup}`));
+    } finally {
+      closeSync(directory);
+    }
   }
 
   /** undefined when nothing is pinned there. */

@@ -129,7 +129,7 @@ function firstBesideInit(): string | undefined {
 }
 
 /** Through which PID 1's mount namespace can be entered. PID 1 may refuse that itself; its kernel threads and our parents don't. */
-function* processesBesideInit(): Generator<string> {
+export function* processesBesideInit(): Generator<string> {
   const home = mountNamespace(init);
   if (home === undefined) return;
   for (const pid of candidates()) {
