@@ -194,7 +194,9 @@ static __always_inline struct connection connection_of(struct bpf_sock_ops *ops)
 	if (ops->family == AF_INET) {
 		__be32 local = ops->local_ip4, remote = ops->remote_ip4;
 
-		asm volatile("" : "+r"(local), "+r"(remote)); /* or clang computes an address in ops, which the verifier refuses */
+		asm volatile(""
+			     : "+r"(local),
+			       "+r"(remote)); /* or clang computes an address in ops, which the verifier refuses */
 		connection.local = mapped(local);
 		connection.remote = mapped(remote);
 		return connection;

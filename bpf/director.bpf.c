@@ -17,6 +17,7 @@
 #include "parse.h"
 #include "rare.h"
 #include "sweep.h"
+#include "tell.h"
 #include "trace.h"
 
 /* By these rules the next SYN of such a connection is a new one's, and is scheduled anew (is_new_conn_expected). */
@@ -217,6 +218,8 @@ static __always_inline enum verdict send_on(void *ctx, enum hook hook, enum fami
 	/* What the kernel would not forward IPVS does not see: replies are taken where packets are forwarded, requests before. */
 	if (hook == HOOK_TC && is_reply && reason != REASON_NONE && !is_own)
 		return refuse(hook, family, walk, destination, reason);
+	if (reason == REASON_NONE && tells_client(ctx, hook, family, walk))
+		return VERDICT_TELL;
 	if (hook == HOOK_XDP_ESTABLISHED)
 		note_seen(walk->flow, walk->now);
 	else if (walk->flow)
@@ -339,6 +342,8 @@ static __always_inline int finish_xdp(struct xdp_md *ctx, enum family family, en
 		bpf_tail_call_static(ctx, &stages, family == FAMILY_4 ? STAGE_WRAP : STAGE_WRAP_SIX);
 	if (verdict == VERDICT_CROSS)
 		bpf_tail_call_static(ctx, &stages, family == FAMILY_4 ? STAGE_CROSS : STAGE_CROSS_SIX);
+	if (verdict == VERDICT_TELL)
+		bpf_tail_call_static(ctx, &stages, family == FAMILY_4 ? STAGE_TELL : STAGE_TELL_SIX);
 	return end_at_xdp(verdict);
 }
 
@@ -399,6 +404,27 @@ int director_xdp_six(struct xdp_md *ctx)
 	return xdp_action(verdict);
 }
 
+static __always_inline int tell_and_walk(struct xdp_md *ctx, enum family family)
+{
+	enum verdict verdict = tell_xdp(ctx, family);
+
+	if (verdict == VERDICT_WALK)
+		bpf_tail_call_static(ctx, &stages, family == FAMILY_4 ? STAGE_WALK : STAGE_WALK_SIX);
+	return end_at_xdp(verdict);
+}
+
+SEC("xdp")
+int director_tell(struct xdp_md *ctx)
+{
+	return tell_and_walk(ctx, FAMILY_4);
+}
+
+SEC("xdp")
+int director_tell_six(struct xdp_md *ctx)
+{
+	return tell_and_walk(ctx, FAMILY_6);
+}
+
 SEC("xdp")
 int director_wrap(struct xdp_md *ctx)
 {
@@ -436,6 +462,7 @@ static __always_inline int tc_action(enum verdict verdict)
 	case VERDICT_CROSS_RELATED:
 	case VERDICT_DELIVER:
 	case VERDICT_CUT:
+	case VERDICT_TELL:
 		return TC_ACT_SHOT;
 	default:
 		return TC_ACT_UNSPEC; /* other filters may have their say */
@@ -478,6 +505,8 @@ static __always_inline int finish_tc(struct __sk_buff *skb, enum family family, 
 		bpf_tail_call_static(skb, &tc_stages, family == FAMILY_4 ? TC_STAGE_DELIVER : TC_STAGE_DELIVER_SIX);
 	if (verdict == VERDICT_CUT)
 		bpf_tail_call_static(skb, &tc_stages, TC_STAGE_CUT);
+	if (verdict == VERDICT_TELL)
+		bpf_tail_call_static(skb, &tc_stages, family == FAMILY_4 ? TC_STAGE_TELL_TC : TC_STAGE_TELL_TC_SIX);
 	return tc_action(verdict);
 }
 
@@ -569,6 +598,27 @@ SEC("tc")
 int director_unwrap_six(struct __sk_buff *skb)
 {
 	return finish_tc(skb, FAMILY_6, unwrap_message(skb, FAMILY_6));
+}
+
+static __always_inline int tell_and_walk_tc(struct __sk_buff *skb, enum family family)
+{
+	enum verdict verdict = tell_tc(skb, family);
+
+	if (verdict == VERDICT_WALK)
+		bpf_tail_call_static(skb, &tc_stages, family == FAMILY_4 ? TC_STAGE_TC : TC_STAGE_TC_SIX);
+	return TC_ACT_SHOT;
+}
+
+SEC("tc")
+int director_tell_tc(struct __sk_buff *skb)
+{
+	return tell_and_walk_tc(skb, FAMILY_4);
+}
+
+SEC("tc")
+int director_tell_tc_six(struct __sk_buff *skb)
+{
+	return tell_and_walk_tc(skb, FAMILY_6);
 }
 
 SEC("tc")

@@ -128,6 +128,7 @@ enum event {
 	EVENT_EXPIRED, /* connections that ended by timeout */
 	EVENT_PATH_MTU, /* a path to a real server told by ICMP that it takes no larger packets */
 	EVENT_DROP_ENTRY, /* connections and templates ended by the setting of that name */
+	EVENT_CLIENT_UNTOLD, /* fullnat: TCP's options left no room for the one that tells the real server the client */
 	EVENTS,
 };
 
@@ -609,6 +610,7 @@ enum verdict {
 	VERDICT_OUTBOUND, /* TC: what a real server sends by itself, which outbound.h takes */
 	VERDICT_CROSS, /* fullnat to the other family, for cross.h's programs */
 	VERDICT_CROSS_RELATED, /* TC: an ICMP error about such a connection's packet, for cross_related.h's */
+	VERDICT_TELL, /* fullnat: a packet that tell.h's programs put the client's address into, and walk again */
 	VERDICT_UNWRAP, /* TC: an ICMP error that may be about a tunnel of our own, which unwrap.h takes */
 	VERDICT_DELIVER, /* TC: translated by masq or fullnat it stays with the director: own.h takes it */
 	VERDICT_CUT, /* TC: too large for its way; cut.h makes it smaller */
@@ -632,6 +634,8 @@ enum stage {
 	STAGE_TRACE_WRAP_SIX,
 	STAGE_TRACE_CROSS,
 	STAGE_TRACE_CROSS_SIX,
+	STAGE_TELL,
+	STAGE_TELL_SIX,
 	STAGES,
 	STAGES_MOST = 64, /* of either kind: maps keep their size when programs of a later build come */
 };
@@ -661,6 +665,8 @@ enum tc_stage {
 	TC_STAGE_DELIVER,
 	TC_STAGE_DELIVER_SIX,
 	TC_STAGE_CUT,
+	TC_STAGE_TELL_TC,
+	TC_STAGE_TELL_TC_SIX,
 	TC_STAGES,
 };
 

@@ -12,6 +12,7 @@ export const features = [
   'tunnels',
   'related-opening',
   'calls',
+  'telling',
   'trace',
 ] as const;
 export type Feature = (typeof features)[number];
@@ -19,13 +20,14 @@ export type Feature = (typeof features)[number];
 /** By what a program's name holds. One that nothing names is always needed; one of several features only where all are used. */
 const patterns: readonly (readonly [RegExp, Feature])[] = [
   [/_six$/, 'six'],
-  [/^director_(xdp|walk|one_packet|wrap|cross)(_six)?$/, 'xdp'],
+  [/^director_(xdp|walk|one_packet|wrap|cross|tell)(_six)?$/, 'xdp'],
   [/_one_packet/, 'one-packet'],
   [/_wrap/, 'wrapping'],
   [/_cross/, 'crossing'],
   [/_unwrap/, 'tunnels'],
   [/_open_related/, 'related-opening'],
   [/_outbound/, 'calls'],
+  [/_tell/, 'telling'],
   [/_trace/, 'trace'],
 ];
 
@@ -39,6 +41,7 @@ const witnesses: Readonly<Record<Feature, string>> = {
   tunnels: 'director_unwrap',
   'related-opening': 'director_open_related',
   calls: 'director_outbound',
+  telling: 'director_tell_tc',
   trace: 'director_trace',
 };
 
@@ -70,6 +73,7 @@ function featuresOfService({ identity, onePacket, persistenceEngine, destination
   for (const { rip, method, tunnel } of destinations) {
     if (rip.family === 6) found.push('six');
     if (method === 'fullnat' && rip.family !== family) found.push('crossing');
+    if (method === 'fullnat') found.push('telling');
     if (method !== 'tunnel') continue;
     found.push('tunnels');
     if (rip.family !== family || (tunnel !== undefined && tunnel.type !== 'ipip')) found.push('wrapping');
