@@ -22,6 +22,10 @@ function serve(request, response) {
     pipeline(request, hash, () => response.end(hash.digest('hex')));
     return;
   }
+  if (what === 'who') {
+    response.end(`${request.socket.remoteAddress} ${request.socket.remotePort}`);
+    return;
+  }
   response.end(name);
 }
 
