@@ -46,7 +46,7 @@ describe('what a table needs', () => {
       { destinations: [destination('2001:db8::2', { method: 'fullnat' })] },
       ['six', 'crossing'],
     ],
-    ['full NAT', { destinations: [destination('10.0.0.1', { method: 'fullnat' })] }, []],
+    ['fullnat', { destinations: [destination('10.0.0.1', { method: 'fullnat' })] }, ['telling']],
     ['one packet', { onePacket: true }, ['one-packet']],
     ['--pe sip', { persistenceEngine: 'sip' }, ['calls']],
   ])('%s', (_, facts, expected) => {

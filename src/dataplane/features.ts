@@ -72,8 +72,7 @@ function featuresOfService({ identity, onePacket, persistenceEngine, destination
   if (persistenceEngine !== undefined) found.push('calls');
   for (const { rip, method, tunnel } of destinations) {
     if (rip.family === 6) found.push('six');
-    if (method === 'fullnat' && rip.family !== family) found.push('crossing');
-    if (method === 'fullnat') found.push('telling');
+    if (method === 'fullnat') found.push(rip.family === family ? 'telling' : 'crossing');
     if (method !== 'tunnel') continue;
     found.push('tunnels');
     if (rip.family !== family || (tunnel !== undefined && tunnel.type !== 'ipip')) found.push('wrapping');
