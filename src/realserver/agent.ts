@@ -2,10 +2,11 @@
 import { FairleadError } from '../model/error.ts';
 import { make, type Undone, undo } from './apply.ts';
 import { type Change, formatChange, keyOf, tunnelOf } from './change.ts';
+import { ClientPrograms } from './clients.ts';
 import { Decapsulator } from './decapsulator.ts';
 import { type Journal, type RecordedVip, readJournal, writeJournal } from './journal.ts';
 import { withoutVip, withVip } from './owners.ts';
-import { type Need, noDecapsulation, plan, type Wanted } from './plan.ts';
+import { type Need, noDecapsulation, noTelling, plan, type Telling, type Wanted } from './plan.ts';
 import { readSystem } from './system.ts';
 
 export interface Undoing {
@@ -22,7 +23,7 @@ export function* add(wanted: Wanted, isDeclared = false): Generator<string, read
   const { vip, method, arp } = wanted;
   refuseOther(before, wanted);
   using decapsulator = method === 'tunnel' ? openDecapsulator(before) : undefined;
-  const needs = plan(wanted, readSystem(), decapsulator ?? noDecapsulation);
+  const needs = planNow(wanted, decapsulator);
   const journal = {
     ...withVip(before, { vip, method, arp, isDeclared }, needs),
     program: decapsulator?.loaded ?? before.program,
@@ -47,7 +48,13 @@ export function* add(wanted: Wanted, isDeclared = false): Generator<string, read
 export function examine(wanted: Wanted): readonly Need[] {
   const { program } = readJournal();
   using used = program && Decapsulator.open(program);
-  return plan(wanted, readSystem(), used?.isCurrent ? used : noDecapsulation);
+  return planNow(wanted, used?.isCurrent ? used : undefined);
+}
+
+function planNow(wanted: Wanted, decapsulator: Decapsulator | undefined): readonly Need[] {
+  using clients = ClientPrograms.open();
+  const telling: Telling = clients ?? noTelling;
+  return plan(wanted, readSystem(), decapsulator ?? noDecapsulation, telling);
 }
 
 /** Yields what has just been undone. What another VIP needs as well stays. */

@@ -5,6 +5,7 @@ import { removeUnusedClsact } from '../kernel/tc.ts';
 import { FairleadError } from '../model/error.ts';
 import { arpRuleKey, readArpRules } from './arptables.ts';
 import { type Change, hostPrefix, type InterfaceRef, type SettingChange, tunnelOf } from './change.ts';
+import { ClientPrograms, detachClientProgram, removeClientPrograms } from './clients.ts';
 import { run } from './command.ts';
 import { type Decapsulator, detachFrom } from './decapsulator.ts';
 import { readAddresses, readSetting, settingPath } from './system.ts';
@@ -35,6 +36,15 @@ export function make(change: Change, decapsulator: Decapsulator | undefined): vo
       break;
     case 'path-mtu':
       loaded(decapsulator).setPathMtu(change.vip, change.mtu);
+      break;
+    case 'clients':
+      ClientPrograms.install()[Symbol.dispose]();
+      break;
+    case 'learner':
+      withClients((clients) => clients.attach(change.interface.index));
+      break;
+    case 'director':
+      withClients((clients) => clients.believe(change.director));
   }
 }
 
@@ -60,12 +70,26 @@ export function undo(change: Change, decapsulator: Decapsulator | undefined): Un
       return 'undone';
     case 'path-mtu':
       return decapsulator?.forgetPathMtu(change.vip) === true ? 'undone' : 'gone';
+    case 'clients':
+      return removeClientPrograms() ? 'undone' : 'gone';
+    case 'learner':
+      return isThere(change.interface) && detachClientProgram(change.interface.index) ? 'undone' : 'gone';
+    case 'director': {
+      using clients = ClientPrograms.open();
+      return clients?.doubt(change.director) === true ? 'undone' : 'gone';
+    }
   }
 }
 
 function loaded(decapsulator: Decapsulator | undefined): Decapsulator {
   if (decapsulator === undefined) throw new Error('a tunnel was planned without its program');
   return decapsulator;
+}
+
+function withClients(work: (clients: ClientPrograms) => void): void {
+  using clients = ClientPrograms.open();
+  if (clients === undefined) throw new Error('a learner was planned without its programs');
+  work(clients);
 }
 
 /** IPv6 has no scope that would keep it from being chosen as a source, but avoids what is deprecated. */

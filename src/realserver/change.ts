@@ -60,6 +60,24 @@ export interface ArpRuleChange {
   readonly rule: readonly string[];
 }
 
+/** Programs of ours that know which client a socket has, in the cgroup of all processes. */
+export interface ClientsChange {
+  readonly kind: 'clients';
+}
+
+/** And at ingress the one that learns it. */
+export interface LearnerChange {
+  readonly kind: 'learner';
+  readonly interface: InterfaceRef;
+}
+
+/** It is believed who clients are. */
+export interface DirectorChange {
+  readonly kind: 'director';
+  /** As readDirector() spells it. */
+  readonly director: string;
+}
+
 export type Change =
   | SettingChange
   | AddressChange
@@ -67,7 +85,10 @@ export type Change =
   | QdiscChange
   | FilterChange
   | DecapsulationChange
-  | PathMtuChange;
+  | PathMtuChange
+  | ClientsChange
+  | LearnerChange
+  | DirectorChange;
 
 /** What is changed: two changes with one key can't be there both. */
 export function keyOf(change: Change): string {
@@ -75,12 +96,17 @@ export function keyOf(change: Change): string {
     case 'setting':
       return `setting ${change.interface === 'all' ? 'all' : change.interface.index} ${change.name}`;
     case 'qdisc':
-      return `qdisc ${change.interface.index}`;
+    case 'learner':
+      return `${change.kind} ${change.interface.index}`;
     case 'filter':
       return `filter ${change.interface.index} ${change.point}`;
     case 'address':
     case 'path-mtu':
       return `${change.kind} ${change.vip}`;
+    case 'clients':
+      return change.kind;
+    case 'director':
+      return `director ${change.director}`;
     case 'arp-rule':
       return `arp-rule ${change.chain} ${change.rule.join(' ')}`;
     case 'decapsulation':
@@ -105,6 +131,12 @@ export function formatChange(change: Change): string {
         : `program that bounds segments to the tunnel on ${change.interface.name}, egress`;
     case 'decapsulation':
       return `tunnelled packets for ${change.vip} are decapsulated (${formatTunnel(tunnelOf(change))})`;
+    case 'clients':
+      return 'programs that tell servers their clients, for all processes';
+    case 'learner':
+      return `program that learns clients on ${change.interface.name}, ingress`;
+    case 'director':
+      return `${change.director} is believed who clients are`;
     case 'path-mtu':
       return `clients of ${change.vip} are told what fits into packets of ${change.mtu} bytes`;
   }

@@ -12,15 +12,9 @@ import { createNetnsSentinel, isNetnsAlive, netnsCookie } from '../kernel/namesp
 import { BpfObject } from '../kernel/object.ts';
 import { BpfProgram } from '../kernel/program.ts';
 import { attachTc, detachTc, listTc, type TcSlot } from '../kernel/tc.ts';
-import { type Address, parseAddress } from '../model/address.ts';
+import { parseAddress } from '../model/address.ts';
 import { FairleadError } from '../model/error.ts';
-
-/** Addresses of directors. */
-export interface Prefix {
-  readonly address: Address;
-  /** In bits. */
-  readonly length: number;
-}
+import { type Prefix, toPrefix } from './director.ts';
 
 /** How often, since it was installed. */
 export interface Tales {
@@ -74,6 +68,8 @@ export class ClientPrograms implements Disposable {
     return directory !== undefined && existsSync(directory) ? new ClientPrograms(directory) : undefined;
   }
 
+  readonly isInstalled = true;
+
   /** Those that are there, or new ones that believe nobody yet. Whole or not at all. */
   static install(): ClientPrograms {
     removeDead();
@@ -85,17 +81,20 @@ export class ClientPrograms implements Disposable {
     return new ClientPrograms(directory);
   }
 
-  believes({ address, length }: Prefix): boolean {
-    const wanted = this.#key({ address, length });
+  believes(director: string): boolean {
+    const wanted = this.#key(toPrefix(director));
     return [...this.#directors.entries()].some(([key]) => key.equals(wanted));
   }
 
-  believe(prefix: Prefix): void {
-    this.#directors.update(this.#key(prefix), Buffer.alloc(this.#directors.valueBytes));
+  believe(director: string): void {
+    this.#directors.update(this.#key(toPrefix(director)), Buffer.alloc(this.#directors.valueBytes));
   }
 
-  doubt(prefix: Prefix): void {
-    if (this.believes(prefix)) this.#directors.delete(this.#key(prefix));
+  /** False when it was not believed anyway. */
+  doubt(director: string): boolean {
+    if (!this.believes(director)) return false;
+    this.#directors.delete(this.#key(toPrefix(director)));
+    return true;
   }
 
   isOn(ifindex: number): boolean {

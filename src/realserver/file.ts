@@ -2,6 +2,7 @@
 import { z } from 'zod';
 import { loadFile } from '../config/load.ts';
 import { choice, integer, port, word } from '../config/schema/scalars.ts';
+import { readDirector } from './director.ts';
 import { arpModes, methods, type Wanted } from './plan.ts';
 import { ipip, isSix, type TunnelEnd, tunnelTypes } from './tunnel.ts';
 import { leastMtu, leastMtuSix, mostMtu, readVip } from './vip.ts';
@@ -18,12 +19,17 @@ const entry = z
     'tun-type': choice(tunnelTypes).optional(),
     'tun-port': port.optional(),
     mtu: integer('the size of a packet', leastMtu, mostMtu).optional(),
+    directors: z
+      .array(word('the address or network of a director', ['10.0.0.1', '10.0.0.0/24'], readDirector))
+      .optional(),
   })
   .superRefine((written, context) => {
     const refuse = (key: string, message: string): void =>
       context.addIssue({ code: 'custom', path: [key], message, input: written });
     const idle = tunnelOptions.find((key) => written[key] !== undefined);
     if (written.method !== 'tunnel' && idle !== undefined) refuse(idle, 'only method tunnel has this');
+    if (written.method !== 'fullnat' && written.directors !== undefined)
+      refuse('directors', 'only method fullnat has this');
     const isGue = written['tun-type'] === 'gue';
     if (isGue && written['tun-port'] === undefined) refuse('tun-type', 'gue needs a tun-port');
     if (!isGue && written['tun-port'] !== undefined && written.method === 'tunnel')
@@ -49,8 +55,8 @@ const file = z.strictObject({ vips: z.array(entry) }).superRefine(({ vips }, con
 
 /** Throws ConfigError, and bad-input when there is no such file. */
 export function loadWanted(path: string): readonly Wanted[] {
-  return loadFile(path, file).vips.map(({ vip, method, arp = 'ignore', mtu, ...written }) => ({
-    ...{ vip, method, arp, mtu },
+  return loadFile(path, file).vips.map(({ vip, method, arp = 'ignore', mtu, directors = [], ...written }) => ({
+    ...{ vip, method, arp, mtu, directors },
     tunnel: tunnelOf(written['tun-type'], written['tun-port']),
   }));
 }

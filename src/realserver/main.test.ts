@@ -23,6 +23,8 @@ test.each<[string, string, number, string]>([
   ['a port out of range', 'add ::2 --method tunnel --tun-type gue --tun-port 65536', 1, 'a port from 1 to 65535'],
   ['a loopback address', 'add 127.0.0.1 --method tunnel', 1, "can't be a VIP"],
   ['a multicast address', 'add 224.0.0.1 --method tunnel', 1, "can't be a VIP"],
+  ['a director of gate', 'add 10.0.0.1 --method gate --director 10.0.0.9', 1, '--director is for --method fullnat'],
+  ['what is no director', 'add 10.0.0.1 --method fullnat --director lb1', 1, 'a network as 10.0.0.0/24, got "lb1"'],
   ['another output format', 'status -o yaml', 2, 'Allowed choices are table, json'],
 ])('%s is refused', async (_, line, status, message) => {
   const outcome = await run(line);

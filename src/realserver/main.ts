@@ -8,6 +8,7 @@ import { add, remove, reset } from './agent.ts';
 import { type Change, formatChange, formatSetting } from './change.ts';
 import { lendLock } from './command.ts';
 import { declare } from './declare.ts';
+import { readDirector } from './director.ts';
 import { defaultFile, loadWanted } from './file.ts';
 import { lockPath } from './journal.ts';
 import { type ArpMode, arpModes, methods, type RealServerMethod, type Wanted } from './plan.ts';
@@ -26,6 +27,7 @@ interface AddOptions {
   readonly tunType?: TunnelEnd['type'];
   readonly tunPort?: string;
   readonly mtu?: string;
+  readonly director: readonly string[];
 }
 
 const failureStatus = 1;
@@ -67,6 +69,12 @@ function describe({ stdout, stderr }: Io): Command {
     .option(
       '--mtu <bytes>',
       'the largest packet that comes whole from the director; what the interface takes if not given',
+    )
+    .option(
+      '--director <address>',
+      'fullnat: whom servers here are to believe who their clients are, an address or a network; may be repeated',
+      (text: string, known: readonly string[]) => [...known, text],
+      [] as readonly string[],
     )
     .action((vip: string, options: AddOptions) => {
       const wanted = parseWanted(vip, options);
@@ -135,13 +143,29 @@ function parseVip(text: string): string {
   throw new FairleadError('address-unusable', `${text} can't be a VIP: it is no address that clients could ask`);
 }
 
-function parseWanted(text: string, { method, arp, tunType, tunPort, mtu }: AddOptions): Wanted {
+function parseWanted(text: string, { method, arp, tunType, tunPort, mtu, director }: AddOptions): Wanted {
   const vip = parseVip(text);
   const idle = { '--tun-type': tunType, '--tun-port': tunPort, '--mtu': mtu };
   const found = Object.entries(idle).find(([, value]) => value !== undefined);
   if (method !== 'tunnel' && found !== undefined)
     throw new FairleadError('bad-input', `${found[0]} is for --method tunnel, ${method} has no tunnel`);
-  return { vip, method, arp, tunnel: parseTunnel(tunType ?? 'ipip', tunPort), mtu: parseMtu(mtu, isSix(vip)) };
+  if (method !== 'fullnat' && director.length > 0)
+    throw new FairleadError('bad-input', `--director is for --method fullnat: with ${method} servers see the client`);
+  return {
+    ...{ vip, method, arp },
+    tunnel: parseTunnel(tunType ?? 'ipip', tunPort),
+    mtu: parseMtu(mtu, isSix(vip)),
+    directors: director.map(parseDirector),
+  };
+}
+
+function parseDirector(text: string): string {
+  const director = readDirector(text);
+  if (director !== undefined) return director;
+  throw new FairleadError(
+    'bad-input',
+    `--director: expected an address, or a network as 10.0.0.0/24, got ${JSON.stringify(text)}`,
+  );
 }
 
 function parseMtu(text: string | undefined, isForSix: boolean): number | undefined {

@@ -156,8 +156,18 @@ describe('other methods', () => {
     ]);
   });
 
-  test('fullnat needs nothing', () => {
+  test('fullnat needs nothing where nobody is believed', () => {
     expect(changes({}, { method: 'fullnat' })).toEqual([]);
+  });
+
+  test('fullnat has programs that tell who clients are, by the word of directors', () => {
+    expect(changes({}, { method: 'fullnat', directors: ['10.0.0.1', '10.9.0.0/24'] })).toEqual([
+      'programs that tell servers their clients, for all processes',
+      '10.0.0.1 is believed who clients are',
+      '10.9.0.0/24 is believed who clients are',
+      'qdisc clsact on eth0',
+      'program that learns clients on eth0, ingress',
+    ]);
   });
 
   test('a tunnel is told what comes whole', () => {
@@ -207,6 +217,6 @@ function changes(machine: Partial<Machine>, wanted: Partial<Wanted> = {}): reado
     isOn: (index) => machine.on?.includes(index) === true,
     pathMtu: () => undefined,
   };
-  const all: Wanted = { vip, method: 'tunnel', arp: 'ignore', tunnel: ipip, mtu: undefined, ...wanted };
+  const all: Wanted = { vip, method: 'tunnel', arp: 'ignore', tunnel: ipip, mtu: undefined, directors: [], ...wanted };
   return plan(all, system, decapsulation).flatMap(({ change }) => (change ? [formatChange(change)] : []));
 }

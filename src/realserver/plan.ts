@@ -25,6 +25,8 @@ export interface Wanted {
   readonly tunnel: TunnelEnd;
   /** What comes whole from the directors, where that is less than the interfaces take. */
   readonly mtu: number | undefined;
+  /** Of method `fullnat`: who is believed who clients are, as readDirector() spells it. */
+  readonly directors: readonly string[];
 }
 
 /** Something that must be so: `change` makes it so, and is left out where it is so already. */
@@ -43,20 +45,34 @@ export interface Decapsulation {
 /** Of a machine on which no program of ours is loaded. */
 export const noDecapsulation: Decapsulation = { takes: () => false, isOn: () => false, pathMtu: () => undefined };
 
-type Rule = (wanted: Wanted, system: System, decapsulation: Decapsulation) => readonly Need[];
+/** What the programs that tell servers their clients do at this moment. */
+export interface Telling {
+  readonly isInstalled: boolean;
+  believes(director: string): boolean;
+  isOn(index: number): boolean;
+}
+
+export const noTelling: Telling = { isInstalled: false, believes: () => false, isOn: () => false };
+
+type Rule = (wanted: Wanted, system: System, decapsulation: Decapsulation, telling: Telling) => readonly Need[];
 
 /** In the order in which they are met: nobody may ask for the VIP's MAC before the machine keeps silent about it. */
 const rules: Readonly<Record<RealServerMethod, readonly Rule[]>> = {
   gate: [silenceArp, loosenReversePath, holdVip],
   tunnel: [silenceArp, loosenReversePath, holdVip, decapsulate],
   // Its packets are for the RIP, and come from the director.
-  fullnat: [],
+  fullnat: [tellClients],
 };
 
 /** Throws where the method can't work, or would harm. */
-export function plan(wanted: Wanted, system: System, decapsulation: Decapsulation): readonly Need[] {
+export function plan(
+  wanted: Wanted,
+  system: System,
+  decapsulation: Decapsulation,
+  telling: Telling = noTelling,
+): readonly Need[] {
   if (wanted.method !== 'fullnat') refuseHarm(wanted.vip, system);
-  return rules[wanted.method].flatMap((rule) => rule(wanted, system, decapsulation));
+  return rules[wanted.method].flatMap((rule) => rule(wanted, system, decapsulation, telling));
 }
 
 /** Ethernet frames come in by it, and by no other of these: a port's packets are its bridge's or bond's. */
@@ -146,15 +162,8 @@ function holdVip({ vip }: Wanted, system: System): readonly Need[] {
 }
 
 function decapsulate({ vip, tunnel, mtu }: Wanted, system: System, decapsulation: Decapsulation): readonly Need[] {
-  const chosen = system.interfaces.filter((one) => takesPackets(one, system.interfaces));
-  if (chosen.length === 0) {
-    throw new FairleadError(
-      'interface-missing',
-      'this network namespace has no Ethernet interface to take packets from',
-    );
-  }
   return [
-    ...chosen.flatMap((one) => [
+    ...takers(system).flatMap((one) => [
       met({ kind: 'qdisc', interface: refer(one) }, system.clsact.includes(one.name)),
       ...(['ingress', 'egress'] as const).map((point) =>
         met({ kind: 'filter', interface: refer(one), point }, decapsulation.isOn(one.index, point)),
@@ -163,6 +172,26 @@ function decapsulate({ vip, tunnel, mtu }: Wanted, system: System, decapsulation
     ...(mtu === undefined ? [] : [met({ kind: 'path-mtu', vip, mtu }, decapsulation.pathMtu(vip) === mtu)]),
     met({ kind: 'decapsulation', vip, tunnel }, decapsulation.takes(vip, tunnel)),
   ];
+}
+
+/** Where nobody is believed nothing is told, and nothing needed. */
+function tellClients({ directors }: Wanted, system: System, _: Decapsulation, telling: Telling): readonly Need[] {
+  if (directors.length === 0) return [];
+  return [
+    met({ kind: 'clients' }, telling.isInstalled),
+    ...directors.map((director) => met({ kind: 'director', director }, telling.believes(director))),
+    ...takers(system).flatMap((one) => [
+      met({ kind: 'qdisc', interface: refer(one) }, system.clsact.includes(one.name)),
+      met({ kind: 'learner', interface: refer(one) }, telling.isOn(one.index)),
+    ]),
+  ];
+}
+
+/** The interfaces that packets are taken from. */
+function takers({ interfaces }: System): readonly Interface[] {
+  const chosen = interfaces.filter((one) => takesPackets(one, interfaces));
+  if (chosen.length > 0) return chosen;
+  throw new FairleadError('interface-missing', 'this network namespace has no Ethernet interface to take packets from');
 }
 
 function met(change: Change, isSo: boolean): Need {

@@ -1,6 +1,7 @@
 // What was made of this network namespace, whether it still is so, and what has come for the VIPs.
 import { arpRuleKey } from './arptables.ts';
 import { type Change, formatChange, tunnelOf } from './change.ts';
+import { ClientPrograms, type Tales } from './clients.ts';
 import { Decapsulator, type Traffic } from './decapsulator.ts';
 import { type Journal, type RecordedChange, type RecordedVip, readJournal } from './journal.ts';
 import { takesPackets } from './plan.ts';
@@ -17,12 +18,15 @@ export interface Status {
   readonly changes: readonly (RecordedChange & { readonly inEffect: boolean })[];
   /** Tunnels' packets that came to this machine, by the reason why they were left alone. */
   readonly notDecapsulated: Readonly<{ [reason: string]: number }>;
+  /** What directors told about clients; null where nobody is believed. */
+  readonly clients: Tales | null;
 }
 
 export function readStatus(): Status {
   const journal = readJournal();
   const system = readSystem();
   using decapsulator = journal.program && Decapsulator.open(journal.program);
+  using clients = ClientPrograms.open();
   const counting = decapsulator?.isCurrent ? decapsulator : undefined;
   return {
     vips: journal.vips.map((one) => {
@@ -31,8 +35,12 @@ export function readStatus(): Status {
     }),
     program: stateOf(journal, decapsulator),
     interfaces: interfacesOf(journal, system, decapsulator),
-    changes: journal.changes.map((change) => ({ ...change, inEffect: isInEffect(change, system, decapsulator) })),
+    changes: journal.changes.map((change) => ({
+      ...change,
+      inEffect: isInEffect(change, system, decapsulator, clients),
+    })),
     notDecapsulated: counting?.refusals() ?? {},
+    clients: clients?.tales() ?? null,
   };
 }
 
@@ -59,7 +67,16 @@ export function formatStatus(status: Status): string {
       : section('not decapsulated', Object.entries(status.notDecapsulated).filter(nonZero), ([reason, count]) => {
           return `${reason}: ${count}`;
         }),
+    status.clients === null ? '' : section('clients', formatTales(status.clients), (line) => line),
   ].join('');
+}
+
+function formatTales({ learned, told, notFromDirector }: Tales): readonly string[] {
+  return [
+    `told by a director: ${learned}`,
+    `sockets that know theirs: ${told}`,
+    `told by others, and not believed: ${notFromDirector}`,
+  ];
 }
 
 function tunnelsOf({ changes }: Journal, vip: string): readonly TunnelEnd[] {
@@ -85,7 +102,12 @@ function stateOf({ vips }: Journal, decapsulator: Decapsulator | undefined): Sta
   return decapsulator.isCurrent ? 'on' : 'old';
 }
 
-function isInEffect(change: Change, system: System, decapsulator: Decapsulator | undefined): boolean {
+function isInEffect(
+  change: Change,
+  system: System,
+  decapsulator: Decapsulator | undefined,
+  clients: ClientPrograms | undefined,
+): boolean {
   const nameOf = (wanted: number): string => system.interfaces.find(({ index }) => index === wanted)?.name ?? '';
   switch (change.kind) {
     case 'setting': {
@@ -104,6 +126,12 @@ function isInEffect(change: Change, system: System, decapsulator: Decapsulator |
       return decapsulator?.takes(change.vip, tunnelOf(change)) === true;
     case 'path-mtu':
       return decapsulator?.pathMtu(change.vip) === change.mtu;
+    case 'clients':
+      return clients !== undefined;
+    case 'learner':
+      return clients?.isOn(change.interface.index) === true;
+    case 'director':
+      return clients?.believes(change.director) === true;
   }
 }
 

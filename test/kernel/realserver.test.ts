@@ -310,7 +310,7 @@ function indexOf(name: string): number {
 }
 
 function tunnel(address: string, kind: TunnelEnd = ipip): Wanted {
-  return { vip: address, method: 'tunnel', arp: 'ignore', tunnel: kind, mtu: undefined };
+  return { vip: address, method: 'tunnel', arp: 'ignore', tunnel: kind, mtu: undefined, directors: [] };
 }
 
 function programs(name: string): readonly string[] {
