@@ -7,6 +7,7 @@ import { describe, expect, test } from 'vitest';
 /** A folder imports from itself and from the rows below its own. */
 const ROWS = [
   ['cli', 'api', 'lab'],
+  ['doctor'],
   ['peer', 'realserver', 'control'],
   ['dataplane', 'health'],
   ['schedule', 'config', 'kernel'],

@@ -29,6 +29,8 @@ export interface Status {
   /** Used: in a service. Deleted: kept for connections that still refer to them, or for 2 minutes in case they come back. */
   readonly destinations: Fill & { readonly deleted: number };
   readonly markRules: Fill;
+  /** How many fullnat has for each of its addresses, towards each real server and port. */
+  readonly localPorts: number;
   /** Packets not forwarded, by reason; those that never happened are 0. */
   readonly reasons: Readonly<Record<string, bigint>>;
   readonly events: Readonly<Record<string, bigint>>;
@@ -49,6 +51,7 @@ export function readStatus(maps: Maps): Status {
     services: { used: live.services.length, size: maps.map('cursors').info.maxEntries },
     destinations: readDestinations(maps, live, bootSeconds()),
     markRules: { used: countMarkRules(maps), size: maps.vocabulary.numbers.MARK_RULES },
+    localPorts: countLocalPorts(maps),
     reasons: readCounts(maps, 'reasons', maps.vocabulary.reasons),
     events: readCounts(maps, 'events', maps.vocabulary.events),
   };
@@ -60,6 +63,13 @@ function readDestinations(maps: Maps, { services }: LiveTable, nowS: number): St
   for (let slot = 0; slot < slots.everUsed; slot++) if (isKept(slots, slot, nowS)) deleted++;
   const used = services.reduce((sum, { destinations }) => sum + destinations.length, 0);
   return { used, deleted, size: maps.instance.destination_slots };
+}
+
+function countLocalPorts(maps: Maps): number {
+  const row = maps.rows('instances');
+  const word = (name: string): number => row.number(name).get(0);
+  const reserved = Math.max(0, word('reserved_high') - word('reserved_low') + 1);
+  return word('port_high') - word('port_low') + 1 - reserved;
 }
 
 function readCounts(maps: Maps, map: 'reasons' | 'events', names: readonly string[]): Readonly<Record<string, bigint>> {

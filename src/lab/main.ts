@@ -1,6 +1,7 @@
 // `npm run lab`: every LVS type laid out in network namespaces, asked, shown on the wire, and its rules checked.
 import { FairleadError } from '../model/error.ts';
 import { advice } from './advice.ts';
+import { type BreakageResult, breakOne, breakType } from './break.ts';
 import { findKept, removeKept, removeStale } from './down.ts';
 import { namespacePrefix } from './names.ts';
 import { type LabOptions, parseOptions, usage } from './options.ts';
@@ -18,6 +19,7 @@ export async function runLab(argv: readonly string[]): Promise<number> {
     }
     requireRoot();
     if (options.down) return await takeDown();
+    if (options.breakage !== undefined && options.breakage !== 'all') return await breakKept(options.breakage);
     return await layAll(options);
   } catch (error) {
     complain(error);
@@ -46,6 +48,7 @@ async function layAll(options: LabOptions): Promise<number> {
   for (const signal of signals) process.on(signal, onSignal);
   process.stdout.on('error', onDeaf);
   try {
+    if (options.breakage === 'all') return await breakAll(options, say, stop.signal);
     const results = await runAll(options, say, stop.signal);
     if (stop.signal.aborted) return stoppedBy === undefined ? 1 : signalStatus[stoppedBy];
     if (options.json) process.stdout.write(`${JSON.stringify({ types: results })}\n`);
@@ -56,6 +59,21 @@ async function layAll(options: LabOptions): Promise<number> {
   } finally {
     for (const signal of signals) process.off(signal, onSignal);
   }
+}
+
+async function breakAll({ types, json }: LabOptions, say: Say, signal: AbortSignal): Promise<number> {
+  const results: BreakageResult[] = [];
+  for (const type of types) results.push(...(await breakType(type, namespacePrefix(false), say, signal)));
+  if (json) process.stdout.write(`${JSON.stringify({ breakages: results })}\n`);
+  return results.every(({ found, mended, falseAlarms }) => found && mended && falseAlarms.length === 0) ? 0 : 1;
+}
+
+async function breakKept(name: string): Promise<number> {
+  const kept = new Set((await findKept()).map(({ namespace }) => namespace));
+  if (kept.size === 0)
+    throw new FairleadError('bad-input', 'no laboratory is kept', { hint: 'lay one out: npm run lab -- dr --keep' });
+  for (const line of await breakOne(name, namespacePrefix(true))) process.stdout.write(`${line}\n`);
+  return 0;
 }
 
 async function runAll(options: LabOptions, say: Say, signal: AbortSignal): Promise<Record<string, TypeResult>> {

@@ -121,6 +121,17 @@ function describe(io: Io, finish: (status: number) => void): Command {
     });
   addOperatorCommands(program, io);
   program
+    .command('doctor')
+    .description('what is wrong with this director or real server, and what mends it')
+    .argument('[arguments...]')
+    .helpOption(false)
+    .allowUnknownOption()
+    .passThroughOptions()
+    .action(async (_: unknown, __: unknown, command: Command) => {
+      const { runDoctor } = await import('../../doctor/main.ts');
+      finish(await runDoctor(command.args, io));
+    });
+  program
     .command('realserver')
     .description('make this machine a real server, or undo it')
     .argument('[arguments...]')

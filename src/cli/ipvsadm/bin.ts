@@ -1,6 +1,8 @@
 // ipvsadm, ipvsadm-save or ipvsadm-restore as a process, on this network namespace's data plane.
 import { basename } from 'node:path';
+import { isatty } from 'node:tty';
 import { openDirector } from '../../dataplane/director.ts';
+import type { Io } from './main.ts';
 import { runAs } from './scripts.ts';
 
 /** What a shell makes of SIGPIPE, by which ipvsadm ends when `head` has seen enough. Node ignores the signal. */
@@ -12,7 +14,21 @@ process.stdout.on('error', (error: NodeJS.ErrnoException) => {
   process.exit(255);
 });
 
+/** Streams are made when they are asked for. */
+const io: Io = {
+  get stdin() {
+    return process.stdin;
+  },
+  get stdout() {
+    return process.stdout;
+  },
+  get stderr() {
+    return process.stderr;
+  },
+  isWatched: isatty(2),
+};
+
 // Bundled as CommonJS, which has no await here.
-void runAs(basename(process.argv[1] ?? ''), process.argv.slice(2), process, openDirector).then((status) => {
+void runAs(basename(process.argv[1] ?? ''), process.argv.slice(2), io, openDirector).then((status) => {
   process.exitCode = status;
 });

@@ -87,6 +87,7 @@ Daemon Options:
 
 Fairlead adds:
   --fullnat                           full NAT: for -a and -e, beside -g, -i and -m
+  --strict                            with -a and -e: refuse what the method can't work with
   --add-laddr virtual-service -z address
                                       add a source address for full NAT
   --del-laddr virtual-service -z address

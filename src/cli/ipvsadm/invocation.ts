@@ -22,6 +22,8 @@ export interface Invocation {
   readonly scheduler: string;
   readonly rip: Address | undefined;
   readonly rport: number;
+  /** As it was written; gate and tunnel have the service's all the same. */
+  readonly writtenPort: number | undefined;
   readonly method: Method;
   readonly weight: number;
   readonly upperThreshold: number;
@@ -98,6 +100,7 @@ function start(first: Reading | undefined): Draft {
     scheduler: defaultScheduler,
     rip: undefined,
     rport: 0,
+    writtenPort: undefined,
     method: 'gate',
     weight: 1,
     upperThreshold: 0,
@@ -241,6 +244,7 @@ async function takeRealServer(draft: Draft, text: string, host: Host): Promise<v
   if (endpoint === undefined) refuse('illegal real server address[:port] specified');
   draft.rip = endpoint.address;
   draft.rport = endpoint.port ?? draft.port;
+  draft.writtenPort = endpoint.port;
 }
 
 async function takeNetmask(draft: Draft, text: string, host: Host): Promise<void> {

@@ -43,6 +43,7 @@ const destinationOptions: Legal = {
     'tun-nocsum',
     'tun-csum',
     'tun-remcsum',
+    'strict',
   ],
 };
 

@@ -91,6 +91,34 @@ describe('an MSS clamp', () => {
   });
 });
 
+describe('a destination that its method can not work with', () => {
+  const line = '-a -t 127.0.0.100:80 -r 127.0.0.2:8080 -g';
+
+  test('is obeyed without a word where nobody looks', async () => {
+    const { run, table } = openNamespace();
+    await run('-A -t 127.0.0.100:80');
+    expect(await run(line)).toEqual(silent);
+    expect(table().services[0]?.destinations).toMatchObject([{ port: 80 }]);
+  });
+
+  test('is refused with --strict, and nothing changes', async () => {
+    const { run, table } = openNamespace();
+    await run('-A -t 127.0.0.100:80');
+    expect(await run(`${line} --strict`)).toMatchObject({
+      status: 255,
+      stdout: '',
+      stderr: expect.stringContaining("gate can't map ports: packets come to 127.0.0.2 for port 80, not 8080"),
+    });
+    expect(table().services[0]?.destinations).toEqual([]);
+    expect(await run('-a -t 127.0.0.100:80 -r 127.0.0.2:80 -g --strict')).toEqual(silent);
+  });
+
+  test('--strict is for nothing else', async () => {
+    const { run } = openNamespace();
+    expect((await run('-A -t 127.0.0.100:80 --strict')).stderr).toContain("Illegal 'strict' option");
+  });
+});
+
 describe('full NAT', () => {
   test('is a forwarding method, listed as FullNat and saved with its local addresses', async () => {
     const { run } = openNamespace();

@@ -9,7 +9,7 @@ import { editsOf } from './edits.ts';
 import { type Host, openHost } from './host.ts';
 import { type Invocation, identityOf, readInvocation } from './invocation.ts';
 import { listServices } from './list.ts';
-import { Refusal, statusOf, textOf } from './refusal.ts';
+import { failureStatus, Refusal, statusOf, textOf } from './refusal.ts';
 
 export interface Sink {
   write(text: string): unknown;
@@ -21,6 +21,8 @@ export interface Io {
   readonly stderr: Sink;
   /** What names are looked up in; this host when it is left out. */
   readonly host?: Host;
+  /** A person is looking: what can hardly work is told. Scripts get what ipvsadm would have said. */
+  readonly isWatched?: boolean;
 }
 
 /** Returns the exit status; rejects only for what is a bug. */
@@ -72,6 +74,7 @@ function withHost(io: Io): Required<Io> {
       return io.stderr;
     },
     host: io.host ?? openHost(),
+    isWatched: io.isWatched ?? false,
   };
 }
 
@@ -96,6 +99,7 @@ async function obey(invocation: Invocation, io: Required<Io>, openDirector: Open
     case 'stop-daemon':
       return stopDaemon(invocation, openDirector);
     default:
+      await refuseStrictly(invocation);
       await change(editsOf(invocation), io.host, openDirector);
       return await warnOf(invocation, io);
   }
@@ -153,6 +157,7 @@ async function restore(io: Required<Io>, openDirector: OpenDirector, before: rea
   // Without the right to change anything there is no point in reading what to change.
   openDirector({ create: false })?.[Symbol.dispose]();
   const { edits, invocations, afterwards, blame } = await readRestoration(await readAll(io.stdin), io.host);
+  for (const invocation of invocations) await refuseStrictly(invocation);
   try {
     await change([...before, ...edits], io.host, openDirector);
   } catch (error) {
@@ -162,7 +167,20 @@ async function restore(io: Required<Io>, openDirector: OpenDirector, before: rea
   for (const invocation of afterwards) await obey(invocation, io, openDirector);
 }
 
-async function warnOf({ command, localAddress }: Invocation, io: Required<Io>): Promise<void> {
+/** With --strict nothing changes where it would only be warned of. */
+async function refuseStrictly(invocation: Invocation): Promise<void> {
+  if (!invocation.given.has('strict')) return;
+  const { destinationWarnings } = await import('./warnings.ts');
+  const [first] = destinationWarnings(invocation);
+  if (first !== undefined) throw new Refusal(failureStatus, first, 'not-supported');
+}
+
+async function warnOf(invocation: Invocation, io: Required<Io>): Promise<void> {
+  const { command, localAddress } = invocation;
+  if ((command === 'add-server' || command === 'edit-server') && io.isWatched) {
+    const { destinationWarnings } = await import('./warnings.ts');
+    for (const warning of destinationWarnings(invocation)) warnTo(io, warning);
+  }
   if (command !== 'add-laddr' || localAddress === undefined) return;
   const { localAddressWarning } = await import('./warnings.ts');
   const warning = await localAddressWarning(localAddress, io.host);

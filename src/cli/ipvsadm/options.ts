@@ -58,6 +58,7 @@ export const optionNames = [
   'tun-nocsum',
   'tun-csum',
   'tun-remcsum',
+  'strict',
   'local-address',
   'mss-clamp',
 ] as const;
@@ -138,6 +139,7 @@ export const options: readonly OptionSpec[] = [
   flag('tun-remcsum', ''),
   valued('local-address', 'z'),
   { ...valued('mss-clamp', ''), argument: 'optional' },
+  flag('strict', ''),
 ];
 
 function command(long: string, shorts: string, name: CommandName): OptionSpec {

@@ -1,0 +1,76 @@
+// The `fairlead doctor` command: everything that is wrong here, each with its reason and what mends it.
+import { execFileSync } from 'node:child_process';
+import { dirname, join } from 'node:path';
+import { Command, CommanderError, Option } from 'commander';
+import { FairleadError } from '../model/error.ts';
+import { examine } from './examine.ts';
+import type { Problem } from './problem.ts';
+
+export interface Io {
+  readonly stdout: { write(text: string): unknown };
+  readonly stderr: { write(text: string): unknown };
+}
+
+const problemStatus = 1;
+const usageStatus = 2;
+
+/** Returns the exit status; rejects only for what is a bug. */
+export async function runDoctor(argv: readonly string[], io: Io): Promise<number> {
+  try {
+    const { output, fix = false } = parse(argv, io);
+    if (process.geteuid?.() !== 0)
+      throw new FairleadError('not-root', 'only root sees what is to be looked at', { hint: 'run it as root' });
+    const found = await examine();
+    const fixed = fix ? mend(found, io) : [];
+    const problems = fixed.length > 0 ? await examine() : found;
+    io.stdout.write(output === 'json' ? `${JSON.stringify({ problems, fixed }, undefined, 2)}\n` : format(problems));
+    return problems.length === 0 ? 0 : problemStatus;
+  } catch (error) {
+    if (error instanceof CommanderError) return error.exitCode === 0 ? 0 : usageStatus;
+    if (!(error instanceof FairleadError)) throw error;
+    io.stderr.write(`fairlead doctor: ${error.message}\n${error.hint === undefined ? '' : `${error.hint}\n`}`);
+    return problemStatus;
+  }
+}
+
+function parse(argv: readonly string[], { stdout, stderr }: Io): { output: 'table' | 'json'; fix?: boolean } {
+  const program = new Command('fairlead doctor')
+    .description('What is wrong with this director or real server, why it matters, and what mends it.')
+    .addOption(new Option('-o, --output <format>', 'how to print it').choices(['table', 'json']).default('table'))
+    .option('--fix', 'run the commands that are for this machine and touch nothing but what is wrong')
+    .allowExcessArguments(false)
+    .exitOverride()
+    .configureOutput({ writeOut: (text) => stdout.write(text), writeErr: (text) => stderr.write(text) });
+  return program.parse(argv, { from: 'user' }).opts();
+}
+
+/** What was run, each command once. */
+function mend(problems: readonly Problem[], { stderr }: Io): readonly string[] {
+  const commands = problems.flatMap(({ mend: { command, on, isSafe } }) =>
+    isSafe && on === undefined ? [command] : [],
+  );
+  // The commands of this package first, wherever they were started from.
+  const own = join(dirname(process.argv[1] ?? ''));
+  const env = { ...process.env, PATH: `${own}:${process.env.PATH ?? ''}:/usr/sbin:/sbin` };
+  const once = [...new Set(commands)];
+  for (const command of once) {
+    stderr.write(`# ${command}\n`);
+    try {
+      execFileSync('sh', ['-ec', command], { env, stdio: ['ignore', 'ignore', 'inherit'] });
+    } catch (cause) {
+      throw new FairleadError('kernel', `\`${command}\` failed`, { cause });
+    }
+  }
+  return once;
+}
+
+function format(problems: readonly Problem[]): string {
+  const lines = problems.flatMap(({ id, wrong, why, evidence, mend: { command, on } }) => [
+    `${id}: ${wrong}`,
+    `  why   ${why}`,
+    `  seen  ${evidence}`,
+    `  mend  ${on === undefined ? '' : `on ${on}: `}${command}`,
+    '',
+  ]);
+  return lines.map((line) => `${line}\n`).join('');
+}

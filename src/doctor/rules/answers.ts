@@ -1,0 +1,89 @@
+// What clients' packets become must be answered by each real server: asked by a packet that is made the same way.
+
+import type { Finding } from '../probe.ts';
+import type { Problem } from '../problem.ts';
+import { destinationOption, serviceOption, type Ward } from '../ward.ts';
+import { isElsewhere } from './other-network.ts';
+
+export function answers({ director }: Ward): readonly Problem[] {
+  const told = new Set<string>();
+  return (director?.findings ?? []).flatMap((finding) => {
+    const problem = judge(finding);
+    if (problem === undefined || told.has(problem.wrong)) return [];
+    told.add(problem.wrong);
+    return [problem];
+  });
+}
+
+function judge(finding: Finding): Problem | undefined {
+  const { rip, mac, way, destination, service, direct, dressed } = finding;
+  if (way === undefined || isElsewhere(finding)) return undefined;
+  if (mac === undefined) {
+    const asked = way.gateway === undefined ? `the real server ${rip}` : `${way.gateway}, the gateway to ${rip},`;
+    return unanswered(
+      finding,
+      `${asked} does not answer ARP on ${way.interface.name}`,
+      'it is down, or not on this link',
+    );
+  }
+  if (destination.method === 'gate' || destination.method === 'tunnel') return judgeDressed(finding);
+  if (direct === 'silent' || direct === 'unreachable')
+    return unanswered(finding, `${rip} does not answer at port ${destination.port}`, `a SYN to it was ${direct}`);
+  if (direct === 'refused' && isTcp(finding))
+    return unanswered(finding, `${rip} refuses connections to port ${destination.port}`, 'nothing listens there');
+  if (dressed !== 'not-asked' || service.identity.kind === 'mark') return undefined;
+  return undefined;
+}
+
+function judgeDressed(finding: Finding): Problem | undefined {
+  const { rip, vip, destination, service, dressed, direct } = finding;
+  if (dressed === 'unreachable' && destination.method === 'tunnel')
+    return {
+      id: 'no-decapsulator',
+      wrong: `the real server ${rip} takes nothing out of its tunnel (${destination.tunnel?.type ?? 'ipip'})`,
+      why: 'the kernel there has no use for the tunnel packet',
+      evidence: `a SYN for ${vip} in such a tunnel was answered by ICMP: protocol or port unreachable`,
+      mend: { command: addCommand(finding), on: rip, isSafe: false },
+    };
+  if (dressed === 'silent' || dressed === 'unreachable') {
+    const alive = direct === 'accepted' || direct === 'refused' ? `, though ${rip} itself answers` : '';
+    return {
+      id: 'unanswered',
+      wrong: `the real server ${rip} does not answer for ${vip}`,
+      why: `${destination.method}: it lacks the VIP on lo, or drops what comes for it`,
+      evidence: `a SYN as clients' packets go out was ${dressed}${alive}`,
+      mend: { command: 'fairlead doctor --fix', on: rip, isSafe: false },
+    };
+  }
+  if (dressed === 'refused' && isTcp(finding) && service.identity.kind === 'address')
+    return {
+      id: 'port-mapping',
+      wrong: `nothing listens on port ${service.identity.port} of the real server ${rip}`,
+      why: `${destination.method} can't map ports: whatever port ipvsadm was given, packets arrive at the VIP's own`,
+      evidence: `a SYN for ${vip}:${service.identity.port} was refused there`,
+      mend: {
+        command: `ipvsadm -d ${serviceOption(service)} ${destinationOption(destination)}`,
+        isSafe: false,
+      },
+    };
+  return undefined;
+}
+
+function unanswered({ rip, destination }: Finding, wrong: string, evidence: string): Problem {
+  return {
+    id: 'unanswered',
+    wrong,
+    why: `${destination.method}: its share of the connections gets no answer`,
+    evidence,
+    mend: { command: 'fairlead doctor --fix', on: rip, isSafe: false },
+  };
+}
+
+function addCommand({ vip, destination: { tunnel } }: Finding): string {
+  const kind = tunnel === undefined ? '' : ` --tun-type ${tunnel.type}`;
+  return `fairlead realserver add ${vip} --method tunnel${kind}${tunnel?.type === 'gue' ? ` --tun-port ${tunnel.port}` : ''}`;
+}
+
+function isTcp({ service: { identity } }: Finding): boolean {
+  return identity.kind === 'address' && identity.protocol === 'tcp';
+}

@@ -1,0 +1,57 @@
+// Our programs must be on the interfaces that packets come by, and nobody else's in front of them.
+import { listTc } from '../../kernel/tc.ts';
+import type { Problem } from '../problem.ts';
+import type { Ward } from '../ward.ts';
+
+/** Ours: a real server's program and a director's. */
+const ownPriorities: readonly number[] = [63, 64];
+/** No name of a program: what BPF filters are made from. */
+const ownNames = /^(director_tc|realserver_tc)/;
+
+export function attached({ director, system }: Ward): readonly Problem[] {
+  if (director === undefined) return [];
+  const { unattached, attachments } = director.status;
+  const gone = unattached
+    .filter(({ interface: name }) => system.interfaces.some((one) => one.name === name && one.isUp))
+    .filter(({ why }) => !why.includes('named others'))
+    .map(
+      ({ interface: name, why }): Problem => ({
+        id: 'not-attached',
+        wrong: `no packets are taken from ${name}`,
+        why: "what comes by it goes to this machine's own stack, and is refused there",
+        evidence: why,
+        mend: { command: 'fairlead attach', isSafe: true },
+      }),
+    );
+  return [...gone, ...attachments.flatMap(({ interface: name, index, xdp }) => others(name, index, xdp, system))];
+}
+
+function others(name: string, index: number, hasOurXdp: boolean, { interfaces }: Ward['system']): readonly Problem[] {
+  const why = 'it sees packets before ours does, and may keep or change them';
+  const filters = listTc(index, 'ingress')
+    .filter(
+      ({ priority, programName = '' }) =>
+        priority < 64 && !(ownPriorities.includes(priority) && ownNames.test(programName)),
+    )
+    .map(
+      ({ priority, kind, programName }): Problem => ({
+        id: 'foreign-program',
+        wrong: `somebody else's filter is before ours on ${name}`,
+        why,
+        evidence: `\`tc filter show dev ${name} ingress\`: pref ${priority} ${kind} ${programName ?? ''}`.trim(),
+        mend: { command: `tc filter del dev ${name} ingress pref ${priority}`, isSafe: false },
+      }),
+    );
+  const xdp = interfaces.find((one) => one.index === index)?.xdpProgram;
+  if (hasOurXdp || xdp === undefined || xdp === 0) return filters;
+  return [
+    ...filters,
+    {
+      id: 'foreign-program',
+      wrong: `somebody else's XDP program is on ${name}`,
+      why,
+      evidence: `\`ip link show ${name}\`: prog/xdp id ${xdp}`,
+      mend: { command: `ip link set dev ${name} xdp off`, isSafe: false },
+    },
+  ];
+}

@@ -1,0 +1,83 @@
+// On a real server: what `fairlead realserver add` made and somebody has undone since, or what it would make today.
+
+import { examine } from '../../realserver/agent.ts';
+import type { Change } from '../../realserver/change.ts';
+import { formatChange } from '../../realserver/change.ts';
+import type { RecordedVip } from '../../realserver/journal.ts';
+import type { Wanted } from '../../realserver/plan.ts';
+import { readStatus } from '../../realserver/status.ts';
+import { formatTunnel, ipip, type TunnelEnd } from '../../realserver/tunnel.ts';
+import type { Problem, ProblemId } from '../problem.ts';
+import type { Ward } from '../ward.ts';
+
+export function realServerSetup({ vips }: Ward): readonly Problem[] {
+  if (vips.length === 0) return [];
+  const { vips: told } = readStatus();
+  return vips.flatMap((recorded) => {
+    const tunnels = told.find(({ vip }) => vip === recorded.vip)?.tunnels ?? [];
+    return lacking(recorded, tunnels.length === 0 ? [ipip] : tunnels);
+  });
+}
+
+/** One problem of a kind, however many changes would mend it. */
+function lacking(recorded: RecordedVip, tunnels: readonly TunnelEnd[]): readonly Problem[] {
+  const [tunnel = ipip] = tunnels;
+  const wanted: Wanted = { ...recorded, tunnel, mtu: undefined };
+  const changes = tunnels.flatMap((one) => examine({ ...wanted, tunnel: one }).flatMap(({ change }) => change ?? []));
+  const ids = [...new Set(changes.map(idOf))];
+  return ids.map((id) =>
+    toProblem(
+      id,
+      wanted,
+      changes.filter((change) => idOf(change) === id),
+    ),
+  );
+}
+
+function idOf(change: Change): ProblemId {
+  switch (change.kind) {
+    case 'setting':
+      return change.name === 'rp_filter' ? 'rp-filter' : 'arp';
+    case 'arp-rule':
+      return 'arp';
+    case 'address':
+      return 'vip-missing';
+    default:
+      return 'no-decapsulator';
+  }
+}
+
+const texts: Partial<Record<ProblemId, { wrong: (vip: string) => string; why: string }>> = {
+  arp: {
+    wrong: (vip) => `this machine tells by ARP that it has ${vip}`,
+    why: 'clients and routers then send to it past the director, and all of them to one real server',
+  },
+  'rp-filter': {
+    wrong: (vip) => `strict reverse path filtering drops clients' packets for ${vip}`,
+    why: 'they come in by one interface, and the way back to clients is by another',
+  },
+  'vip-missing': {
+    wrong: (vip) => `${vip} is not on lo`,
+    why: "the director leaves the VIP in the packet: the kernel takes it for somebody else's",
+  },
+  'no-decapsulator': {
+    wrong: (vip) => `nothing takes packets for ${vip} out of their tunnel`,
+    why: 'the kernel has no use for the tunnel packet, and answers by ICMP or not at all',
+  },
+};
+
+function toProblem(id: ProblemId, { vip, method, arp, tunnel }: Wanted, changes: readonly Change[]): Problem {
+  const options = [
+    ...(arp === 'ignore' ? [] : ['--arp', arp]),
+    ...(method === 'tunnel' && tunnel.type !== 'ipip' ? ['--tun-type', tunnel.type] : []),
+    ...(tunnel.type === 'gue' ? ['--tun-port', `${tunnel.port}`] : []),
+  ];
+  const kind = method === 'tunnel' ? ` (${formatTunnel(tunnel)})` : '';
+  return {
+    id,
+    wrong: texts[id]?.wrong(vip) ?? id,
+    why: `${method}${kind}: ${texts[id]?.why ?? ''}`,
+    evidence: `should be: ${changes.map(formatChange).join('; ')}`,
+    mend: { command: ['fairlead realserver add', vip, '--method', method, ...options].join(' '), isSafe: true },
+  };
+}

@@ -1,0 +1,78 @@
+// What all rules look at: this network namespace as it is, read once, and what probes have found out.
+import { type DataplaneDirector, openDirector } from '../dataplane/director.ts';
+import type { Status } from '../dataplane/status.ts';
+import type { Wire } from '../kernel/wire.ts';
+import { formatAddress } from '../model/address.ts';
+import type { Connection, InstalledDestination, InstalledService, Timeouts } from '../model/director.ts';
+import { type RecordedVip, readJournal } from '../realserver/journal.ts';
+import { readSystem, type System } from '../realserver/system.ts';
+import { type Network, readNetwork } from './network.ts';
+import { examineDestinations, type Finding } from './probe.ts';
+
+export interface Ward {
+  readonly system: System;
+  readonly network: Network;
+  /** undefined: no director is here. */
+  readonly director: DirectorFacts | undefined;
+  /** VIPs that this machine was made a real server for. */
+  readonly vips: readonly RecordedVip[];
+  readonly wire: Wire;
+}
+
+export interface DirectorFacts {
+  readonly status: Status;
+  readonly services: readonly InstalledService[];
+  readonly connections: readonly Connection[];
+  readonly timeouts: Timeouts;
+  /** What probes to each destination of IPv4 and TCP or UDP came to. */
+  readonly findings: readonly Finding[];
+}
+
+export async function openWard(wire: Wire): Promise<Ward> {
+  const system = readSystem();
+  const network = readNetwork(system);
+  const { vips } = readJournal();
+  using director = openDirector({ create: false });
+  const facts = director && (await readDirector(director, network, wire));
+  return { system, network, director: facts, vips, wire };
+}
+
+async function readDirector(
+  director: DataplaneDirector,
+  network: Network,
+  wire: Wire,
+): Promise<DirectorFacts | undefined> {
+  const status = director.status();
+  if (status === undefined) return undefined;
+  const services = director.services();
+  return {
+    status,
+    services,
+    connections: [...director.connections()],
+    timeouts: director.timeouts(),
+    findings: await examineDestinations(services, network, wire),
+  };
+}
+
+/** `-t 192.0.2.10:80`, as ipvsadm takes it. */
+export function serviceOption({ identity }: Pick<InstalledService, 'identity'>): string {
+  if (identity.kind === 'mark') return `-f ${identity.mark}${identity.family === 6 ? ' -6' : ''}`;
+  const option = { tcp: '-t', udp: '-u', sctp: '--sctp-service' }[identity.protocol];
+  return `${option} ${endpointOption(identity.vip, identity.port)}`;
+}
+
+export function destinationOption({ rip, port }: Pick<InstalledDestination, 'rip' | 'port'>): string {
+  return `-r ${endpointOption(rip, port)}`;
+}
+
+/** The VIPs of services that are known by one, each once. */
+export function vipsOf(services: readonly InstalledService[]): readonly string[] {
+  return [
+    ...new Set(services.flatMap(({ identity }) => (identity.kind === 'address' ? [formatAddress(identity.vip)] : []))),
+  ];
+}
+
+function endpointOption(address: InstalledDestination['rip'], port: number): string {
+  const text = formatAddress(address);
+  return `${address.family === 6 ? `[${text}]` : text}:${port}`;
+}
