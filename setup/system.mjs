@@ -8,7 +8,7 @@ const isBookworm = /^VERSION_CODENAME=bookworm$/m.test(readIfThere('/etc/os-rele
 const clang = isBookworm ? 'clang-16' : 'clang';
 
 const toBuild = [clang, 'libbpf-dev', 'linux-libc-dev', 'libbpf1'];
-const toLab = [...toBuild, 'iproute2', 'ethtool', 'tcpdump', 'arptables', 'curl', 'iputils-ping'];
+const toLab = [...toBuild, 'iproute2', 'ethtool', 'tcpdump', 'arptables', 'nftables', 'curl', 'iputils-ping'];
 // clang-format's verdict differs between releases: the code is held to 16's.
 const toCheck = [...toBuild, ...(isBookworm ? ['clang-format-16'] : [])];
 const toConform = [...toLab, 'socat', ...(process.arch === 'x64' ? ['libc6-dev', 'qemu-system-x86', 'xz-utils'] : [])];

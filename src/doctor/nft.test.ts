@@ -1,0 +1,40 @@
+// Which rules of nftables drop a client's SYN: only those of which everything is known.
+import { expect, test } from 'vitest';
+import { type NftItem, readChains, whatDrops } from './nft.ts';
+
+const packet = { daddr: '203.0.113.100', dport: 80 };
+const at = { family: 'inet', table: 'filter' } as const;
+const daddr = (right: unknown, op = '==') => ({
+  match: { op, left: { payload: { protocol: 'ip', field: 'daddr' } }, right },
+});
+const dport = (right: unknown) => ({
+  match: { op: '==', left: { payload: { protocol: 'tcp', field: 'dport' } }, right },
+});
+const comesBy = { match: { op: '==', left: { meta: { key: 'iifname' } }, right: 'eth9' } };
+const [drop, accept, counter] = [{ drop: null }, { accept: null }, { counter: { packets: 0, bytes: 0 } }];
+type Expression = Readonly<Record<string, unknown>>;
+
+test.each<[string, readonly (readonly Expression[])[], string, boolean]>([
+  ['no rule', [], 'accept', false],
+  ['a rule about the VIP and its port', [[daddr('203.0.113.100'), dport(80), counter, drop]], 'accept', true],
+  ['a rule about another address', [[daddr('203.0.113.101'), drop]], 'accept', false],
+  ['a rule about all others', [[daddr('203.0.113.101', '!='), drop]], 'accept', true],
+  ['a rule about its network', [[daddr({ prefix: { addr: '203.0.113.0', len: 24 } }), drop]], 'accept', true],
+  ['a rule about a set of ports', [[dport({ set: [22, { range: [79, 81] }] }), { reject: null }]], 'accept', true],
+  ['a rule that asks for what is not known', [[comesBy, drop]], 'accept', false],
+  ['a rule behind one that accepts', [[dport(80), accept], [drop]], 'accept', false],
+  ['a rule behind one that may accept', [[comesBy, accept], [drop]], 'accept', false],
+  ['a policy', [[dport(22), accept]], 'drop', true],
+  ['a policy behind a rule that accepts', [[daddr('203.0.113.100'), accept]], 'drop', false],
+  ['a chain that is called', [[{ jump: { target: 'deeper' } }]], 'accept', true],
+])('%s', (_, rules, policy, isDropped) => {
+  const items: readonly NftItem[] = [
+    { chain: { ...at, name: 'input', hook: 'input', prio: 0, policy } },
+    { chain: { ...at, name: 'deeper' } },
+    ...rules.map((expr, handle) => ({ rule: { ...at, chain: 'input', handle, expr } })),
+    { rule: { ...at, chain: 'deeper', handle: 99, expr: [dport(80), drop] } },
+  ];
+  const chains = readChains(items);
+  const [input] = chains;
+  expect(input && whatDrops(input, chains, packet) !== undefined).toBe(isDropped);
+});
