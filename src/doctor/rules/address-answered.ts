@@ -28,7 +28,18 @@ export async function addressAnswered({ director, system, wire }: Ward): Promise
       return macs.map((mac) => toProblem(vip, mac, way.interface.name, owners.get(mac)));
     }),
   );
-  return found.flat();
+  return joined(found.flat());
+}
+
+/** One that answers on several interfaces is one problem. */
+function joined(problems: readonly Problem[]): readonly Problem[] {
+  const byMend = new Map<string, Problem>();
+  for (const problem of problems) {
+    const key = `${problem.mend.on} ${problem.mend.command}`;
+    const known = byMend.get(key);
+    byMend.set(key, known ? { ...known, evidence: `${known.evidence}; ${problem.evidence}` } : problem);
+  }
+  return [...byMend.values()];
 }
 
 /** By MAC. Who tells on one interface what is on another tells the RIP there as well. */
