@@ -22,7 +22,7 @@ export function realServerSetup({ vips }: Ward): readonly Problem[] {
 /** One problem of a kind, however many changes would mend it. */
 function lacking(recorded: RecordedVip, tunnels: readonly TunnelEnd[]): readonly Problem[] {
   const [tunnel = ipip] = tunnels;
-  const wanted: Wanted = { ...recorded, tunnel, mtu: undefined };
+  const wanted: Wanted = { ...recorded, tunnel, mtu: undefined, directors: [] };
   const changes = tunnels.flatMap((one) => examine({ ...wanted, tunnel: one }).flatMap(({ change }) => change ?? []));
   const ids = [...new Set(changes.map(idOf))];
   return ids.map((id) =>
