@@ -45,6 +45,13 @@ static __always_inline bool is_over(const struct flow *flow, __u32 control, cons
 	return set->expire_nodest_conn && is_gone(destination);
 }
 
+/* XDP's first program has left such a packet already: see changes_nothing. */
+static __always_inline bool reads_text(enum hook hook, const struct flow *flow)
+{
+	return hook != HOOK_XDP_ESTABLISHED && hook != HOOK_TRACE && READ_ONCE(flow->control) & FLOW_FTP &&
+	       !(hook == HOOK_TC && was_read());
+}
+
 /* What stands in an entry, for the rest of the walk. */
 static __always_inline void take_from(enum family family, struct walk *walk, const struct flow *flow)
 {
@@ -254,7 +261,7 @@ static __always_inline enum verdict walk_packet(void *ctx, enum hook hook, enum 
 	walk.now = jiffies();
 
 	walk.flow = find_flow(family, &packet->addresses, packet->ports, &walk.slot);
-	if (hook == HOOK_XDP_ESTABLISHED && (!walk.flow || !changes_nothing(packet, flow_state(walk.flow->control))))
+	if (hook == HOOK_XDP_ESTABLISHED && (!walk.flow || !changes_nothing(packet, walk.flow->control)))
 		return VERDICT_WALK;
 	if (walk.flow) {
 		destination = destination_at(walk.flow->destination);
@@ -270,6 +277,8 @@ static __always_inline enum verdict walk_packet(void *ctx, enum hook hook, enum 
 			}
 		}
 	}
+	if (walk.flow && reads_text(hook, walk.flow))
+		return is_xdp(hook) ? VERDICT_TC : VERDICT_FTP;
 	if (walk.flow)
 		take_from(family, &walk, walk.flow);
 	if (!walk.flow && hook != HOOK_XDP_ESTABLISHED) {
@@ -302,6 +311,7 @@ static __always_inline enum verdict walk_packet(void *ctx, enum hook hook, enum 
 	return send_on(ctx, hook, family, &walk, destination);
 }
 
+#include "ftp.h"
 #include "one_packet.h"
 #include "outbound.h"
 #include "own.h"
@@ -463,6 +473,8 @@ static __always_inline int tc_action(enum verdict verdict)
 	case VERDICT_DELIVER:
 	case VERDICT_CUT:
 	case VERDICT_TELL:
+	case VERDICT_FTP:
+	case VERDICT_FTP_READ:
 		return TC_ACT_SHOT;
 	default:
 		return TC_ACT_UNSPEC; /* other filters may have their say */
@@ -488,6 +500,10 @@ static __always_inline int finish_tc(struct __sk_buff *skb, enum family family, 
 	if (verdict == VERDICT_ONE_PACKET)
 		bpf_tail_call_static(skb, &tc_stages,
 				     family == FAMILY_4 ? TC_STAGE_ONE_PACKET_TC : TC_STAGE_ONE_PACKET_TC_SIX);
+	if (verdict == VERDICT_FTP)
+		bpf_tail_call_static(skb, &tc_stages, family == FAMILY_4 ? TC_STAGE_FTP : TC_STAGE_FTP_SIX);
+	if (verdict == VERDICT_FTP_READ)
+		bpf_tail_call_static(skb, &tc_stages, family == FAMILY_4 ? TC_STAGE_TC : TC_STAGE_TC_SIX);
 	if (verdict == VERDICT_OUTBOUND)
 		bpf_tail_call_static(skb, &tc_stages, family == FAMILY_4 ? TC_STAGE_OUTBOUND : TC_STAGE_OUTBOUND_SIX);
 	if (verdict == VERDICT_ANSWER_OTHER)
@@ -536,6 +552,18 @@ SEC("tc")
 int director_one_packet_tc_six(struct __sk_buff *skb)
 {
 	return finish_tc(skb, FAMILY_6, walk_one_packet(skb, HOOK_TC, FAMILY_6));
+}
+
+SEC("tc")
+int director_ftp(struct __sk_buff *skb)
+{
+	return finish_tc(skb, FAMILY_4, walk_ftp(skb, FAMILY_4));
+}
+
+SEC("tc")
+int director_ftp_six(struct __sk_buff *skb)
+{
+	return finish_tc(skb, FAMILY_6, walk_ftp(skb, FAMILY_6));
 }
 
 SEC("tc")

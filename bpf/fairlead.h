@@ -181,6 +181,7 @@ enum service_lookup {
 	LOOKUP_FTP = 2, /* port 21: its data connections belong to it */
 	LOOKUP_ANY_PORT = 4, /* port 0 */
 	LOOKUP_IKE = 8, /* any that may have a key exchange's two ports */
+	LOOKUP_FTP_DATA = 32, /* any that may have FTP by masq: entries may wait for data connections */
 	LOOKUP_CALL_ID = 16, /* --pe sip: their real servers, too, begin connections */
 };
 
@@ -451,8 +452,10 @@ enum flow_control {
 	FLOW_EXTENDED = 0x40000, /* bit 18: `partner` is its extension */
 	FLOW_OWN =
 		0x80000, /* bit 19: the director itself is the client of masq or fullnat; of gate or tunnel a real server that answered */
-	FLOW_GENERATION_SHIFT = 20, /* bits 20-31: changes each time the slot is claimed */
-	FLOW_BELOW_GENERATION = 0xfffff,
+	FLOW_FTP =
+		0x100000, /* bit 20: a control connection of FTP by masq, or what waits for a client's data connection: TC reads it */
+	FLOW_GENERATION_SHIFT = 21, /* bits 21-31: changes each time the slot is claimed */
+	FLOW_BELOW_GENERATION = 0x1fffff,
 };
 
 /* settings.mark_rules: how many there are, in which half, and above that a number that each change adds one to. */
@@ -607,6 +610,8 @@ enum verdict {
 	VERDICT_ONE_PACKET, /* a datagram without an entry, for the programs of one_packet.h; the opening is made */
 	VERDICT_ANSWER_OTHER, /* TC: the same, but the sender is of the other family than what was parsed */
 	VERDICT_WRAP, /* a tunnel that wrap.h's programs send by */
+	VERDICT_FTP, /* TC: of a control connection of FTP, which ftp.h takes */
+	VERDICT_FTP_READ, /* TC: the same, and it was read: it walks again */
 	VERDICT_OUTBOUND, /* TC: what a real server sends by itself, which outbound.h takes */
 	VERDICT_CROSS, /* fullnat to the other family, for cross.h's programs */
 	VERDICT_CROSS_RELATED, /* TC: an ICMP error about such a connection's packet, for cross_related.h's */
@@ -658,6 +663,8 @@ enum tc_stage {
 	TC_STAGE_CROSS_RELATED_SIX,
 	TC_STAGE_UNWRAP,
 	TC_STAGE_UNWRAP_SIX,
+	TC_STAGE_FTP,
+	TC_STAGE_FTP_SIX,
 	TC_STAGE_OUTBOUND,
 	TC_STAGE_OUTBOUND_SIX,
 	TC_STAGE_TC,

@@ -23,6 +23,7 @@
 #include "checksum.h"
 #include "flow.h"
 #include "load.h"
+#include "session.h"
 #include "state.h"
 
 #define LINK_TRIES 8
@@ -48,6 +49,7 @@ struct new_flow {
 	__u32 is_own; /* has_reply: the client is the director itself */
 	__u32 controller; /* the slot of the template that it came by, and which it then holds; NO_SLOT if none */
 	__u32 template_s; /* it is a template, and lives so long; 0: it is none */
+	__u32 ftp; /* FLOW_FTP, or 0 */
 	__u32 is_entered; /* answer: 1 when INSERTED: the entry holds the template, and no more its maker */
 	__u32 slot; /* answer: the connection's slot, when INSERTED or EXISTS */
 };
@@ -247,6 +249,8 @@ __noinline int end_connection(__u32 slot, __u64 life)
 	} else {
 		uncount_connection(flow->destination, control & FLOW_INACTIVE);
 	}
+	if (control & FLOW_FTP)
+		forget_session(slot);
 	if (control & FLOW_EXTENDED)
 		end_extension(flow->partner, now);
 	make_dead(flow, control, now);
@@ -332,7 +336,7 @@ __noinline int fill(struct new_flow *new, __u32 slot, __u32 extension, __u32 kin
 	if (is_reply && state == STATE_UDP && new->controller != NO_SLOT)
 		state = STATE_NONE;
 	control = (flow->control & FLOW_OFFSET_MASK << FLOW_OFFSET_SHIFT) | kind | state << FLOW_STATE_SHIFT |
-		  new->method << FLOW_METHOD_SHIFT | family_bit(key->family) | (new->is_own ? FLOW_OWN : 0);
+		  new->method << FLOW_METHOD_SHIFT | family_bit(key->family) | (new->is_own ? FLOW_OWN : 0) | new->ftp;
 	flow->destination = new->destination;
 	flow->partner = partner;
 	if (extension != NO_SLOT) {

@@ -19,6 +19,9 @@
 /* A service's flag, but only in an opening: the connection goes where its twin does. */
 #define SERVICE_OF_TWIN 0x80000000
 
+/* Likewise: it is the data connection of one of FTP, which an entry waits for. */
+#define SERVICE_EXPECTED 0x8000
+
 /* Where one packet stands on its walk. */
 struct walk {
 	struct packet packet;
@@ -207,7 +210,8 @@ static __always_inline enum verdict enter(enum hook hook, enum family family, en
 	if (result == INSERTED) {
 		walk->slot = new->slot;
 		walk->flow = flow_at(new->slot);
-		count_new(new->destination);
+		if (!(choice->service.flags & SERVICE_EXPECTED))
+			count_new(new->destination);
 		return VERDICT_NEXT;
 	}
 	if (result == EXISTS) {
@@ -448,6 +452,86 @@ static __always_inline bool follow_exchange(enum hook hook, enum family family, 
 	return follow_twin(hook, family);
 }
 
+/* The choice that another entry has made. */
+static __always_inline void choose_as(struct choice *choice, __u32 destination, __u32 flags)
+{
+	__builtin_memset(&choice->service, 0, sizeof(choice->service));
+	__builtin_memset(&choice->key, 0, sizeof(choice->key));
+	choice->service.id = NO_SERVICE;
+	choice->service.flags = flags;
+	choice->destination = destination;
+}
+
+/* 1: an entry waits for this packet, by the key in the opening, which is made to follow it. */
+__noinline int follow_waiting(__u32 hook)
+{
+	struct opening *opening = bpf_map_lookup_elem(&openings, &hook);
+	struct destination *destination;
+	struct choice *choice;
+	struct tuple waiting;
+	struct flow *flow;
+	__u32 slot;
+
+	if (!opening)
+		return 0;
+	asm volatile("" : "+r"(opening)); /* or clang adds before it compares, which the verifier refuses */
+	choice = &opening->choice;
+	waiting = opening->new.key;
+	slot = find_tuple(&waiting);
+	flow = flow_at(slot);
+	if (!flow || flow_kind(flow->control) != FLOW_LIVE)
+		return 0;
+	destination = destination_at(flow->destination);
+	if (!destination || is_gone(destination))
+		return 0;
+	choose_as(choice, flow->destination, SERVICE_EXPECTED | SERVICE_OF_TWIN | SERVICE_PERSISTENT);
+	choice->method = METHOD_MASQ;
+	opening->new.controller = NO_SLOT;
+	opening->waiting = slot;
+	return 1;
+}
+
+/* ip_vs_conn_in_get's second look, for a connection whose client's port was not known. */
+static __always_inline bool follow_expected(enum hook hook, enum family family, const struct packet *packet)
+{
+	struct opening *opening;
+	__u32 key = hook;
+
+	opening = bpf_map_lookup_elem(&openings, &key);
+	if (!opening || packet->protocol != IPPROTO_TCP || !begins(packet))
+		return false;
+	copy_addresses(family, &opening->new.key.addresses, &packet->addresses);
+	opening->new.key.ports = packet->ports & ~0xffffULL;
+	opening->new.key.family = family;
+	return follow_waiting(hook);
+}
+
+/* The connection is there, so nothing waits for it any more; its control connection knows it. */
+__noinline int end_waiting(__u32 hook)
+{
+	struct opening *opening = bpf_map_lookup_elem(&openings, &hook);
+	struct session fresh = {}, *session;
+	__u32 slot, control;
+	struct flow *flow;
+
+	if (!opening)
+		return 0;
+	slot = opening->waiting;
+	session = bpf_map_lookup_elem(&sessions, &slot);
+	control = session ? session->control : NO_SLOT;
+	flow = flow_at(slot);
+	if (flow && flow->control & FLOW_FTP)
+		end_connection(slot, READ_ONCE(flow->life));
+	flow = flow_at(control);
+	if (!flow || flow_kind(flow->control) != FLOW_LIVE || !(flow->control & FLOW_FTP))
+		return 0;
+	session = bpf_map_lookup_elem(&sessions, &control);
+	if (session)
+		fresh = *session;
+	fresh.data = opening->new.key;
+	return bpf_map_update_elem(&sessions, &control, &fresh, BPF_ANY);
+}
+
 /* What the scheduler is told about a packet. */
 static __always_inline void describe(enum family family, struct choice *choice, const struct packet *packet)
 {
@@ -469,6 +553,13 @@ static __always_inline __u16 port_of(const struct choice *choice, const struct p
 	return destination->port;
 }
 
+/* ip_vs_ftp's connections: of whatever service. Not the director's own. */
+static __always_inline bool is_ftp(const struct packet *packet, __u32 method)
+{
+	return (packet->ports & ~0xffffULL) == ((__u32)bpf_htons(FTP) << 16 | (__u64)IPPROTO_TCP << 32) &&
+	       method == METHOD_MASQ;
+}
+
 /* As ip_vs_sched_persist: the engine of a service that is not persistent is not asked, and nobody else is served. */
 static __always_inline bool asks_for_call_id(const struct choice *choice)
 {
@@ -481,6 +572,15 @@ static __always_inline bool asks_for_call_id(const struct choice *choice)
 static __always_inline bool is_one_packet(const struct choice *choice, const struct packet *packet)
 {
 	return choice->service.flags & SERVICE_ONE_PACKET && packet->protocol == IPPROTO_UDP;
+}
+
+/* FTP's part in a new entry. */
+static __always_inline void note_entered(enum hook hook, const struct choice *choice, const struct new_flow *new)
+{
+	if (new->ftp)
+		forget_session(new->slot); /* which a late packet of whoever had the slot before may have noted */
+	if (choice->service.flags & SERVICE_EXPECTED)
+		end_waiting(hook);
 }
 
 /*
@@ -507,7 +607,8 @@ static __always_inline enum verdict open_flow(void *ctx, enum hook hook, enum fa
 	is_amid = is_lost(packet, set);
 	if (is_amid && !may_be_stateless(walk->now))
 		return VERDICT_PASS;
-	if (!(set->lookups & LOOKUP_IKE && twin_ports(packet->ports) && follow_exchange(hook, family, packet))) {
+	if (!(set->lookups & LOOKUP_FTP_DATA && follow_expected(hook, family, packet)) &&
+	    !(set->lookups & LOOKUP_IKE && twin_ports(packet->ports) && follow_exchange(hook, family, packet))) {
 		found = find_service_of(ctx, hook, family, packet, set, is_amid);
 		if (found != FOUND)
 			return found == FOUND_AND_DROPPED ? drop(hook, REASON_DROP_PACKET) : VERDICT_PASS;
@@ -557,6 +658,7 @@ static __always_inline enum verdict open_flow(void *ctx, enum hook hook, enum fa
 	new->state = next_state(packet, direction_of(false, choice->method), STATE_NONE);
 	new->now = walk->now;
 	new->template_s = 0;
+	new->ftp = (set->lookups & LOOKUP_FTP_DATA) && is_ftp(packet, choice->method) && !new->is_own ? FLOW_FTP : 0;
 	new->is_entered = 0;
 	new->new = new->key;
 	new->new.ports = (packet->ports & ~0xffff0000ULL) | (__u64)port_of(choice, packet, destination) << 16;
@@ -571,6 +673,8 @@ static __always_inline enum verdict open_flow(void *ctx, enum hook hook, enum fa
 	if (new->has_reply)
 		set_target(&new->new, &destination->rip);
 	verdict = enter(hook, family, family, walk, new, choice);
+	if (new->is_entered)
+		note_entered(hook, choice, new);
 	if (new->controller != NO_SLOT && hook != HOOK_TRACE)
 		leave_template(new->controller, new);
 	if (verdict != VERDICT_NEXT || walk->flow || hook == HOOK_TRACE)

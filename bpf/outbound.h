@@ -33,6 +33,7 @@ static __always_inline void describe_outbound(enum family family, struct opening
 	new->is_own = 0;
 	new->controller = NO_SLOT;
 	new->template_s = 0;
+	new->ftp = 0;
 	new->is_entered = 0;
 	choice->source = target_of(family, &packet->addresses);
 	choice->target = destination->key.vip;

@@ -33,8 +33,8 @@ struct {
 	__type(value, struct sweep);
 } sweeps SEC(".maps");
 
-/* What a template lives on for after its time, while there are connections that came by it. */
-#define TEMPLATE_AGAIN_S 60
+/* What a template lives on for after its time, while there are connections that came by it; and FTP's control connections. */
+#define CONTROL_AGAIN_S 60
 
 /* Ends a template whose time is over, or gives it more. Returns 1 while the slot holds one. */
 __noinline int expire_template(__u32 slot, __u32 now)
@@ -47,7 +47,7 @@ __noinline int expire_template(__u32 slot, __u32 now)
 		return 0;
 	controlled = __sync_val_compare_and_swap(&lease->controlled, 0, TEMPLATE_CLOSED);
 	if (controlled && controlled != TEMPLATE_CLOSED) {
-		WRITE_ONCE(lease->timeout_s, TEMPLATE_AGAIN_S);
+		WRITE_ONCE(lease->timeout_s, CONTROL_AGAIN_S);
 		WRITE_ONCE(flow->seen, now);
 		return 1;
 	}
@@ -138,6 +138,10 @@ __noinline int visit_slot(__u32 slot)
 	reply = partner == NO_PARTNER ? NULL : flow_at(partner);
 	if (reply && flow_kind(reply->control) == FLOW_REPLY && (__s32)(now - READ_ONCE(reply->seen)) < (__s32)timeout)
 		return 1;
+	if (life & FLOW_FTP && has_data_connection(slot)) {
+		WRITE_ONCE(flow->seen, now - timeout + CONTROL_AGAIN_S * set->hz);
+		return 1;
+	}
 	if (end_connection(slot, life)) {
 		count_event(EVENT_EXPIRED);
 		return 0;

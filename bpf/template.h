@@ -24,6 +24,7 @@ struct opening {
 	struct new_flow template;
 	struct call_id call_id; /* of the packet, if its service has --pe sip */
 	__u32 hook; /* with that: whose opening this is */
+	__u32 waiting; /* the slot of the entry that waits for this connection */
 };
 
 struct {
@@ -189,6 +190,7 @@ static __always_inline int make_template(struct opening *opening)
 	template->now = opening->choice.now;
 	template->has_reply = 0;
 	template->controller = NO_SLOT;
+	template->ftp = 0;
 	template->template_s = opening->choice.service.persistence_s;
 	result = insert_connection(template->key.family, template->key.family, template);
 	if (result == INSERTED) {

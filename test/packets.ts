@@ -56,6 +56,7 @@ export interface Description {
   /** Its presence makes it TCP. */
   readonly flags?: number;
   readonly sequence?: number;
+  readonly acknowledgement?: number;
   readonly tcpOptions?: Uint8Array;
   readonly withoutChecksum?: boolean;
   /** Their presence makes it SCTP. */
@@ -102,6 +103,7 @@ export interface IpPacket {
   readonly destinationPort?: number;
   readonly flags?: number;
   readonly sequence?: number;
+  readonly acknowledgement?: number;
   readonly checksum?: number;
   /** ICMP. */
   readonly icmp?: { readonly type: number; readonly code: number; readonly mtu: number };
@@ -206,6 +208,7 @@ function buildTcp(description: Description): Buffer {
   const { tcpOptions = Buffer.alloc(0), payload = Buffer.alloc(0) } = description;
   const segment = Buffer.concat([Buffer.alloc(20), tcpOptions, payload]);
   segment.writeUInt16BE(description.sourcePort ?? 0, 0);
+  segment.writeUInt32BE(description.acknowledgement ?? 0, 8);
   segment.writeUInt16BE(description.destinationPort ?? 0, 2);
   segment.writeUInt32BE(description.sequence ?? 0x01020304, 4);
   segment.writeUInt8((5 + tcpOptions.length / 4) << 4, 12);
@@ -336,7 +339,8 @@ function parseBody(number: number, body: Buffer): Pick<IpPacket, 'payload'> & Pa
     return { ...ports, checksum: body.readUInt16BE(6), payload: Buffer.from(body.subarray(8)) };
   if (number === protocol.sctp) return { ...ports, payload: Buffer.from(body.subarray(12)) };
   if (body.length < 20) return { ...ports, payload: Buffer.from(body.subarray(8)) };
-  const tcp = { flags: body.readUInt8(13), sequence: body.readUInt32BE(4), checksum: body.readUInt16BE(16) };
+  const numbers = { sequence: body.readUInt32BE(4), acknowledgement: body.readUInt32BE(8) };
+  const tcp = { flags: body.readUInt8(13), ...numbers, checksum: body.readUInt16BE(16) };
   return { ...ports, ...tcp, payload: Buffer.from(body.subarray((body.readUInt8(12) >> 4) * 4)) };
 }
 

@@ -27,6 +27,7 @@ const destination = (rip: string, facts: Partial<Destination>): Destination => (
   weight: 1,
   ...facts,
 });
+const ftp = { kind: 'address', protocol: 'tcp', vip: parseAddress('192.0.2.1'), port: 21 } as const;
 const gre = { type: 'gre', port: 0, checksum: 'none' } as const;
 
 describe('what a table needs', () => {
@@ -48,6 +49,8 @@ describe('what a table needs', () => {
     ],
     ['fullnat', { destinations: [destination('10.0.0.1', { method: 'fullnat' })] }, ['telling']],
     ['one packet', { onePacket: true }, ['one-packet']],
+    ['masq at port 21', { identity: ftp, destinations: [destination('10.0.0.1', {})] }, ['ftp']],
+    ['gate at port 21', { identity: ftp, destinations: [destination('10.0.0.1', { method: 'gate' })] }, []],
     ['--pe sip', { persistenceEngine: 'sip' }, ['calls']],
   ])('%s', (_, facts, expected) => {
     expect([...featuresOfTable({ services: [service(facts)] })].sort()).toEqual([...expected].sort());

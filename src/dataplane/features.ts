@@ -1,6 +1,7 @@
 // Which programs a configuration needs. The others are not loaded: the verifier's look at each is most of what loading takes.
 import { readdirSync } from 'node:fs';
 import type { Service, Table } from '../model/service.ts';
+import { mayHaveFtp } from './lookups.ts';
 
 /** What only some configurations use. */
 export const features = [
@@ -11,6 +12,7 @@ export const features = [
   'crossing',
   'tunnels',
   'related-opening',
+  'ftp',
   'calls',
   'telling',
   'trace',
@@ -26,6 +28,7 @@ const patterns: readonly (readonly [RegExp, Feature])[] = [
   [/_cross/, 'crossing'],
   [/_unwrap/, 'tunnels'],
   [/_open_related/, 'related-opening'],
+  [/_ftp/, 'ftp'],
   [/_outbound/, 'calls'],
   [/_tell/, 'telling'],
   [/_trace/, 'trace'],
@@ -40,6 +43,7 @@ const witnesses: Readonly<Record<Feature, string>> = {
   crossing: 'director_cross_tc',
   tunnels: 'director_unwrap',
   'related-opening': 'director_open_related',
+  ftp: 'director_ftp',
   calls: 'director_outbound',
   telling: 'director_tell_tc',
   trace: 'director_trace',
@@ -65,10 +69,12 @@ export function featuresOfTable({ services }: Table): ReadonlySet<Feature> {
   return new Set(services.flatMap(featuresOfService));
 }
 
-function featuresOfService({ identity, onePacket, persistenceEngine, destinations }: Service): readonly Feature[] {
+function featuresOfService(service: Service): readonly Feature[] {
+  const { identity, onePacket, persistenceEngine, destinations } = service;
   const family = identity.kind === 'mark' ? identity.family : identity.vip.family;
   const found: Feature[] = onePacket ? ['one-packet'] : [];
   if (family === 6) found.push('six');
+  if (mayHaveFtp(service)) found.push('ftp');
   if (persistenceEngine !== undefined) found.push('calls');
   for (const { rip, method, tunnel } of destinations) {
     if (rip.family === 6) found.push('six');

@@ -15,12 +15,22 @@ export function setLookups(maps: Maps, services: readonly Service[]): void {
 }
 
 function lookupsOf(services: readonly Service[], numbers: Numbers): number {
-  return services.reduce((before, { identity, persistenceEngine }) => {
-    const lookups = before | (persistenceEngine === undefined ? 0 : numbers.LOOKUP_CALL_ID);
+  return services.reduce((before, service) => {
+    const { identity, persistenceEngine } = service;
+    const lookups =
+      before |
+      (persistenceEngine === undefined ? 0 : numbers.LOOKUP_CALL_ID) |
+      (mayHaveFtp(service) ? numbers.LOOKUP_FTP_DATA : 0);
     if (identity.kind === 'mark') return lookups | numbers.LOOKUP_MARK | numbers.LOOKUP_IKE;
     const { protocol, port } = identity;
     const ike = protocol === 'udp' && (port === 0 || ikePorts.includes(port)) ? numbers.LOOKUP_IKE : 0;
     if (port === 0) return lookups | ike | numbers.LOOKUP_ANY_PORT;
     return lookups | ike | (port === ftp ? numbers.LOOKUP_FTP : 0);
   }, 0);
+}
+
+/** ip_vs_ftp is for whatever is masqueraded at port 21, by whichever service. */
+export function mayHaveFtp({ identity, destinations }: Service): boolean {
+  const isAtPort = identity.kind === 'mark' || (identity.protocol === 'tcp' && [0, ftp].includes(identity.port));
+  return isAtPort && destinations.some(({ method }) => method === 'masq');
 }

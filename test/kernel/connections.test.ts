@@ -128,7 +128,7 @@ function enter(
         isInactive: false,
         isSix: false,
         isExtended: false,
-        generation: slot & 0xfff,
+        generation: slot & 0x7ff,
       }),
       seen: (readJiffies(maps) - seenAgoS * hz) >>> 0,
       destination: 0,

@@ -106,8 +106,27 @@ static bool is_right(struct span span, int protocol, const struct carrier *carri
 	return fold(add_words(sum, span.bytes, span.length)) == 0;
 }
 
+/** What stands in a checksum (`at`) that the kernel leaves to a device, and veth to the receiver: the pseudo header's sum. */
+static bool is_left_to_a_device(struct span span, int protocol, size_t at, const struct carrier *carrier)
+{
+	uint32_t sum = pseudo_header(&carrier->source, &carrier->destination, protocol, span.length);
+
+	return get16(span.bytes + at) == (uint16_t)~fold(sum);
+}
+
+/** TCP's, or what a device would make of it. */
+static unsigned int tcp_sum(struct span span, const struct carrier *carrier)
+{
+	unsigned int sum = get16(span.bytes + 16);
+
+	return !carrier->is_cut && is_left_to_a_device(span, TCP, 16, carrier)
+		       ? fold(add_words(0, span.bytes, span.length))
+		       : sum;
+}
+
 static void print_tcp(struct span span, const struct carrier *carrier)
 {
+	unsigned int sum;
 	size_t header;
 
 	if (span.length < 20) {
@@ -124,16 +143,9 @@ static void print_tcp(struct span span, const struct carrier *carrier)
 		printf(" opt ");
 		print_hex(span.bytes + 20, header - 20);
 	}
-	print_sum(get16(span.bytes + 16), is_right(span, TCP, carrier), carrier);
+	sum = tcp_sum(span, carrier);
+	print_sum(sum, sum != get16(span.bytes + 16) || is_right(span, TCP, carrier), carrier);
 	print_payload(skip(span, header < 20 ? 20 : header));
-}
-
-/** What stands in a checksum that the kernel leaves to a device, and veth to the receiver: the pseudo header's sum. */
-static bool is_left_to_a_device(struct span span, int protocol, size_t at, const struct carrier *carrier)
-{
-	uint32_t sum = pseudo_header(&carrier->source, &carrier->destination, protocol, span.length);
-
-	return get16(span.bytes + at) == (uint16_t)~fold(sum);
 }
 
 /** Generic UDP encapsulation; the source port is a hash of the flow, and a checksum with it. */

@@ -14,7 +14,7 @@ look() {
 }
 
 title 'one packet'
-serve "-u $VIP:80 -s rr -o -p 60 -M 0.0.0.0 --pe sip" -m 1 1
+serve "-u $VIP:80 -s rr -o -p 600 -M 0.0.0.0 --pe sip" -m 1 1
 c ip 10.0.0.1 $VIP udp 2600 80 hex $(message one)
 r2 ip 10.1.0.2 10.0.0.1 udp 80 2600 hex $(message one)
 r1 ip 10.1.0.1 10.0.0.1 udp 80 2600 hex $(message one)
@@ -27,7 +27,7 @@ look
 
 title 'with entries'
 ipvs -C
-serve "-u $VIP:80 -s rr -p 60 --pe sip" -m 1 1
+serve "-u $VIP:80 -s rr -p 600 --pe sip" -m 1 1
 r2 ip 10.1.0.2 10.0.0.3 udp 80 5060 hex $(message two)
 c ip 10.0.0.3 $VIP udp 5060 80 data q
 c ip 10.0.0.3 $VIP udp 5061 80 hex $(message two)
@@ -41,12 +41,12 @@ serve "-u $VIP:80 -s rr --pe sip" -m 1 1
 r2 ip 10.1.0.2 10.0.0.6 udp 80 5060 hex $(message two)
 look
 ipvs -C
-serve "-u $VIP:80 -s rr -p 60 --pe sip" -g 1 1
+serve "-u $VIP:80 -s rr -p 600 --pe sip" -g 1 1
 r2 ip 10.1.0.2 10.0.0.7 udp 80 5060 hex $(message two)
 look
 ipvs -C
 mark 5 udp $VIP/32 80
-serve "-f 5 -s rr -p 60 --pe sip" -m 1 1
+serve "-f 5 -s rr -p 600 --pe sip" -m 1 1
 c ip 10.0.0.1 $VIP udp 2600 80 hex $(message marked)
 c ip 10.0.0.1 $VIP udp 2600 80 data more
 c ip 10.0.0.2 $VIP udp 2600 80 data nothing

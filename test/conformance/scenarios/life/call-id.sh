@@ -14,7 +14,7 @@ look() {
 
 title 'with entries'
 port=5060
-serve "-u $VIP:$port -s rr -p 60 --pe sip" -m 1 1 1
+serve "-u $VIP:$port -s rr -p 600 --pe sip" -m 1 1 1
 sip 10.0.0.1 2600 "$(message 'Call-ID: one@host')"
 sip 10.0.0.1 2601 "$(message 'Call-ID: one@host')"
 sip 10.0.0.1 2602 "$(message 'Call-ID: two@host')"
@@ -27,7 +27,7 @@ look
 for method in -m -g; do
   title "one packet, of all clients, $method"
   : $((port++))
-  serve "-u $VIP:$port -s rr -o -p 60 -M 0.0.0.0 --pe sip" $method 1 1 1
+  serve "-u $VIP:$port -s rr -o -p 600 -M 0.0.0.0 --pe sip" $method 1 1 1
   sip 10.0.0.1 2600 "$(message 'Call-ID: a84b4c76e66710@pc33.atlanta.example.com')"
   sip 10.0.0.2 2601 "$(message 'call-id :  \t a84b4c76e66710@pc33.atlanta.example.com')"
   sip 10.0.0.3 2602 "$(message 'i:a84b4c76e66710@pc33.atlanta.example.com')"
