@@ -1,4 +1,4 @@
-// Which tests there are and how they run: pure ones side by side, those that use the machine one file at a time.
+// Which tests there are and how they run: pure ones side by side, those that use the machine two files at a time.
 import { defineConfig } from 'vitest/config';
 
 export default defineConfig({
@@ -13,13 +13,14 @@ export default defineConfig({
           sequence: { groupOrder: 1 },
         },
       },
-      { test: { name: 'kernel', include: ['test/kernel/**/*.test.ts'], ...oneByOne(2), testTimeout: 60_000 } },
-      { test: { name: 'e2e', include: ['test/e2e/**/*.test.ts'], ...oneByOne(3), testTimeout: 120_000 } },
-      { test: { name: 'conformance', include: ['test/conformance/conformance.test.ts'], ...oneByOne(4) } },
+      { test: { name: 'kernel', include: ['test/kernel/**/*.test.ts'], ...atATime(2, 2), testTimeout: 60_000 } },
+      { test: { name: 'e2e', include: ['test/e2e/**/*.test.ts'], ...atATime(2, 3), testTimeout: 120_000 } },
+      { test: { name: 'conformance', include: ['test/conformance/conformance.test.ts'], ...atATime(1, 4) } },
     ],
   },
 });
 
-function oneByOne(groupOrder: number) {
-  return { fileParallelism: false, hookTimeout: 300_000, sequence: { groupOrder } };
+/** Each file has namespaces of its own: more at once would only wait for each other's programs to load. */
+function atATime(maxWorkers: number, groupOrder: number) {
+  return { maxWorkers, hookTimeout: 300_000, sequence: { groupOrder } };
 }
