@@ -92,7 +92,10 @@ describe('an instance', () => {
       'a table that is not supported',
       () => tableOf({ ...web('rr', 1), identity: { kind: 'mark', mark: 0, family: 4 } }),
     ],
-    ['a table that does not fit', () => tableOf({ ...web('rr'), destinations: many(70_000) })],
+    [
+      'a table that does not fit',
+      () => tableOf({ ...web('rr', 1), localAddresses: many(17_000).map(({ rip }) => rip) }),
+    ],
   ])('is not left behind by %s as its first change', (_, edit) => {
     const before = traces();
     expect(() => namespace.run(() => change(edit))).toThrow();
