@@ -5,10 +5,11 @@ import { checksumOf } from '../packets.ts';
 import { type Facts, headerResidue, judge, transportResidue } from './judge.ts';
 import { families, guePort } from './scene.ts';
 
-const [ICMP, ICMP6, IPIP, IPV6, GRE, UDP] = [1, 58, 4, 41, 47, 17];
+const [ICMP, ICMP6, IPIP, IPV6, GRE, TCP, UDP] = [1, 58, 4, 41, 47, 6, 17];
+const TCP_HEADER = 20;
 const UDP_HEADER = 8;
-/** No way in the scene is narrower, with its tunnel's header. */
-const LARGE = 1300;
+/** No way is narrower, with its tunnel's header: routers are heard down to 552 bytes. */
+const LARGE = 500;
 const GUE_HEADER = 4;
 /** Where a packet's TTL, header checksum and addresses are, from IP's header on. */
 const fields = {
@@ -37,26 +38,39 @@ const locals = new Set(([4, 6] as const).map((family) => bytesOf(families[family
 export function check(sent: Buffer, { verdict, packet }: Answer): string | undefined {
   if (verdict === 'aborted') return 'the program was aborted';
   if (verdict === 'drop') return undefined;
-  if (verdict === 'pass') return packet.equals(sent) ? undefined : 'a packet that is passed on is not as it was';
+  if (verdict === 'pass') return isPassed(sent, packet) ? undefined : 'a packet that is passed on is not as it was';
   const facts = judge(sent);
   if (typeof facts === 'string') return `sent on although: ${facts}`;
   if (facts.fragment === 'later' && isPutBack(sent, facts, packet)) return undefined;
   const becomes = judge(packet);
   if (typeof becomes === 'string') return `what leaves is malformed: ${becomes}`;
   if (becomes.tags > 0) return 'what leaves has a tag';
-  const piece = pieceOf(sent, facts, packet, becomes);
-  if (piece === undefined) return checkSent(sent, facts, packet, becomes);
-  const own = judge(piece);
-  return typeof own === 'string' ? `cut although: ${own}` : checkSent(piece, own, packet, becomes);
+  const changed = pieceOf(sent, facts, packet, becomes) ?? toldOf(sent, facts, packet, becomes);
+  if (changed === undefined) return checkSent(sent, facts, packet, becomes);
+  const own = judge(changed);
+  return typeof own === 'string' ? `cut or lengthened although: ${own}` : checkSent(changed, own, packet, becomes);
 }
 
-/** The first piece of what was sent, where that is what leaves: it may be fragmented, and was too large for its way. */
-function pieceOf(sent: Buffer, facts: Facts, packet: Buffer, becomes: Facts): Buffer | undefined {
+/** As it was, or the first piece of it: the kernel puts it together with the rest, which comes again. */
+function isPassed(sent: Buffer, packet: Buffer): boolean {
+  if (packet.equals(sent)) return true;
+  const [facts, becomes] = [judge(sent), judge(packet)];
+  if (typeof facts === 'string' || typeof becomes === 'string') return false;
+  return pieceOf(sent, facts, packet, becomes, true)?.equals(packet) === true;
+}
+
+/**
+ * The first piece of what was sent, where that is what leaves: it was too large for its way, and may be fragmented, or goes into a
+ * tunnel, which takes all in pieces where pmtu_disc is 0.
+ */
+function pieceOf(sent: Buffer, facts: Facts, packet: Buffer, becomes: Facts, isPassedOn = false): Buffer | undefined {
   const [DONT, MORE] = [0x4000, 0x2000];
-  if (facts.family !== 4 || facts.end - facts.l3 < LARGE || sent.readUInt16BE(facts.l3 + 6) & DONT) return undefined;
+  if (facts.family !== 4 || facts.end - facts.l3 < LARGE) return undefined;
+  const mayBeCut = (sent.readUInt16BE(facts.l3 + 6) & DONT) === 0;
   const place = (sent.readUInt16BE(facts.l3 + 6) & 0x1fff) | MORE;
   const [GRE_SUM, GUE] = [8, UDP_HEADER + GUE_HEADER];
-  const at = [becomes.l3, becomes.l4, becomes.l4 + 4, becomes.l4 + GRE_SUM, becomes.l4 + GUE].find(
+  const starts = [becomes.l4, becomes.l4 + 4, becomes.l4 + GRE_SUM, becomes.l4 + GUE];
+  const at = [...(mayBeCut || isPassedOn ? [becomes.l3] : []), ...starts].find(
     (start) =>
       packet.readUInt8(start) === sent.readUInt8(facts.l3) &&
       packet.readUInt16BE(start + 6) === place &&
@@ -67,10 +81,43 @@ function pieceOf(sent: Buffer, facts: Facts, packet: Buffer, becomes: Facts): Bu
   const residue = headerResidue(sent, facts);
   piece.writeUInt16BE(becomes.end - at, facts.l3 + 2);
   piece.writeUInt16BE(place, facts.l3 + 6);
+  // An identification of its own where there was none that counts.
+  if (!mayBeCut) piece.writeUInt16BE(packet.readUInt16BE(at + 4), facts.l3 + 4);
   piece.writeUInt16BE(0, facts.l3 + 10);
-  const sum = headerResidue(piece, facts) + (~residue & 0xffff);
-  piece.writeUInt16BE((sum & 0xffff) + (sum >> 16), facts.l3 + 10);
+  piece.writeUInt16BE(checksumFor(residue, headerResidue(piece, facts)), facts.l3 + 10);
   return piece;
+}
+
+/** What a checksum must be, so that a wrong one stays as wrong: `without` is the residue with 0 in its place. */
+function checksumFor(residue: number, without: number): number {
+  const sum = without + (~residue & 0xffff);
+  return (sum & 0xffff) + (sum >> 16);
+}
+
+/** With the option that tells a real server the client (TOA), where that is what leaves: in a packet of fullnat's without payload. */
+function toldOf(sent: Buffer, facts: Facts, packet: Buffer, becomes: Facts): Buffer | undefined {
+  const option = Buffer.concat([
+    Buffer.from([254, 4 + facts.source.length]),
+    sent.subarray(facts.l4, facts.l4 + 2),
+    facts.source,
+  ]);
+  const [at, length] = [facts.l4 + TCP_HEADER, facts.end - facts.l3 + option.length];
+  if (facts.protocol !== TCP || becomes.end - becomes.l3 !== length || becomes.family !== facts.family)
+    return undefined;
+  const there = becomes.l4 + TCP_HEADER;
+  if (facts.end < at || !packet.subarray(there, there + option.length).equals(option)) return undefined;
+  const padding = sent.subarray(facts.end, facts.end + packet.length - becomes.end);
+  const told = Buffer.concat([sent.subarray(0, at), option, sent.subarray(at, facts.end), padding]);
+  const isSix = facts.family === 6;
+  told.writeUInt16BE(isSix ? length - 40 : length, facts.l3 + (isSix ? 4 : 2));
+  told.writeUInt8(told.readUInt8(facts.l4 + 12) + (option.length << 2), facts.l4 + 12);
+  const longer = { ...facts, end: facts.end + option.length };
+  if (!isSix) told.writeUInt16BE(0, facts.l3 + 10);
+  if (!isSix) told.writeUInt16BE(checksumFor(headerResidue(sent, facts), headerResidue(told, longer)), facts.l3 + 10);
+  told.writeUInt16BE(0, facts.l4 + 16);
+  const residue = transportResidue(sent, facts) ?? 0;
+  told.writeUInt16BE(checksumFor(residue, transportResidue(told, longer) ?? 0), facts.l4 + 16);
+  return told;
 }
 
 /** Into the receive queue, to wait for the first one of its datagram. One tag is then beside it. */

@@ -160,7 +160,7 @@ function mss(bytes: number): Buffer {
   return Buffer.from([2, 4, bytes >> 8, bytes & 0xff]);
 }
 
-/** Of the innermost packet. */
+/** Of the innermost packet, without what fullnat puts in front of them: who the client is. */
 function optionsOf(frame: Buffer): Buffer {
   let at = 14;
   for (;;) {
@@ -170,7 +170,8 @@ function optionsOf(frame: Buffer): Buffer {
     if (number === 47) at += 8;
     if (number === 6) break;
   }
-  return frame.subarray(at + 20, at + (frame.readUInt8(at + 12) >> 4) * 4);
+  const options = frame.subarray(at + 20, at + (frame.readUInt8(at + 12) >> 4) * 4);
+  return options[0] === 254 ? options.subarray(options[1]) : options;
 }
 
 function toldBy(frame: Buffer): number | undefined {
