@@ -35,6 +35,7 @@ export class Memory implements Disposable {
   readonly #known: () => KnownHealth;
   #writtenSaid = '';
   #timer: NodeJS.Timeout | undefined;
+  #healthWrittenAt = Number.NEGATIVE_INFINITY;
 
   /** `known` is asked when health is written. */
   constructor(path: string, known: () => KnownHealth) {
@@ -61,9 +62,12 @@ export class Memory implements Disposable {
     this.#writtenSaid = text;
   }
 
-  /** Soon. */
+  /** At once, or as soon as it may be written again. */
   keepHealth(): void {
-    this.#timer ??= setTimeout(() => this.#writeHealth(), healthEveryMs);
+    if (this.#timer !== undefined) return;
+    const waitMs = this.#healthWrittenAt + healthEveryMs - performance.now();
+    if (waitMs <= 0) this.#writeHealth();
+    else this.#timer = setTimeout(() => this.#writeHealth(), waitMs);
   }
 
   /** Writes what is still to be written. */
@@ -74,6 +78,7 @@ export class Memory implements Disposable {
   #writeHealth(): void {
     clearTimeout(this.#timer);
     this.#timer = undefined;
+    this.#healthWrittenAt = performance.now();
     const written: WrittenHealth = { version, health: Object.fromEntries(this.#known()) };
     writeFile(healthPath(this.#path), JSON.stringify(written));
   }
