@@ -49,6 +49,12 @@ const witnesses: Readonly<Record<Feature, string>> = {
   trace: 'director_trace',
 };
 
+/** The same programs, in the order in which they are to be pinned: a feature counts as loaded once all of its own are. */
+export function witnessesLast(names: readonly string[]): readonly string[] {
+  const last = new Set(Object.values(witnesses));
+  return [...names.filter((name) => !last.has(name)), ...names.filter((name) => last.has(name))];
+}
+
 /** What a program is for, beside what all need. */
 export function featuresOfProgram(name: string): readonly Feature[] {
   return patterns.filter(([pattern]) => pattern.test(name)).map(([, feature]) => feature);

@@ -10,7 +10,7 @@ import { BpfMap } from '../kernel/map.ts';
 import { BpfObject } from '../kernel/object.ts';
 import { BpfProgram } from '../kernel/program.ts';
 import { FairleadError } from '../model/error.ts';
-import { type Feature, loadedFeatures, programsFor } from './features.ts';
+import { type Feature, loadedFeatures, programsFor, witnessesLast } from './features.ts';
 import type { Maps } from './maps.ts';
 import { objectPath } from './place.ts';
 
@@ -144,7 +144,7 @@ function install(object: BpfObject, directory: string, layouts: Layouts, names: 
       map.update(int32(index), int32(program.fd));
     }
   }
-  for (const name of names) {
+  for (const name of witnessesLast(names)) {
     using program = object.program(name);
     program.pin(join(directory, `${name}_next`));
     renameSync(join(directory, `${name}_next`), join(directory, name));

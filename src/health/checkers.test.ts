@@ -302,7 +302,7 @@ describe('exec', () => {
     const script = `sleep 100 & echo $! > ${pids}.new; mv ${pids}.new ${pids}; wait`;
     const verdict = await probe(target(80), shell(script), 400, unending);
     expect(verdict).toMatchObject({ state: 'down', reason: 'no answer within 400 ms' });
-    await expect.poll(() => isAsleep(Number(readFileSync(pids, 'utf8')))).toBe(false);
+    await expect.poll(() => isAlive(Number(readFileSync(pids, 'utf8')))).toBe(false);
   });
 
   test('a program that is not there', async () => {
@@ -401,7 +401,7 @@ function dnsAnswer(query: Buffer, code: number): Buffer {
 }
 
 /** Not even a zombie that nobody has taken leave of counts. */
-function isAsleep(pid: number): boolean {
+function isAlive(pid: number): boolean {
   const path = `/proc/${pid}/stat`;
   return existsSync(path) && !/\) [ZX] /.test(readFileSync(path, 'utf8'));
 }
