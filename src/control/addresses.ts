@@ -1,8 +1,7 @@
 // VIPs on interfaces: which are there, putting them there, and taking them away.
-import { spawnSync } from 'node:child_process';
 import { interfaceAddresses } from '../kernel/addresses.ts';
+import { changeByIp } from '../kernel/iproute.ts';
 import type { HeldAddress } from '../model/declared.ts';
-import { FairleadError } from '../model/error.ts';
 import { holdingText } from './difference.ts';
 
 /** As holdingText writes them. */
@@ -23,7 +22,7 @@ export function hold(addresses: readonly HeldAddress[]): void {
       const { address, prefixLength } = held;
       // A VIP is no source of the director's own connections, and nobody else is asked whether he has it.
       const extra = address.family === 6 ? ['nodad', 'preferred_lft', '0'] : [];
-      changeByIp('add', text, prefixLength === 128 ? extra : extra.slice(0, 1));
+      change('add', text, prefixLength === 128 ? extra : extra.slice(0, 1));
       done.push(text);
     }
   } catch (error) {
@@ -33,18 +32,10 @@ export function hold(addresses: readonly HeldAddress[]): void {
 }
 
 export function release(texts: readonly string[]): void {
-  for (const text of texts) changeByIp('del', text, []);
+  for (const text of texts) change('del', text, []);
 }
 
-function changeByIp(action: 'add' | 'del', text: string, extra: readonly string[]): void {
+function change(action: 'add' | 'del', text: string, extra: readonly string[]): void {
   const [prefix = '', name = ''] = text.split(' ');
-  const words = ['address', action, prefix, 'dev', name, ...extra];
-  // A plain `su` leaves out the folder that `ip` is in.
-  const env = { ...process.env, PATH: `${process.env.PATH ?? ''}:/usr/sbin:/sbin`, LC_ALL: 'C' };
-  const { status, stderr, error } = spawnSync('ip', words, { env, encoding: 'utf8' });
-  if (status === 0) return;
-  const said = error?.message ?? stderr.trim();
-  throw new FairleadError('kernel', `ip ${words.join(' ')}: ${said}`, {
-    ...(error && { cause: error, hint: 'install it: apt-get install iproute2' }),
-  });
+  changeByIp([['address', action, prefix, 'dev', name, ...extra].join(' ')]);
 }

@@ -7,6 +7,8 @@ export function changeByIp(lines: readonly string[]): void {
   const { status, stderr, error } = spawnSync('ip', ['-batch', '-'], {
     input: `${lines.join('\n')}\n`,
     encoding: 'utf8',
+    // A plain `su` leaves out the folder that `ip` is in.
+    env: { ...process.env, PATH: `${process.env.PATH ?? ''}:/usr/sbin:/sbin`, LC_ALL: 'C' },
   });
   if (status === 0) return;
   throw new FairleadError('kernel', `ip: ${error?.message ?? stderr.trim()} (in: ${lines.join('; ')})`, {

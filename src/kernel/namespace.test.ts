@@ -41,7 +41,7 @@ test('a sentinel tells from anywhere whether its namespace lives', async () => {
   isDeleted = true;
   namespace[Symbol.dispose]();
   await vi.waitFor(() => expect(isNetnsAlive(sentinel)).toBe(false), { timeout: 20_000 });
-}, 30_000);
+});
 
 describe('interfaces', () => {
   test('are listed with what they are, and only those of the namespace', () => {

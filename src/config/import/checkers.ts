@@ -19,6 +19,8 @@ interface Context {
   readonly timing: Timing;
   /** Of the check, beside its kind. */
   readonly target: Draft;
+  /** What each `host` of a mail check says otherwise: all of them have to answer. */
+  readonly hosts: Draft[];
   /** Of the kind. */
   readonly settings: Draft;
   readonly urls: Draft[];
@@ -42,7 +44,11 @@ export const checkerKinds: Readonly<Record<string, Kind>> = {
   SMTP_CHECK: {
     keywords: (losses) => ({
       helo_name: setting('helo'),
-      host: (statement, context) => readBlock(statement, targetKeywords(losses), context, losses),
+      host: (statement, context) => {
+        const host = { ...context, target: {} };
+        readBlock(statement, targetKeywords(losses), host, losses);
+        context.hosts.push(host.target);
+      },
     }),
     defaults: common,
     checks: ({ settings }) => [{ smtp: orNothing(settings) }],
@@ -89,17 +95,22 @@ export const checkerKinds: Readonly<Record<string, Kind>> = {
 export function readChecker(statement: Statement, surroundings: Surroundings, losses: Losses): readonly Draft[] {
   const kind = checkerKinds[statement.keyword];
   if (kind === undefined) return [];
-  const context: Context = { timing: { ...surroundings.timing }, target: {}, settings: {}, urls: [], surroundings };
+  const timing = { ...surroundings.timing };
+  const context: Context = { timing, target: {}, hosts: [], settings: {}, urls: [], surroundings };
   // A program's timeout is its own, by default as long as until it runs again.
   if (statement.keyword === 'MISC_CHECK') context.timing.connectTimeoutMs = context.timing.delayLoopMs ?? 60_000;
   const keywords = { ...targetKeywords(losses), ...timingKeywords<Context>(losses), ...kind.keywords(losses) };
   readBlock(statement, keywords, context, losses);
   const checks = kind.checks(context, statement, losses);
-  const rest = { ...timingDraft(context.timing, kind.defaults, statement, losses), ...context.target };
+  const when = timingDraft(context.timing, kind.defaults, statement, losses);
   const isProbe = statement.keyword !== 'MISC_CHECK';
-  const path = surroundings.isDirect && isProbe && context.target.address === undefined ? { path: 'direct' } : {};
   const port = isProbe && surroundings.port !== undefined ? { port: surroundings.port } : {};
-  return checks.map((check) => ({ ...check, ...port, ...rest, ...path }));
+  const hosts = context.hosts.length === 0 ? [{}] : context.hosts;
+  return hosts.flatMap((host) => {
+    const target = { ...context.target, ...host };
+    const path = surroundings.isDirect && isProbe && target.address === undefined ? { path: 'direct' } : {};
+    return checks.map((check) => ({ ...check, ...port, ...when, ...target, ...path }));
+  });
 }
 
 function targetKeywords(losses: Losses): Keywords<Context> {

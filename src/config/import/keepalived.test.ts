@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
+import { type Address, formatAddress } from '../../model/address.ts';
 import { serviceKey } from '../../model/table.ts';
 import { parseConfig } from '../load.ts';
 import { importKeepalived } from './keepalived.ts';
@@ -108,6 +109,32 @@ $SUB=10
   });
 });
 
+test('each host of a mail check is a check of its own', () => {
+  const { declared, losses } = imported(`virtual_server 192.0.2.1 25 {
+real_server 10.0.0.1 25 {
+SMTP_CHECK {
+bindto 10.0.0.254
+host {
+connect_ip 10.0.0.1
+}
+host {
+connect_ip 10.9.0.1
+connect_port 587
+bindto 10.9.0.254
+}
+}
+}
+}
+`);
+  const checks = declared.services[0]?.destinations[0]?.checks ?? [];
+  const text = (address: Address | undefined): string => (address === undefined ? '-' : formatAddress(address));
+  expect(checks.map(({ target: { address, port, source } }) => [text(address), port, text(source)])).toEqual([
+    ['10.0.0.1', undefined, '10.0.0.254'],
+    ['10.9.0.1', 587, '10.9.0.254'],
+  ]);
+  expect(losses).toEqual([]);
+});
+
 test.each<[string, readonly string[]]>([
   ['10.0.0.1', ['10.0.0.1']],
   ['10.0.0.254-10.0.1.1', ['10.0.0.254', '10.0.0.255', '10.0.1.0', '10.0.1.1']],
@@ -176,4 +203,4 @@ test('whatever the text, what is made of it is right by our own check', () => {
     ),
     { numRuns: 100 },
   );
-}, 60_000);
+});
