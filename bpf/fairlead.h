@@ -145,6 +145,7 @@ enum none {
 enum constant {
 	BUCKETS = 256, /* of sh and dh: IP_VS_SH_TAB_BITS, IP_VS_DH_TAB_BITS = 8 */
 	MH_BUCKETS = 4093, /* of mh: IP_VS_MH_TAB_INDEX = 12 */
+	BLOCK_MEMBERS = 32, /* how many members lc, wlc, sed and nq look through at a time */
 	FLOW_WINDOW = 32, /* an entry lives at home + j * (j + 1) / 2, j < 32 */
 	FLOW_GRACE = 25, /* jiffies that an unlinked entry rests: far beyond any run of a program, stalls included */
 	SLOTS_PER_PAGE = 64, /* of the connection table: a bit in flow_pages each */
@@ -257,7 +258,18 @@ struct member {
 	__u32 lower_threshold; /* connections below which it does again; 0: three quarters of the upper one */
 	__s32 last_weight; /* its last one that was not 0: what mh gave it buckets by */
 	__u32 tunnel; /* enum tunnel; its port << 16 */
-	__u32 reserved;
+	__u32 lightest; /* of a block's first member: enum lightest_of_block */
+};
+
+/*
+ * Of a service with more than BLOCK_MEMBERS the least loaded of each block is remembered until a load in the block changes: as its
+ * position there and BLOCK_FIRST.
+ */
+enum lightest_of_block {
+	BLOCK_CHANGED = 0,
+	BLOCK_NOBODY = 1, /* none of them takes connections */
+	BLOCK_FIRST = 2,
+	BLOCK_ASKED = 0x80000000, /* and a number: somebody is looking, and will tell unless a load changes meanwhile */
 };
 
 /*
@@ -327,7 +339,8 @@ struct destination {
 	__u32 overloaded; /* 1: it reached the upper threshold, and is not below the lower one yet */
 	__u32 upper_threshold; /* as in its member */
 	__u32 lower_threshold;
-	__u32 pad[10];
+	__u32 block; /* 1 + the index of the first member of its block; 0: nobody remembers the lightest of it */
+	__u32 pad[9];
 };
 
 /* One destination's counters on one CPU: counters[cpu * destinations + destination]. One cache line. */
@@ -689,6 +702,7 @@ struct vocabulary {
 	enum verdict verdict;
 	enum none none;
 	enum constant constant;
+	enum lightest_of_block lightest_of_block;
 	enum tunnel tunnel;
 	enum destination_flag destination_flag;
 	enum service_flag service_flag;

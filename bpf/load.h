@@ -46,6 +46,19 @@ static __always_inline void note_counted(struct destination *destination, __u32 
 		note_uncounted(destination);
 }
 
+/* After any change of its load. Who looked before that must not tell any more. */
+static __always_inline void note_load(const struct destination *destination)
+{
+	__u32 block = READ_ONCE(destination->block);
+	struct member *first;
+
+	if (!block)
+		return;
+	first = member_at(block - 1);
+	if (first)
+		WRITE_ONCE(first->lightest, BLOCK_CHANGED);
+}
+
 static __always_inline void count_connection(__u32 index, bool is_inactive)
 {
 	struct destination *destination = destination_at(index);
@@ -54,6 +67,7 @@ static __always_inline void count_connection(__u32 index, bool is_inactive)
 		return;
 	__sync_fetch_and_add(is_inactive ? &destination->inactive : &destination->active, 1);
 	note_counted(destination, 0);
+	note_load(destination);
 }
 
 static __always_inline void uncount_connection(__u32 index, bool is_inactive)
@@ -64,6 +78,7 @@ static __always_inline void uncount_connection(__u32 index, bool is_inactive)
 		return;
 	__sync_fetch_and_add(is_inactive ? &destination->inactive : &destination->active, -1);
 	note_uncounted(destination);
+	note_load(destination);
 }
 
 static __always_inline void count_template(__u32 index, __s32 difference)

@@ -16,10 +16,9 @@
  * the loop with each of them as it may be.
  */
 struct lightest {
-	__u32 scheduler; /* by whose rules */
 	__u32 chosen;
-	__s64 load;
 	__s32 weight;
+	__s64 load;
 };
 
 /* What a choice is made from, and its answer. */
@@ -34,7 +33,9 @@ struct choice {
 	__u32 source_port; /* in host order */
 	__u32 destination; /* answer */
 	__u32 method;
+	__u32 rules; /* by which scheduler's the least loaded is found */
 	struct lightest lightest;
+	struct lightest of_block;
 };
 
 static __always_inline struct member *member_of(const struct choice *choice, __u32 position)
@@ -187,9 +188,6 @@ static __always_inline __u32 pick_round(const struct choice *choice, bool weight
 
 /* -- lc, wlc, sed, nq: the least loaded for its weight -- */
 
-/* So many destinations are compared in a loop of its own: a callback costs a call for each, which hardened kernels make dear. */
-#define FEW_MEMBERS 8
-
 static __always_inline __s64 load_of(const struct destination *destination, __u32 scheduler)
 {
 	if (scheduler == SCHEDULER_SED || scheduler == SCHEDULER_NQ)
@@ -205,11 +203,11 @@ static __always_inline bool is_lighter(__s64 load, __s32 weight, __s64 than, __s
 	return load * than_weight < than * weight;
 }
 
-static __always_inline long compare_load(struct choice *choice, __u32 index)
+/* Takes the member into the comparison. 1: no other is to be looked at. */
+static __always_inline long compare_load(const struct choice *choice, struct lightest *lightest, __u32 index)
 {
 	struct member *member = member_at(choice->service.members + index);
-	struct lightest *lightest = &choice->lightest;
-	__u32 scheduler = READ_ONCE(lightest->scheduler);
+	__u32 scheduler = READ_ONCE(choice->rules);
 	struct destination *destination;
 	__s64 load;
 
@@ -234,15 +232,58 @@ static __always_inline long compare_load(struct choice *choice, __u32 index)
 	return 0;
 }
 
+/* The position of the lightest of the block that begins there. Each alone: a callback for each would cost a call. */
+__noinline __u32 search_block(struct choice *choice, __u32 first)
+{
+	struct lightest *lightest;
+
+	if (!choice)
+		return NO_DESTINATION;
+	lightest = &choice->of_block;
+	lightest->chosen = NO_DESTINATION;
+	for (__u32 i = 0; i < BLOCK_MEMBERS && first + i < choice->service.member_count; i++) {
+		if (compare_load(choice, lightest, first + i))
+			break;
+	}
+	return lightest->chosen;
+}
+
+/*
+ * As search_block, remembered. The mark that says who is looking is a new one each time: a load that changes takes it away, and
+ * what was found may then be wrong.
+ */
+static __always_inline __u32 lightest_of(struct choice *choice, __u32 first)
+{
+	struct member *head = member_at(choice->service.members + first);
+	__u32 told, mark, position;
+
+	if (!head)
+		return NO_DESTINATION;
+	told = READ_ONCE(head->lightest);
+	if (told == BLOCK_NOBODY)
+		return NO_DESTINATION;
+	if (told >= BLOCK_FIRST && told < BLOCK_ASKED)
+		return first + told - BLOCK_FIRST;
+	mark = bpf_get_prandom_u32() | BLOCK_ASKED;
+	if (told == BLOCK_CHANGED)
+		told = __sync_val_compare_and_swap(&head->lightest, BLOCK_CHANGED, mark);
+	position = search_block(choice, first);
+	if (told == BLOCK_CHANGED)
+		__sync_val_compare_and_swap(&head->lightest, mark,
+					    position == NO_DESTINATION ? BLOCK_NOBODY : position - first + BLOCK_FIRST);
+	return position;
+}
+
 struct least {
 	struct choice *choice;
 };
 
-static long least_step(__u32 index, void *context)
+static long block_step(__u32 index, void *context)
 {
-	struct least *least = context;
+	struct choice *choice = ((struct least *)context)->choice;
+	__u32 position = lightest_of(choice, index * BLOCK_MEMBERS);
 
-	return compare_load(least->choice, FEW_MEMBERS + index);
+	return position == NO_DESTINATION ? 0 : compare_load(choice, &choice->lightest, position);
 }
 
 static __always_inline __u32 pick_least(struct choice *choice, __u32 scheduler)
@@ -250,14 +291,11 @@ static __always_inline __u32 pick_least(struct choice *choice, __u32 scheduler)
 	struct least least = {.choice = choice};
 	__u32 count = choice->service.member_count;
 
-	choice->lightest.scheduler = scheduler;
+	choice->rules = scheduler;
+	if (count <= BLOCK_MEMBERS)
+		return search_block(choice, 0);
 	choice->lightest.chosen = NO_DESTINATION;
-	for (__u32 index = 0; index < FEW_MEMBERS && index < count; index++) {
-		if (compare_load(choice, index))
-			return choice->lightest.chosen;
-	}
-	if (count > FEW_MEMBERS)
-		bpf_loop(count - FEW_MEMBERS, least_step, &least, 0);
+	bpf_loop((count + BLOCK_MEMBERS - 1) / BLOCK_MEMBERS, block_step, &least, 0);
 	return choice->lightest.chosen;
 }
 

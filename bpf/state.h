@@ -229,6 +229,7 @@ __noinline __u32 change_state(__u32 slot, __u32 event, __u32 direction, __u32 no
 		if (destination && (changed ^ control) & FLOW_INACTIVE) {
 			__sync_fetch_and_add(&destination->active, changed & FLOW_INACTIVE ? -1 : 1);
 			__sync_fetch_and_add(&destination->inactive, changed & FLOW_INACTIVE ? 1 : -1);
+			note_load(destination);
 		}
 		if (state == STATE_ESTABLISHED || state == STATE_SCTP_ESTABLISHED)
 			assure_template(controller_of(flow, control)); /* none for NO_SLOT */

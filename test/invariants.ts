@@ -2,7 +2,9 @@
 import { controlOf } from '../src/dataplane/control.ts';
 import { type Entry, readEntry } from '../src/dataplane/entries.ts';
 import type { Maps } from '../src/dataplane/maps.ts';
+import { readLive } from '../src/dataplane/read.ts';
 import type { Tuple } from '../src/dataplane/wire.ts';
+import type { Scheduler } from '../src/model/service.ts';
 
 /** How IPVS counts ActiveConn. */
 const activeStates = ['ESTABLISHED', 'SYN_SENT', 'SYN_RECV', 'SYNACK', 'SCTP_ESTABLISHED'];
@@ -34,6 +36,7 @@ export function takeCensus(maps: Maps): Census {
     ...keys(entries),
     ...partners(maps, entries),
     ...loads(maps, entries),
+    ...blocks(maps),
     ...templates(maps, entries),
     ...pages(maps, entries),
   ];
@@ -211,6 +214,44 @@ function* loads(maps: Maps, entries: ReadonlyMap<number, Held>): Generator<strin
       }
     }
   }
+}
+
+/** What is remembered as the least loaded of a block is that. */
+function* blocks(maps: Maps): Generator<string> {
+  const { BLOCK_MEMBERS, BLOCK_CHANGED, BLOCK_NOBODY, BLOCK_FIRST } = maps.vocabulary.numbers;
+  const remembered = maps.rows('members').number('lightest');
+  for (const { record, destinations } of readLive(maps).services) {
+    for (let first = 0; destinations.length > BLOCK_MEMBERS && first < destinations.length; first += BLOCK_MEMBERS) {
+      const told = remembered.get(record.members.start + first);
+      if (told === BLOCK_CHANGED) continue;
+      const block = destinations.slice(first, first + BLOCK_MEMBERS).map(({ slot, weight }) => ({ slot, weight }));
+      const lightest = leastLoaded(maps, record.scheduler, block);
+      const expected = lightest === undefined ? BLOCK_NOBODY : BLOCK_FIRST + lightest;
+      if (told !== expected)
+        yield `service ${record.id}: of the block from ${first} on ${told} is remembered, not ${expected}`;
+    }
+  }
+}
+
+/** The position of the one that lc, wlc, sed or nq chooses, as ip_vs_lc.c and the like look through them all. */
+export function leastLoaded(
+  maps: Maps,
+  scheduler: Scheduler,
+  members: readonly { readonly slot: number; readonly weight: number }[],
+): number | undefined {
+  const column = (name: string, slot: number): number => maps.rows('destinations').number(name).get(slot);
+  const isByActive = scheduler === 'sed' || scheduler === 'nq';
+  let best: { readonly position: number; readonly load: number; readonly weight: number } | undefined;
+  for (const [position, { slot, weight }] of members.entries()) {
+    if (weight === 0 || column('overloaded', slot) !== 0) continue;
+    const active = column('active', slot);
+    if (scheduler === 'nq' && active === 0) return position;
+    const load = isByActive ? active + 1 : active * 256 + column('inactive', slot);
+    const isLighter =
+      best === undefined || (scheduler === 'lc' ? load < best.load : load * best.weight < best.load * weight);
+    if (isLighter) best = { position, load, weight };
+  }
+  return best?.position;
 }
 
 /** Each template counts the connections that hold it, and nothing else is held. */

@@ -1,8 +1,8 @@
 // The slots of the destinations map: whose each is, when it went, and what a new owner finds in it.
 import { be16 } from '../kernel/codec.ts';
-import type { Destination, Service, ServiceIdentity } from '../model/service.ts';
+import type { Destination, Scheduler, ServiceIdentity } from '../model/service.ts';
 import { type Ledger, minus, nothing, rawCounters, slotEntry } from './ledger.ts';
-import type { LiveDestination, LiveTable } from './live.ts';
+import type { LiveService, LiveTable } from './live.ts';
 import type { Maps } from './maps.ts';
 import type { PlannedDestination, PlannedService } from './plan.ts';
 import { mssNumber } from './service-flags.ts';
@@ -52,10 +52,9 @@ export function repairSlots(maps: Maps, { services }: LiveTable, nowS: number): 
   const isInForce = new Uint8Array(everUsed(maps));
   for (const service of services) {
     const { record, destinations } = service;
-    for (const destination of destinations) {
-      const { slot } = destination;
+    for (const [index, { slot }] of destinations.entries()) {
       isInForce[slot] = 1;
-      copyMember(maps, service, destination);
+      copyMember(maps, service, index);
       if (!isAvailable(maps, slot) || ids.get(slot) !== record.id) {
         rows.patch(slot, { service: record.id, flags: maps.vocabulary.numbers.DESTINATION_AVAILABLE });
       }
@@ -66,8 +65,10 @@ export function repairSlots(maps: Maps, { services }: LiveTable, nowS: number): 
   }
 }
 
-/** What its member and its service say, for packets that don't come by them. */
-export function copyMember(maps: Maps, service: Service, destination: LiveDestination): void {
+/** What its member and its service say, for packets that don't come by them. `index`: among the service's destinations. */
+export function copyMember(maps: Maps, service: LiveService, index: number): void {
+  const destination = service.destinations[index];
+  if (destination === undefined) return;
   const { slot, weight, method, upperThreshold = 0, lowerThreshold = 0 } = destination;
   const rows = maps.rows('destinations');
   const tunnel = splitTunnel(encodeTunnel(destination, maps.vocabulary.numbers));
@@ -79,10 +80,27 @@ export function copyMember(maps: Maps, service: Service, destination: LiveDestin
     tunnel_port: be16(tunnel.port),
     tunnel: tunnel.bits,
     mss: mssNumber(service, maps.vocabulary.numbers),
+    block: blockOf(maps, service, index),
   };
   const changed = Object.entries(wanted).filter(([member, value]) => rows.number(member).get(slot) !== value);
   for (const [member, value] of changed) rows.number(member).set(slot, value);
   if (changed.some(([member]) => member.endsWith('_threshold'))) heedThresholds(maps, slot);
+  // Its load may have changed while it was still said to be in another block.
+  if (wanted.block > 0 && changed.length > 0)
+    maps
+      .rows('members')
+      .number('lightest')
+      .set(wanted.block - 1, maps.vocabulary.numbers.BLOCK_CHANGED);
+}
+
+/** Those that look for the least loaded. */
+const comparing: readonly Scheduler[] = ['lc', 'wlc', 'sed', 'nq', 'lblc', 'lblcr'];
+
+/** 1 + where the least loaded of its block is remembered; 0: its service has only one. */
+function blockOf(maps: Maps, { record }: LiveService, index: number): number {
+  const { BLOCK_MEMBERS } = maps.vocabulary.numbers;
+  if (record.memberCount <= BLOCK_MEMBERS || !comparing.includes(record.scheduler)) return 0;
+  return 1 + record.members.start + index - (index % BLOCK_MEMBERS);
 }
 
 /** Linux 6.1 asks at the edit what it asks at each connection's beginning and end: in between a destination stays as it was. */
@@ -108,14 +126,14 @@ export function retireSlot(maps: Maps, slot: number, nowS: number): void {
 export function prepareDestinations(maps: Maps, ledger: Ledger, service: PlannedService): void {
   const key = encodeKey(maps.layouts.struct('service_key'), service.identity);
   const rows = maps.rows('destinations');
-  for (const destination of service.destinations) {
+  for (const [index, destination] of service.destinations.entries()) {
     const { slot, origin } = destination;
     if (origin === 'kept') continue;
     if (origin === 'new') initialise(maps, ledger, destination, key);
     // ip_vs_add_dest: what comes back to the service that it left counts on, what comes to a new one from 0.
     else if (rows.number('service').get(slot) !== service.record.id) countAnew(maps, ledger, slot);
     rows.number('service').set(slot, service.record.id);
-    copyMember(maps, service, destination);
+    copyMember(maps, service, index);
     rows.number('flags').set(slot, maps.vocabulary.numbers.DESTINATION_AVAILABLE);
   }
 }

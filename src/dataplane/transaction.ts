@@ -108,6 +108,7 @@ function prepareRegions(maps: Maps, { record, destinations, buckets, localAddres
     members.number('upper_threshold').set(at, upperThreshold ?? 0);
     members.number('lower_threshold').set(at, lowerThreshold ?? 0);
     members.number('tunnel').set(at, encodeTunnel(destination, maps.vocabulary.numbers));
+    members.number('lightest').set(at, maps.vocabulary.numbers.BLOCK_CHANGED);
   }
   if (buckets.length > 0) {
     const column = maps.buckets;
@@ -148,7 +149,7 @@ function finish(maps: Maps, ledger: Ledger, plan: Plan, nowS: number): void {
     const { previous, record, cursor, destinations, abandoned } = service;
     if (previous === undefined) continue;
     maps.words('cursors').set(record.id, cursor);
-    for (const destination of destinations) copyMember(maps, service, destination);
+    for (const index of destinations.keys()) copyMember(maps, service, index);
     for (const { slot } of abandoned) retireSlot(maps, slot, nowS);
     if (previous.scheduler !== service.scheduler) forgetLocalities(maps, previous);
     ledger.setOffset(serviceEntry(previous), nothing);

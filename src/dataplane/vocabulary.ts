@@ -32,6 +32,7 @@ const numberNames = {
   constant: [
     'BUCKETS',
     'MH_BUCKETS',
+    'BLOCK_MEMBERS',
     'FLOW_WINDOW',
     'FLOW_GRACE',
     'SLOTS_PER_PAGE',
@@ -40,6 +41,7 @@ const numberNames = {
     'MARK_RULES',
     'MSS_OF_PATH',
   ],
+  lightest_of_block: ['BLOCK_CHANGED', 'BLOCK_NOBODY', 'BLOCK_FIRST', 'BLOCK_ASKED'],
   tunnel: ['TUNNEL_IPIP', 'TUNNEL_GUE', 'TUNNEL_GRE', 'TUNNEL_TYPE_MASK', 'TUNNEL_CSUM', 'TUNNEL_REMCSUM'],
   destination_flag: ['DESTINATION_AVAILABLE'],
   service_flag: [

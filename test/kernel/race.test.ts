@@ -99,6 +99,27 @@ describe.each([
     expect(census.templates).toBeGreaterThan(0);
   });
 
+  test('what is remembered as the least loaded of many is that, when all rests', async () => {
+    const many = Array.from({ length: 70 }, (_, index) => index);
+    const least = services(numbers).map((one, at) => ({
+      ...one,
+      scheduler: (['wlc', 'lc', 'sed', 'nq'] as const)[at % 4] ?? 'wlc',
+      destinations: many.map((index) =>
+        destination(1 + (index % 4), 'masq', { port: 1000 + index, weight: index % 3 }),
+      ),
+    }));
+    stage.install(...least);
+    feeder.prepare({ ...base, inStep: false, flows: 2000, seed: 6 });
+    let round = 0;
+    await race(stage, 100_000, 12, () => {
+      stage.setTimeouts(round++ % 2 ? 900 : 0);
+      stage.run(() => stage.program('start').testRun({}));
+    });
+    stage.setTimeouts(900);
+    await expectSound(stage);
+    await expectEmptied(stage);
+  });
+
   test('any packets leave the table sound while real servers come and go', async () => {
     feeder.prepare({ ...base, inStep: false, flows: 2000, seed: 4 });
     let round = 0;

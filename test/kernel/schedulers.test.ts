@@ -1,11 +1,13 @@
 // The schedulers, met by real packets: the sequences that IPVS of Linux 6.1 gave, edits in the middle included.
 import { readFileSync } from 'node:fs';
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
+import { readLive } from '../../src/dataplane/read.ts';
 import { formatAddress, parseAddress } from '../../src/model/address.ts';
 import type { Destination, Method, Scheduler, Service } from '../../src/model/service.ts';
 import { schedulers } from '../../src/model/service.ts';
-import { takeCensus } from '../invariants.ts';
+import { leastLoaded, takeCensus } from '../invariants.ts';
 import { build, flag, parse } from '../packets.ts';
+import { randomFrom } from '../random.ts';
 import { type EditedSchedule, readEditedSchedules, realServer } from '../reference/edited-schedules.ts';
 import { destination, openStage, ripMac, type Stage, service } from './stage.ts';
 
@@ -79,6 +81,50 @@ test('the least loaded of many real servers is chosen, the newest among equals',
   );
   expect([1, 2, 3, 4].map((number) => chosen.filter((one) => one === String(number)).length)).toEqual([6, 2, 4, 2]);
 });
+
+test.each(['lc', 'wlc', 'sed', 'nq'] as const)(
+  'of a hundred real servers %s finds the one that a look at each of them finds, whatever ends and is edited',
+  (scheduler) => {
+    const random = randomFrom(7);
+    const present = Array.from({ length: 100 }, (_, index) => index);
+    let weights = present.map(() => random.below(4));
+    const thresholds = present.map(() => (random.once(5) ? random.below(3) + 1 : undefined));
+    const install = (): void =>
+      stage.install(
+        service({
+          vip,
+          scheduler,
+          destinations: present.map((index) =>
+            destination(1 + (index % 4), 'masq', {
+              rip: parseAddress(realServer(4, 1 + (index % 4))),
+              port: 1000 + index,
+              weight: weights[index] ?? 0,
+              ...(thresholds[index] !== undefined && { upperThreshold: thresholds[index] }),
+            }),
+          ),
+        }),
+      );
+    install();
+    const open: number[] = [];
+    for (let connection = 0; connection < 400; connection++) {
+      const [live] = readLive(stage.maps).services;
+      const expected = leastLoaded(stage.maps, scheduler, live?.destinations ?? []);
+      const { verdict, packet } = send({ source: client, destination: vip }, 10_000 + connection, flag.syn);
+      const chosen = verdict === 'redirect' ? (parse(packet).ip.destinationPort ?? 0) - 1000 : undefined;
+      expect(chosen, `connection ${connection}`).toBe(expected);
+      if (chosen !== undefined) open.push(connection);
+      for (let ends = random.below(3); ends > 0 && open.length > 0; ends--) {
+        const [ended = 0] = open.splice(random.below(open.length), 1);
+        for (const flags of [flag.ack, flag.rst]) send({ source: client, destination: vip }, 10_000 + ended, flags);
+      }
+      if (connection % 50 === 49) {
+        weights = weights.map((weight) => (random.once(10) ? random.below(4) : weight));
+        install();
+      }
+    }
+    expect(takeCensus(stage.maps).violations).toEqual([]);
+  },
+);
 
 test('twos takes the less loaded of two that are drawn by weight', () => {
   stage.install(at(vip, 'twos', [1, 0, 3, 16], 'masq'));
