@@ -324,8 +324,10 @@ static __always_inline int xdp_action(enum verdict verdict)
 	case VERDICT_SENT_BACK:
 		return XDP_TX;
 	case VERDICT_DROP:
+		return XDP_DROP;
 	case VERDICT_WRAP: /* which could not be called */
 	case VERDICT_CROSS:
+		drop(HOOK_XDP, REASON_CALL_FAILED);
 		return XDP_DROP;
 	default:
 		return XDP_PASS;
@@ -465,6 +467,7 @@ static __always_inline int tc_action(enum verdict verdict)
 	case VERDICT_SENT:
 		return TC_ACT_REDIRECT;
 	case VERDICT_DROP:
+		return TC_ACT_SHOT;
 	case VERDICT_ANSWER: /* which could not be called */
 	case VERDICT_ANSWER_OTHER:
 	case VERDICT_WRAP:
@@ -475,6 +478,7 @@ static __always_inline int tc_action(enum verdict verdict)
 	case VERDICT_TELL:
 	case VERDICT_FTP:
 	case VERDICT_FTP_READ:
+		drop(HOOK_TC, REASON_CALL_FAILED);
 		return TC_ACT_SHOT;
 	default:
 		return TC_ACT_UNSPEC; /* other filters may have their say */
@@ -632,8 +636,10 @@ static __always_inline int tell_and_walk_tc(struct __sk_buff *skb, enum family f
 {
 	enum verdict verdict = tell_tc(skb, family);
 
-	if (verdict == VERDICT_WALK)
+	if (verdict == VERDICT_WALK) {
 		bpf_tail_call_static(skb, &tc_stages, family == FAMILY_4 ? TC_STAGE_TC : TC_STAGE_TC_SIX);
+		drop(HOOK_TC, REASON_CALL_FAILED);
+	}
 	return TC_ACT_SHOT;
 }
 
@@ -652,8 +658,10 @@ int director_tell_tc_six(struct __sk_buff *skb)
 SEC("tc")
 int director_cut(struct __sk_buff *skb)
 {
-	if (cut_packet(skb) == VERDICT_WALK)
+	if (cut_packet(skb) == VERDICT_WALK) {
 		bpf_tail_call_static(skb, &tc_stages, TC_STAGE_TC);
+		drop(HOOK_TC, REASON_CALL_FAILED);
+	}
 	return TC_ACT_SHOT;
 }
 

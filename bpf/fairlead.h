@@ -117,6 +117,7 @@ enum reason {
 	REASON_NO_CONNECTION, /* nat_icmp_send: a real server's packet that belongs to none */
 	REASON_NO_CALL_ID, /* a service with --pe sip, and no SIP message */
 	REASON_NOT_TRANSLATABLE, /* fullnat to the other family: a fragment, or an ICMP error that it has no words for */
+	REASON_CALL_FAILED, /* the kernel refused the call of the program that goes on: too many in a row, or not loaded */
 	REASONS,
 };
 
@@ -128,6 +129,7 @@ enum event {
 	EVENT_EXPIRED, /* connections that ended by timeout */
 	EVENT_PATH_MTU, /* a path to a real server told by ICMP that it takes no larger packets */
 	EVENT_DROP_ENTRY, /* connections and templates ended by the setting of that name */
+	EVENT_TUNNEL_ERROR, /* an ICMP error about a packet of our own tunnels, which ends here: no client is to be told */
 	EVENT_CLIENT_UNTOLD, /* fullnat: TCP's options left no room for the one that tells the real server the client */
 	EVENTS,
 };

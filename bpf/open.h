@@ -398,6 +398,20 @@ static __always_inline int find_service_of(void *ctx, enum hook hook, enum famil
 	return find_service(addresses->word[2], addresses->word[3], packet->ports, mark, about);
 }
 
+/* A live entry with the opening's key, whose destination is there still. NULL: none. */
+static __always_inline struct flow *find_followed(struct opening *opening, struct destination **destination, __u32 *slot)
+{
+	struct tuple key = opening->new.key;
+	struct flow *flow;
+
+	*slot = find_tuple(&key);
+	flow = flow_at(*slot);
+	if (!flow || flow_kind(flow->control) != FLOW_LIVE)
+		return NULL;
+	*destination = destination_at(flow->destination);
+	return *destination && !is_gone(*destination) ? flow : NULL;
+}
+
 /* 1: the packet's twin has an entry, and the opening is made to follow it. */
 __noinline int follow_twin(__u32 hook, __u32 family)
 {
@@ -412,14 +426,10 @@ __noinline int follow_twin(__u32 hook, __u32 family)
 		return 0;
 	asm volatile("" : "+r"(opening)); /* or clang adds before it compares, which the verifier refuses */
 	choice = &opening->choice;
+	flow = find_followed(opening, &destination, &slot);
+	if (!flow)
+		return 0;
 	twin = opening->new.key;
-	slot = find_tuple(&twin);
-	flow = flow_at(slot);
-	if (!flow || flow_kind(flow->control) != FLOW_LIVE)
-		return 0;
-	destination = destination_at(flow->destination);
-	if (!destination || is_gone(destination))
-		return 0;
 	__builtin_memset(&choice->service, 0, sizeof(choice->service));
 	choice->service.id = NO_SERVICE;
 	/* For its name and its local addresses. */
@@ -468,7 +478,6 @@ __noinline int follow_waiting(__u32 hook)
 	struct opening *opening = bpf_map_lookup_elem(&openings, &hook);
 	struct destination *destination;
 	struct choice *choice;
-	struct tuple waiting;
 	struct flow *flow;
 	__u32 slot;
 
@@ -476,13 +485,8 @@ __noinline int follow_waiting(__u32 hook)
 		return 0;
 	asm volatile("" : "+r"(opening)); /* or clang adds before it compares, which the verifier refuses */
 	choice = &opening->choice;
-	waiting = opening->new.key;
-	slot = find_tuple(&waiting);
-	flow = flow_at(slot);
-	if (!flow || flow_kind(flow->control) != FLOW_LIVE)
-		return 0;
-	destination = destination_at(flow->destination);
-	if (!destination || is_gone(destination))
+	flow = find_followed(opening, &destination, &slot);
+	if (!flow || !(flow->control & FLOW_FTP)) /* a client's port may be 0 too */
 		return 0;
 	choose_as(choice, flow->destination, SERVICE_EXPECTED | SERVICE_OF_TWIN | SERVICE_PERSISTENT);
 	choice->method = METHOD_MASQ;

@@ -200,8 +200,10 @@ static __always_inline enum verdict answer_from_tunnel(struct __sk_buff *skb, en
 
 		answer->mtu = learn_path_mtu(family, destination, family == FAMILY_4 ? mtu & 0xffff : mtu, walk.now) -
 			      (tunnel->stripped - message->quote.offset);
-		if (!quote.dont_fragment)
+		if (!quote.dont_fragment) {
+			count_event(EVENT_TUNNEL_ERROR);
 			return VERDICT_DROP;
+		}
 	}
 	if (!take_tags_off(skb, &walk.packet) || strip(skb, family, inner, tunnel->stripped))
 		return drop(HOOK_TC, REASON_ADJUST_FAILED);

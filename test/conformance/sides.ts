@@ -66,6 +66,7 @@ async function runInImage(
   if (scenarios.length === 0) return new Map();
   using place = openPlace(scenarios);
   const image = openImage({ modules: MODULES, packages: PACKAGES });
+  say(`the emulated machine runs Linux ${image.release}`);
   const script = `
     ${prepare(image)}
     for scenario in /mnt/scenarios/*; do

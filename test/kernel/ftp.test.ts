@@ -198,6 +198,20 @@ test('of a persistent service and of a mark as well', () => {
   ).toEqual(['ASSURED', 'ESTABLISHED', 'LISTEN']);
 });
 
+test('a connection from port 0 is no entry that waits', () => {
+  stage.install(
+    service({
+      ...{ port: 0, persistence: persistence(60) },
+      destinations: [destination(1, 'gate', { port: 0 }), destination(2, 'masq', { port: 0 })],
+    }),
+  );
+  send({ ...syn, sourcePort: 0, destinationPort: 80 });
+  send({ ...syn, sourcePort: 4002, destinationPort: 80 });
+  const connections = stage.connections().filter(({ client: { port } }) => port > 0);
+  expect(connections).toMatchObject([{ state: 'SYN_RECV', method: 'gate' }]);
+  expect(stage.connections().filter(({ state }) => state === 'SYN_RECV').length).toBe(2);
+});
+
 test('what a control connection says goes by TC, its data by XDP', () => {
   connect();
   expect(user('NOOP\r\n').hook).toBe('tc');

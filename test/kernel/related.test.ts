@@ -261,6 +261,12 @@ describe('about a packet of our own tunnel', () => {
     expect(stage.news()).toMatchObject({ 'too-big': 1 });
   });
 
+  test('that is too big for a router ends here, counted, when the client asks for nothing', () => {
+    stage.news();
+    expect(stage.tc(fromPath({ type: 3, code: 4, mtu: 1050 }, big)).verdict).toBe('drop');
+    expect(stage.news()).toEqual({ 'path-mtu': 1, 'tunnel-error': 1 });
+  });
+
   test('is not learned from when it tells more than is known, or is damaged, or is about none of our packets', () => {
     stage.install(service({ protocol: 'udp', port: 90, destinations: [destination(3, 'tunnel', { port: 90 })] }));
     stage.walk(build(ends(90)));

@@ -10,6 +10,7 @@ import {
   readFileSync,
   renameSync,
   rmSync,
+  statSync,
   writeFileSync,
 } from 'node:fs';
 import { homedir } from 'node:os';
@@ -50,11 +51,22 @@ export function openImage(more: { modules?: readonly string[]; packages?: readon
 
 /** 6.1 on Debian 12. A later release's archive has only its own. */
 function newestKernel(): string {
-  const find = (): string | undefined =>
-    /Depends: (linux-image-\d\S*)/.exec(run('apt-cache', ['depends', 'linux-image-amd64']))?.[1];
-  const name = find() ?? (run('apt-get', [...apt, 'update']) && find());
+  refreshLists();
+  const name = /Depends: (linux-image-\d\S*)/.exec(run('apt-cache', ['depends', 'linux-image-amd64']))?.[1];
   if (!name) throw new Error('apt knows no package linux-image-amd64: is this Debian?');
   return name;
+}
+
+const DAY_MS = 24 * 60 * 60 * 1000;
+
+/** Once a day: by old lists it would be a kernel that no longer is the newest, whose IPVS may behave in other ways. */
+function refreshLists(): void {
+  const stamp = join(cache, 'refreshed');
+  const last = statSync(stamp, { throwIfNoEntry: false })?.mtimeMs ?? 0;
+  if (Date.now() - last < DAY_MS) return;
+  run('apt-get', [...apt, 'update']);
+  mkdirSync(cache, { recursive: true });
+  writeFileSync(stamp, '');
 }
 
 interface Wanted {
