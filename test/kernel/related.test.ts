@@ -262,8 +262,9 @@ describe('about a packet of our own tunnel', () => {
   });
 
   test('that is too big for a router ends here, counted, when the client asks for nothing', () => {
+    const frame = fromPath({ type: 3, code: 4, mtu: 1050 }, big);
     stage.news();
-    expect(stage.tc(fromPath({ type: 3, code: 4, mtu: 1050 }, big)).verdict).toBe('drop');
+    expect(stage.tc(frame).verdict).toBe('drop');
     expect(stage.news()).toEqual({ 'path-mtu': 1, 'tunnel-error': 1 });
   });
 
