@@ -45,11 +45,11 @@ static __always_inline bool is_over(const struct flow *flow, __u32 control, cons
 	return set->expire_nodest_conn && is_gone(destination);
 }
 
-/* XDP's first program has left such a packet already: see changes_nothing. */
-static __always_inline bool reads_text(enum hook hook, const struct flow *flow)
+/* XDP's first program has left such a packet already: see changes_nothing. What goes no further says nothing. */
+static __always_inline bool reads_text(enum hook hook, const struct flow *flow, const struct packet *packet)
 {
 	return hook != HOOK_XDP_ESTABLISHED && hook != HOOK_TRACE && READ_ONCE(flow->control) & FLOW_FTP &&
-	       !(hook == HOOK_TC && was_read());
+	       packet->ttl > 1 && !(hook == HOOK_TC && was_read());
 }
 
 /* What stands in an entry, for the rest of the walk. */
@@ -277,7 +277,7 @@ static __always_inline enum verdict walk_packet(void *ctx, enum hook hook, enum 
 			}
 		}
 	}
-	if (walk.flow && reads_text(hook, walk.flow))
+	if (walk.flow && reads_text(hook, walk.flow, packet))
 		return is_xdp(hook) ? VERDICT_TC : VERDICT_FTP;
 	if (walk.flow)
 		take_from(family, &walk, walk.flow);

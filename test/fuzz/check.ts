@@ -3,7 +3,7 @@ import { parseAddress } from '../../src/model/address.ts';
 import type { Answer } from '../kernel/stage.ts';
 import { checksumOf } from '../packets.ts';
 import { type Facts, headerResidue, judge, transportResidue } from './judge.ts';
-import { families, guePort } from './scene.ts';
+import { families, ftp, ftpServer, guePort } from './scene.ts';
 
 const [ICMP, ICMP6, IPIP, IPV6, GRE, TCP, UDP] = [1, 58, 4, 41, 47, 6, 17];
 const TCP_HEADER = 20;
@@ -34,43 +34,47 @@ const vips = new Set(
 );
 const locals = new Set(([4, 6] as const).map((family) => bytesOf(families[family].local)));
 
-/** undefined when all is well. */
-export function check(sent: Buffer, { verdict, packet }: Answer): string | undefined {
+/** undefined when all is well. `cutsAll`: tunnels take in pieces what must not be fragmented, for pmtu_disc is 0. */
+export function check(sent: Buffer, { verdict, packet }: Answer, cutsAll: boolean): string | undefined {
   if (verdict === 'aborted') return 'the program was aborted';
   if (verdict === 'drop') return undefined;
-  if (verdict === 'pass') return isPassed(sent, packet) ? undefined : 'a packet that is passed on is not as it was';
+  if (verdict === 'pass')
+    return isPassed(sent, packet, cutsAll) ? undefined : 'a packet that is passed on is not as it was';
   const facts = judge(sent);
   if (typeof facts === 'string') return `sent on although: ${facts}`;
   if (facts.fragment === 'later' && isPutBack(sent, facts, packet)) return undefined;
   const becomes = judge(packet);
   if (typeof becomes === 'string') return `what leaves is malformed: ${becomes}`;
   if (becomes.tags > 0) return 'what leaves has a tag';
-  const changed = pieceOf(sent, facts, packet, becomes) ?? toldOf(sent, facts, packet, becomes);
+  const changed =
+    pieceOf(sent, facts, packet, becomes, cutsAll) ??
+    toldOf(sent, facts, packet, becomes) ??
+    retoldOf(sent, facts, packet, becomes);
   if (changed === undefined) return checkSent(sent, facts, packet, becomes);
   const own = judge(changed);
   return typeof own === 'string' ? `cut or lengthened although: ${own}` : checkSent(changed, own, packet, becomes);
 }
 
 /** As it was, or the first piece of it: the kernel puts it together with the rest, which comes again. */
-function isPassed(sent: Buffer, packet: Buffer): boolean {
+function isPassed(sent: Buffer, packet: Buffer, cutsAll: boolean): boolean {
   if (packet.equals(sent)) return true;
   const [facts, becomes] = [judge(sent), judge(packet)];
   if (typeof facts === 'string' || typeof becomes === 'string') return false;
-  return pieceOf(sent, facts, packet, becomes, true)?.equals(packet) === true;
+  return pieceOf(sent, facts, packet, becomes, cutsAll)?.equals(packet) === true;
 }
 
 /**
- * The first piece of what was sent, where that is what leaves: it was too large for its way, and may be fragmented, or goes into a
- * tunnel, which takes all in pieces where pmtu_disc is 0.
+ * The first piece of what was sent, where that is what leaves, as it is or in a tunnel: it was too large for its way, and may be
+ * fragmented.
  */
-function pieceOf(sent: Buffer, facts: Facts, packet: Buffer, becomes: Facts, isPassedOn = false): Buffer | undefined {
+function pieceOf(sent: Buffer, facts: Facts, packet: Buffer, becomes: Facts, cutsAll: boolean): Buffer | undefined {
   const [DONT, MORE] = [0x4000, 0x2000];
   if (facts.family !== 4 || facts.end - facts.l3 < LARGE) return undefined;
   const mayBeCut = (sent.readUInt16BE(facts.l3 + 6) & DONT) === 0;
   const place = (sent.readUInt16BE(facts.l3 + 6) & 0x1fff) | MORE;
   const [GRE_SUM, GUE] = [8, UDP_HEADER + GUE_HEADER];
-  const starts = [becomes.l4, becomes.l4 + 4, becomes.l4 + GRE_SUM, becomes.l4 + GUE];
-  const at = [...(mayBeCut || isPassedOn ? [becomes.l3] : []), ...starts].find(
+  if (!mayBeCut && !cutsAll) return undefined;
+  const at = [becomes.l3, becomes.l4, becomes.l4 + 4, becomes.l4 + GRE_SUM, becomes.l4 + GUE].find(
     (start) =>
       packet.readUInt8(start) === sent.readUInt8(facts.l3) &&
       packet.readUInt16BE(start + 6) === place &&
@@ -108,16 +112,61 @@ function toldOf(sent: Buffer, facts: Facts, packet: Buffer, becomes: Facts): Buf
   if (facts.end < at || !packet.subarray(there, there + option.length).equals(option)) return undefined;
   const padding = sent.subarray(facts.end, facts.end + packet.length - becomes.end);
   const told = Buffer.concat([sent.subarray(0, at), option, sent.subarray(at, facts.end), padding]);
-  const isSix = facts.family === 6;
-  told.writeUInt16BE(isSix ? length - 40 : length, facts.l3 + (isSix ? 4 : 2));
   told.writeUInt8(told.readUInt8(facts.l4 + 12) + (option.length << 2), facts.l4 + 12);
-  const longer = { ...facts, end: facts.end + option.length };
-  if (!isSix) told.writeUInt16BE(0, facts.l3 + 10);
-  if (!isSix) told.writeUInt16BE(checksumFor(headerResidue(sent, facts), headerResidue(told, longer)), facts.l3 + 10);
-  told.writeUInt16BE(0, facts.l4 + 16);
+  return balanced(sent, facts, told, { ...facts, end: facts.end + option.length });
+}
+
+/** What FTP's two ends tell each other: an address may become another, and all that comes later moves by the difference. */
+function retoldOf(sent: Buffer, facts: Facts, packet: Buffer, becomes: Facts): Buffer | undefined {
+  if (facts.protocol !== TCP || becomes.protocol !== TCP || becomes.family !== facts.family) return undefined;
+  if (facts.fragment !== 'none' || !isFtp(sent, facts)) return undefined;
+  const [text, other] = [textOf(sent, facts), textOf(packet, becomes)];
+  if (text === undefined || other === undefined || !differsInOnePlace(text, other)) return undefined;
+  const header = Buffer.from(sent.subarray(0, facts.end - text.length));
+  // Sequence numbers, and selective acknowledgements where there are any.
+  packet.copy(header, facts.l4 + 4, becomes.l4 + 4, becomes.l4 + 12);
+  if (hasBlocks(header.subarray(facts.l4 + TCP_HEADER)))
+    packet.copy(header, facts.l4 + TCP_HEADER, becomes.l4 + TCP_HEADER, becomes.end - other.length);
+  const retold = Buffer.concat([header, other, sent.subarray(facts.end, facts.end + packet.length - becomes.end)]);
+  return balanced(sent, facts, retold, { ...facts, end: header.length + other.length });
+}
+
+function isFtp(sent: Buffer, { l4 }: Facts): boolean {
+  return [sent.readUInt16BE(l4), sent.readUInt16BE(l4 + 2)].some((port) => port === ftp || port === ftpServer);
+}
+
+function textOf(frame: Buffer, { l4, end }: Facts): Buffer | undefined {
+  const at = l4 + (frame.readUInt8(l4 + 12) >> 4) * 4;
+  return at >= l4 + TCP_HEADER && at <= end ? frame.subarray(at, end) : undefined;
+}
+
+/** By no more than an address of FTP may have. */
+function differsInOnePlace(text: Buffer, other: Buffer): boolean {
+  const [MOST, shorter] = [60, Math.min(text.length, other.length)];
+  let [same, after] = [0, 0];
+  while (same < shorter && text[same] === other[same]) same++;
+  while (after < shorter - same && text[text.length - 1 - after] === other[other.length - 1 - after]) after++;
+  return Math.max(text.length, other.length) - same - after <= MOST;
+}
+
+function hasBlocks(options: Buffer): boolean {
+  const SACK = 5;
+  return options.includes(SACK);
+}
+
+/** `changed` with the lengths and checksums that go with it; those that were wrong are as wrong. */
+function balanced(sent: Buffer, facts: Facts, changed: Buffer, becomes: Facts): Buffer {
+  const isSix = facts.family === 6;
+  const length = becomes.end - becomes.l3;
+  changed.writeUInt16BE(isSix ? length - 40 : length, facts.l3 + (isSix ? 4 : 2));
+  if (!isSix) {
+    changed.writeUInt16BE(0, facts.l3 + 10);
+    changed.writeUInt16BE(checksumFor(headerResidue(sent, facts), headerResidue(changed, becomes)), facts.l3 + 10);
+  }
+  changed.writeUInt16BE(0, facts.l4 + 16);
   const residue = transportResidue(sent, facts) ?? 0;
-  told.writeUInt16BE(checksumFor(residue, transportResidue(told, longer) ?? 0), facts.l4 + 16);
-  return told;
+  changed.writeUInt16BE(checksumFor(residue, transportResidue(changed, becomes) ?? 0), facts.l4 + 16);
+  return changed;
 }
 
 /** Into the receive queue, to wait for the first one of its datagram. One tag is then beside it. */

@@ -11,14 +11,27 @@ import {
   protocol,
 } from '../packets.ts';
 import type { Random } from '../random.ts';
-import { type Family, families, guePort, ike, ports, realPort, special, tunnelPort, tunnels } from './scene.ts';
+import {
+  type Family,
+  families,
+  ftp,
+  ftpServer,
+  guePort,
+  ike,
+  ports,
+  realPort,
+  sip,
+  special,
+  tunnelPort,
+  tunnels,
+} from './scene.ts';
 
 const elsewhere = { 4: '192.0.2.200', 6: '2001:db8:b::200' } as const;
 const servicePorts = [
   ...[...Object.values(ports), ...Object.values(ports)],
   ...Object.values(special),
   ...tunnels.map((_, index) => tunnelPort + index),
-  ...[ike, 79],
+  ...[ike, 79, ftp, ftp, sip],
 ];
 const { syn, ack, fin, rst, psh } = flag;
 
@@ -61,7 +74,7 @@ function endsOf(random: Random, family: Family): Ends {
     return {
       source: rip(1 + random.below(4)),
       destination: target,
-      sourcePort: random.pick([realPort, realPort, ike, 80]),
+      sourcePort: random.pick([realPort, realPort, ike, 80, ftpServer]),
       destinationPort: clientPort,
     };
   }
@@ -88,8 +101,7 @@ function outside(random: Random, family: Family): Partial<Description> {
 }
 
 function describe(random: Random, family: Family, ends: Ends): Description {
-  const size = random.pick([0, 1, 2, 7, 40, 100, 559, 1200, 1380, 1452, 1460]);
-  const base = { ...ends, ...outside(random, family), payload: random.bytes(size) };
+  const base = { ...ends, ...outside(random, family), payload: payloadOf(random, family, ends) };
   const kind = random.below(20);
   if (kind < 10) return { ...base, flags: random.pick([syn, syn, ack, ack | psh, fin | ack, rst, syn | ack, 0, 0xff]) };
   if (kind < 15) return { ...base, withoutChecksum: family === 4 && random.once(6) };
@@ -99,6 +111,45 @@ function describe(random: Random, family: Family, ends: Ends): Description {
     protocol: random.pick([protocol.esp, protocol.ah, 47, 59, 255]),
     body: random.bytes(random.below(60)),
   };
+}
+
+function payloadOf(random: Random, family: Family, { sourcePort, destinationPort }: Ends): Buffer {
+  if (sourcePort === ftpServer) return random.pick(said(random, family));
+  if (destinationPort === ftp) return random.pick(asked(random, family));
+  if (destinationPort === sip && !random.once(4)) return call(random);
+  return random.bytes(random.pick([0, 1, 2, 7, 40, 100, 559, 1200, 1380, 1452, 1460]));
+}
+
+/** By an FTP server. */
+function said(random: Random, family: Family): readonly Buffer[] {
+  const [high, low] = [random.below(256), random.below(256)];
+  const address = families[family].rip(2);
+  const lines = [
+    `227 Entering Passive Mode (${(family === 4 ? address : '192.0.2.12').replaceAll('.', ',')},${high},${low}).`,
+    `229 Entering Extended Passive Mode (|||${high * 256 + low}|)`,
+    `229 (|${family === 4 ? 1 : 2}|${address}|${high * 256 + low}|)`,
+    '226 Transfer complete.',
+  ];
+  return [Buffer.alloc(0), ...lines.map((line) => Buffer.from(`${line}\r\n`))];
+}
+
+/** By an FTP client. */
+function asked(random: Random, family: Family): readonly Buffer[] {
+  const [high, low] = [random.below(256), random.below(256)];
+  const { client } = families[family];
+  const lines = [
+    `PORT ${(family === 4 ? client : '203.0.113.5').replaceAll('.', ',')},${high},${low}`,
+    `EPRT |${family === 4 ? 1 : 2}|${client}|${high * 256 + low}|`,
+    'LIST',
+  ];
+  return [Buffer.alloc(0), ...lines.map((line) => Buffer.from(`${line}\r\n`))];
+}
+
+function call(random: Random): Buffer {
+  const name = random.pick(['Call-ID', 'i', 'call-id', 'Call-Id']);
+  const id = random.pick(['', 'a', 'b@example.org', 'x'.repeat(random.below(300))]);
+  const start = random.pick(['INVITE sip:a@example.org SIP/2.0', 'SIP/2.0 200 OK', 'ACK']);
+  return Buffer.from(`${start}\r\nVia: SIP/2.0/UDP h\r\n${name}:${random.maybe(2, () => ' ')}${id}\r\n\r\n`);
 }
 
 function chunks(random: Random): NonNullable<Description['chunks']> {

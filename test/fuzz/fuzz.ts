@@ -34,12 +34,12 @@ const BATCH = 1000;
 /** The kernel tries no shorter ones at TC. */
 const TC_LEAST = 58;
 /** No counted reason: what XDP leaves to TC, and what stands beside a reason. */
-const notDrops = ['to-tc', 'icmp-limited', 'stateless', 'expired', 'path-mtu'];
+const notDrops = ['to-tc', 'icmp-limited', 'stateless', 'expired', 'path-mtu', 'client-untold'];
 
 export interface FuzzOptions {
   readonly seed: number;
   /** Asked after each batch. */
-  isOver(packets: number): boolean;
+  isEnough(packets: number): boolean;
 }
 
 interface Tried {
@@ -48,29 +48,30 @@ interface Tried {
   readonly answer: Answer;
 }
 
-export function fuzz(stage: Stage, feeder: Feeder, { seed, isOver }: FuzzOptions): Outcome {
+export function fuzz(stage: Stage, feeder: Feeder, { seed, isEnough }: FuzzOptions): Outcome {
   const random = randomFrom(seed);
   const verdicts: Record<string, number> = {};
   const findings: Finding[] = [];
   let packets = 0;
   learnWays(stage, random);
-  while (!isOver(packets) && findings.length < MOST_FINDINGS) {
-    stage.change(someSettings(random));
+  while (!isEnough(packets) && findings.length < MOST_FINDINGS) {
+    const settings = someSettings(random);
+    stage.change(settings);
     const batch = tryFrames(
       stage,
       feeder,
       Array.from({ length: BATCH }, () => makeFrame(random)),
-      random,
+      (frame) => (random.once(2) || frame.length < TC_LEAST ? 'xdp' : 'tc'),
     );
     packets += batch.length;
     for (const { hook, frame, answer } of batch) {
       const name = `${hook} ${answer.verdict}`;
       verdicts[name] = (verdicts[name] ?? 0) + 1;
-      const what = check(frame, answer);
+      const what = check(frame, answer, settings.pmtu_disc === 0);
       if (what !== undefined) findings.push(toFinding(what, { hook, frame, answer }));
     }
     const uncounted = checkReasons(stage, batch);
-    if (uncounted !== undefined) findings.push({ what: uncounted });
+    if (uncounted !== undefined) findings.push({ what: uncounted }, ...uncountedAlone(stage, feeder, batch));
   }
   return { packets, verdicts, findings: [...findings, ...violations(stage).map((what) => ({ what }))] };
 }
@@ -91,24 +92,30 @@ function toFinding(what: string, { hook, frame, answer }: Tried): Finding {
 }
 
 /** In the stage's namespace all of them, for going there takes longer than a packet does. */
-function tryFrames(stage: Stage, feeder: Feeder, frames: readonly Buffer[], random: Random): readonly Tried[] {
+function tryFrames(
+  stage: Stage,
+  feeder: Feeder,
+  frames: readonly Buffer[],
+  hookOf: (frame: Buffer, index: number) => Hook,
+): readonly Tried[] {
   const [xdp, tc, tagged] = [stage.program('director_xdp'), stage.program('director_tc'), feeder.program('one_tag')];
   return stage.run(() =>
-    frames.map((frame) => {
-      if (random.once(2) || frame.length < TC_LEAST) {
+    frames.map((frame, index) => {
+      const hook = hookOf(frame, index);
+      if (hook === 'xdp') {
         const { returnValue, packet } = xdp.testRun({ packet: frame, repeat: 1 });
-        return { hook: 'xdp', frame, answer: { verdict: xdpVerdicts[returnValue] ?? 'aborted', packet } };
+        return { hook, frame, answer: { verdict: xdpVerdicts[returnValue] ?? 'aborted', packet } };
       }
       if (!isTagged(frame)) {
         const { returnValue, packet } = tc.testRun({ packet: frame, repeat: 1, context: received() });
-        return { hook: 'tc', frame, answer: { verdict: tcVerdicts[returnValue] ?? 'aborted', packet } };
+        return { hook, frame, answer: { verdict: tcVerdicts[returnValue] ?? 'aborted', packet } };
       }
       // The kernel takes the outermost tag off before TC, and has it beside the packet.
       const bare = Buffer.concat([frame.subarray(0, 12), frame.subarray(16)]);
       const { returnValue, packet } = tagged.testRun({ packet: bare, repeat: 1, context: received() });
       const verdict = tcVerdicts[returnValue] ?? 'aborted';
       const isAsItWas = verdict === 'pass' && packet.equals(bare);
-      return { hook: 'tc', frame, answer: { verdict, packet: isAsItWas ? frame : packet } };
+      return { hook, frame, answer: { verdict, packet: isAsItWas ? frame : packet } };
     }),
   );
 }
@@ -127,9 +134,23 @@ function someSettings(random: Random): Partial<Settings> {
 function checkReasons(stage: Stage, batch: readonly Tried[]): string | undefined {
   const counted = Object.entries(stage.news()).filter(([name]) => !notDrops.includes(name));
   const told = counted.reduce((sum, [, count]) => sum + count, 0);
-  const over = batch.filter(({ frame, answer }) => answer.verdict === 'drop' || isAnswer(frame, answer)).length;
+  const over = batch.filter(isOver).length;
   if (told >= over) return undefined;
   return `${over} packets were dropped or answered, and ${told} are counted: ${JSON.stringify(counted)}`;
+}
+
+/** Once more, each alone: which of them is it? */
+function uncountedAlone(stage: Stage, feeder: Feeder, batch: readonly Tried[]): readonly Finding[] {
+  stage.news();
+  return batch.filter(isOver).flatMap(({ hook, frame }) =>
+    tryFrames(stage, feeder, [frame], () => hook)
+      .filter((again) => checkReasons(stage, [again]) !== undefined)
+      .map((again) => toFinding('it is dropped or answered, and not counted', again)),
+  );
+}
+
+function isOver({ frame, answer }: Tried): boolean {
+  return answer.verdict === 'drop' || isAnswer(frame, answer);
 }
 
 /** XDP sends by ways that are known. */

@@ -25,7 +25,7 @@ function main(wanted: number, seed: number): void {
   using feeder = openFeeder(stage);
   const start = performance.now();
   let told = start;
-  const isOver = (packets: number): boolean => {
+  const isEnough = (packets: number): boolean => {
     if (performance.now() - told > 10_000) {
       told = performance.now();
       process.stderr.write(`fuzz: ${packets} packets\n`);
@@ -33,7 +33,7 @@ function main(wanted: number, seed: number): void {
     return packets >= wanted;
   };
   process.stderr.write(`fuzz: seed ${seed}\n`);
-  const { packets, verdicts, findings } = fuzz(stage, feeder, { seed, isOver });
+  const { packets, verdicts, findings } = fuzz(stage, feeder, { seed, isEnough });
   const seconds = (performance.now() - start) / 1000;
   for (const [name, count] of Object.entries(verdicts).sort()) process.stdout.write(`${name.padEnd(14)}${count}\n`);
   for (const finding of findings) process.stdout.write(`${JSON.stringify(finding, undefined, 2)}\n`);

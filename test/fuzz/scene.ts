@@ -18,6 +18,9 @@ export const tunnels: readonly Tunnel[] = [
   { type: 'gue', port: guePort, checksum: 'full' },
 ];
 export const ike = 500;
+export const ftp = 21;
+export const ftpServer = 2121;
+export const sip = 5060;
 export const realPort = 8080;
 export const families = {
   4: {
@@ -89,6 +92,8 @@ function servicesOf(family: Family): readonly Service[] {
       }),
     ),
     own(ike, { destinations: [to(2, 'masq', ike)] }, 'udp'),
+    own(ftp, { destinations: [to(2, 'masq', ftpServer)] }),
+    own(sip, { destinations: servers('masq'), persistence: persistence(300, mask), persistenceEngine: 'sip' }, 'udp'),
     own(special.onePacket, { onePacket: true, destinations: byEach(special.onePacket) }, 'udp'),
     ...sameProtocols((protocol) => ({
       ...service({ vip: anyPort, port: 0, protocol, destinations: byEach(0) }),

@@ -22,7 +22,7 @@ afterAll(() => {
 });
 
 test('what holds of every packet', () => {
-  const { findings, verdicts } = fuzz(stage, feeder, { seed: 1, isOver: (packets) => packets >= PACKETS });
+  const { findings, verdicts } = fuzz(stage, feeder, { seed: 1, isEnough: (packets) => packets >= PACKETS });
   expect(findings).toEqual([]);
   // It would find nothing where nothing is forwarded.
   const expected = ['xdp pass', 'xdp redirect', 'xdp drop', 'tc pass', 'tc redirect', 'tc drop'];
