@@ -43,3 +43,6 @@ export interface Mend {
   /** It touches nothing but what is wrong, and can be repeated: --fix runs it, where it is for this machine. */
   readonly isSafe: boolean;
 }
+
+/** In place of an address, for what only the machine's first network namespace can do, and this is another. */
+export const machineItself = 'the machine itself, outside of this network namespace';

@@ -61,6 +61,27 @@ export function serviceOption({ identity }: Pick<InstalledService, 'identity'>):
   return `${option} ${endpointOption(identity.vip, identity.port)}`;
 }
 
+const methodOptions = { masq: '-m', gate: '-g', tunnel: '-i', fullnat: '--fullnat' } as const;
+const checksumOptions = { none: '--tun-nocsum', full: '--tun-csum', remote: '--tun-remcsum' } as const;
+
+/** The command that gives it another weight, and leaves the rest as it is: what `ipvsadm -e` is not told it sets back. */
+export function weightCommand(
+  service: Pick<InstalledService, 'identity'>,
+  destination: InstalledDestination,
+  weight: number,
+): string {
+  const { method, tunnel, upperThreshold = 0, lowerThreshold = 0 } = destination;
+  const words = [
+    `ipvsadm -e ${serviceOption(service)} ${destinationOption(destination)} ${methodOptions[method]}`,
+    ...(tunnel === undefined ? [] : [`--tun-type ${tunnel.type} ${checksumOptions[tunnel.checksum]}`]),
+    ...(tunnel?.type === 'gue' ? [`--tun-port ${tunnel.port}`] : []),
+    ...(upperThreshold === 0 ? [] : [`-x ${upperThreshold}`]),
+    ...(lowerThreshold === 0 ? [] : [`-y ${lowerThreshold}`]),
+    `-w ${weight}`,
+  ];
+  return words.join(' ');
+}
+
 export function destinationOption({ rip, port }: Pick<InstalledDestination, 'rip' | 'port'>): string {
   return `-r ${endpointOption(rip, port)}`;
 }

@@ -1,5 +1,5 @@
 // Breaks laboratories, lets the doctor find out, and mends them by the doctor's own commands.
-import type { Problem } from '../doctor/problem.ts';
+import { machineItself, type Problem } from '../doctor/problem.ts';
 import { FairleadError } from '../model/error.ts';
 import { type Breakage, breakages, type OnHost } from './breakages.ts';
 import { attempt, run } from './command.ts';
@@ -9,7 +9,7 @@ import { httpPort, realServers, udpPort } from './plans/addresses.ts';
 import { plans } from './plans/plans.ts';
 import type { Say } from './run.ts';
 import { openScene, type Scene } from './scene.ts';
-import { listNamespaces } from './topology.ts';
+import { listNamespaces, namespacesOf } from './topology.ts';
 
 export interface BreakageResult {
   readonly name: string;
@@ -71,13 +71,10 @@ async function breakAndMend(breakage: Breakage, scene: Scene): Promise<BreakageR
   const told = await consult(scene);
   const expected = [breakage.name, ...(breakage.consequences ?? [])];
   for (const one of told) await obey(one, scene);
-  // What nobody can know from here, a person does by hand.
-  const isByHand = breakage.name === 'two-directors';
-  if (isByHand) await breakage.undo?.(on, scene.plan);
   const answered = await isAnswered(scene);
   const rest = await consult(scene);
   const mended = rest.length === 0 && answered;
-  if (!isByHand) await breakage.undo?.(on, scene.plan).catch(() => undefined);
+  await breakage.undo?.(on, scene.plan).catch(() => undefined);
   return {
     name: breakage.name,
     found: told.some(({ problem }) => problem.id === breakage.name),
@@ -111,11 +108,23 @@ async function consult({ plan, prefix, signal }: Scene): Promise<readonly Told[]
 
 /** Where the command is for another machine, it is run there, if the laboratory has it. */
 async function obey({ host, problem: { mend } }: Told, { plan, prefix, signal }: Scene): Promise<void> {
-  const known = plan.hosts.find(({ name }) => name.startsWith('rs') && addressOf(plan, name) === mend.on)?.name;
-  const where = mend.on === undefined ? host : known;
+  const where = mend.on === undefined ? host : await findHost(mend.on, plan, prefix, signal);
   if (where === undefined) return;
   const script = `PATH=${packageRoot}bin:$PATH\n${mend.command}\n`;
-  await attempt(['sh', '-e'], { namespace: prefix + where, input: script }, signal);
+  await attempt(['sh', '-e'], { ...placeOf(where, prefix), input: script }, signal);
+}
+
+/** By its address, or by a MAC in what the doctor says. */
+async function findHost(on: string, plan: Plan, prefix: string, signal: AbortSignal): Promise<string | undefined> {
+  const known = plan.hosts.find(({ name }) => name.startsWith('rs') && addressOf(plan, name) === on)?.name;
+  const mac = /(?:[\da-f]{2}:){5}[\da-f]{2}/.exec(on)?.[0];
+  if (on === machineItself) return machineItself;
+  if (known !== undefined || mac === undefined) return known;
+  for (const namespace of namespacesOf(plan, prefix)) {
+    const { stdout } = await run(['ip', '-o', 'link'], { namespace }, signal);
+    if (stdout.includes(`link/ether ${mac} `)) return namespace.slice(prefix.length);
+  }
+  return undefined;
 }
 
 async function isAnswered(scene: Scene): Promise<boolean> {
@@ -128,12 +137,16 @@ async function isAnswered(scene: Scene): Promise<boolean> {
   return true;
 }
 
+function placeOf(host: string, prefix: string): { readonly namespace?: string } {
+  return host === machineItself ? {} : { namespace: prefix + host };
+}
+
 /** `RS2` stands for that host's namespace. */
 function onHosts(prefix: string, signal?: AbortSignal): OnHost {
   return async (host, command) => {
     const words = command.map((word) => word.replace(/^RS(\d)$/, `${prefix}rs$1`));
     const found = words[0] === 'fairlead' ? [fairlead, ...words.slice(1)] : words;
-    return run(found, { namespace: prefix + host }, signal);
+    return run(found, placeOf(host, prefix), signal);
   };
 }
 

@@ -1,6 +1,9 @@
 // Every way in which a laboratory can be broken for the doctor to find: one thing each, as it happens to people.
-import type { ProblemId } from '../doctor/problem.ts';
-import { ipvsadm } from './director.ts';
+
+import type { Status } from '../dataplane/status.ts';
+import { machineItself, type ProblemId } from '../doctor/problem.ts';
+import type { Outcome } from './command.ts';
+import { ipvsadm, packageRoot } from './director.ts';
 import type { LabType, Plan } from './plan.ts';
 import { addressOf, hostNamed } from './plan.ts';
 import {
@@ -9,12 +12,14 @@ import {
   mappedPort,
   realHttpPort,
   realServers,
+  realUdpPort,
   routerAddress,
+  udpPort,
   vip,
 } from './plans/addresses.ts';
 
-/** Runs a command on one host. */
-export type OnHost = (host: string, command: readonly string[]) => Promise<unknown>;
+/** Runs a command on one host, or on the machine itself. */
+export type OnHost = (host: string, command: readonly string[]) => Promise<Outcome>;
 
 export interface Breakage {
   readonly name: ProblemId;
@@ -29,6 +34,13 @@ export interface Breakage {
 const service = `${vip}:${httpPort}`;
 const sysctl = (setting: string): readonly string[] => ['sysctl', '-qw', setting];
 const ip = (words: string): readonly string[] => ['ip', ...words.split(' ')];
+/** For a shell, with the commands of this package. */
+const script = (text: string): readonly string[] => ['sh', '-ec', `PATH=${packageRoot}bin:$PATH\n${text}`];
+/** So many clients at once, each with a datagram to the address, of which the first ones are the first port's. */
+const datagrams = (address: string, port: number, count: number): readonly string[] => [
+  ...[process.execPath, `${packageRoot}dist/lab/datagrams.js`],
+  ...[address, `${port}`, `${count}`],
+];
 
 export const breakages: readonly Breakage[] = [
   {
@@ -67,6 +79,36 @@ export const breakages: readonly Breakage[] = [
         ...['1,6 0 0 2', 'direct-action'], // one instruction: it drops
       ]),
   },
+  {
+    name: 'table-full',
+    type: 'nat',
+    apply: async (on) => {
+      await on(
+        'director',
+        script(
+          'f=$(mktemp); ipvsadm-save -n >$f; fairlead detach; fairlead attach --connections 1024; ipvsadm-restore <$f; rm $f',
+        ),
+      );
+      await on('client', datagrams(vip, udpPort, 1000));
+    },
+  },
+  {
+    name: 'unanswered',
+    type: 'nat',
+    apply: (on) => on('switch', ip('link set rs3-0 down')),
+    undo: async (on, plan) => {
+      await on('switch', ip('link set rs3-0 up'));
+      for (const [option, port, realPort] of [
+        ['-t', httpPort, realHttpPort],
+        ['-u', udpPort, realUdpPort],
+      ] as const)
+        await on('director', [
+          ...[ipvsadm, '-e', option, `${vip}:${port}`, '-r', `${addressOf(plan, 'rs3')}:${realPort}`, '-m', '-w', '1'],
+        ]);
+    },
+  },
+  // What it has filled stays full as long as the laboratory: nothing of this type comes after it.
+  fullConntrack(),
   {
     name: 'vip-not-on-director',
     type: 'dr',
@@ -176,9 +218,48 @@ export const breakages: readonly Breakage[] = [
     },
   },
   {
+    name: 'local-ports',
+    type: 'fullnat',
+    apply: async (on, plan) => {
+      const one = `${vip}:${mappedPort}`;
+      await on('director', [ipvsadm, '-A', '-u', one, '-s', 'rr']);
+      await on('director', [ipvsadm, '-a', '-u', one, '-r', `${addressOf(plan, 'rs1')}:${realUdpPort}`, '--fullnat']);
+      const { localPorts } = JSON.parse((await on('director', ['fairlead', 'status', '-o', 'json'])).stdout) as Status;
+      await on('client', datagrams(vip, mappedPort, localPorts));
+    },
+    undo: (on) => on('director', [ipvsadm, '-D', '-u', `${vip}:${mappedPort}`]),
+  },
+  {
     name: 'xdp-on-veth',
     type: 'fullnat',
     apply: (on) => on('director', ['fairlead', 'attach', 'eth0', '--hook', 'xdp']),
     undo: (on) => on('director', ['fairlead', 'attach']),
   },
 ];
+
+/** Where nothing listens. */
+const unusedPort = 9;
+
+function fullConntrack(): Breakage {
+  const setting = (name: string): string => `net.netfilter.nf_conntrack_${name}`;
+  let most: number;
+  return {
+    name: 'conntrack-full',
+    type: 'nat',
+    apply: async (on) => {
+      await on('rs2', 'nft add table ip lab'.split(' '));
+      await on('rs2', ['nft', 'add chain ip lab input { type filter hook input priority 0; }']);
+      await on('rs2', 'nft add rule ip lab input ct state new accept'.split(' '));
+      await on('rs2', sysctl(`${setting('udp_timeout')}=600`));
+      const { stdout } = await on('rs2', ['sysctl', '-n', setting('max'), setting('count')]);
+      const [limit = 0, count = 0] = stdout.split('\n').map(Number);
+      most = limit;
+      await on('rs2', datagrams('127.0.0.1', unusedPort, most - count));
+    },
+    undo: async (on) => {
+      await on('rs2', 'nft delete table ip lab'.split(' '));
+      // The limit is the machine's.
+      await on(machineItself, sysctl(`${setting('max')}=${most}`));
+    },
+  };
+}

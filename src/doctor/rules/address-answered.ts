@@ -66,7 +66,7 @@ function toProblem(vip: string, mac: string, interfaceName: string, finding: Fin
       wrong: `another machine has the VIP ${vip}: ${mac} on ${interfaceName}`,
       why: 'of two that answer ARP for one address clients get now this one, now that one, and connections break',
       evidence,
-      mend: { command: `ip address del ${vip}/32 dev INTERFACE`, on: `the machine with the MAC ${mac}`, isSafe: false },
+      mend: { command: removeAddress(vip), on: `the machine with the MAC ${mac}`, isSafe: false },
     };
   const { rip, destination } = finding;
   const isVipThere = destination.method === 'gate' || destination.method === 'tunnel';
@@ -76,11 +76,14 @@ function toProblem(vip: string, mac: string, interfaceName: string, finding: Fin
     why: 'clients and routers then send to it past the director, and all of them to one real server',
     evidence,
     mend: {
-      command: isVipThere
-        ? `fairlead realserver add ${vip} --method ${destination.method}`
-        : `ip address del ${vip}/32 dev INTERFACE`,
+      command: isVipThere ? `fairlead realserver add ${vip} --method ${destination.method}` : removeAddress(vip),
       on: rip,
       isSafe: false,
     },
   };
+}
+
+/** From whichever interface has it. */
+function removeAddress(vip: string): string {
+  return `ip -o address show to ${vip} | while read -r _ dev _ cidr _; do ip address del $cidr dev $dev; done`;
 }

@@ -2,17 +2,25 @@
 
 import type { Finding } from '../probe.ts';
 import type { Problem } from '../problem.ts';
-import { destinationOption, serviceOption, type Ward } from '../ward.ts';
+import { destinationOption, serviceOption, type Ward, weightCommand } from '../ward.ts';
 import { isElsewhere } from './other-network.ts';
 
 export function answers({ director }: Ward): readonly Problem[] {
-  const told = new Set<string>();
-  return (director?.findings ?? []).flatMap((finding) => {
+  const told = new Map<string, Problem>();
+  for (const finding of director?.findings ?? []) {
     const problem = judge(finding);
-    if (problem === undefined || told.has(problem.wrong)) return [];
-    told.add(problem.wrong);
-    return [problem];
-  });
+    if (problem === undefined) continue;
+    const known = told.get(problem.wrong);
+    told.set(problem.wrong, known === undefined ? problem : joined(known, problem.mend));
+  }
+  return [...told.values()];
+}
+
+/** What is wrong in several services is one problem, which each of their commands mends a part of. */
+function joined(problem: Problem, { command, on }: Problem['mend']): Problem {
+  const { mend } = problem;
+  if (on !== undefined || mend.command.split(' && ').includes(command)) return problem;
+  return { ...problem, mend: { ...mend, command: `${mend.command} && ${command}` } };
 }
 
 function judge(finding: Finding): Problem | undefined {
@@ -69,13 +77,14 @@ function judgeDressed(finding: Finding): Problem | undefined {
   return undefined;
 }
 
-function unanswered({ rip, destination }: Finding, wrong: string, evidence: string): Problem {
+/** Nobody can be asked there: until somebody has looked after it, it gets no new connections. */
+function unanswered({ destination, service }: Finding, wrong: string, evidence: string): Problem {
   return {
     id: 'unanswered',
     wrong,
     why: `${destination.method}: its share of the connections gets no answer`,
     evidence,
-    mend: { command: 'fairlead doctor --fix', on: rip, isSafe: false },
+    mend: { command: weightCommand(service, destination, 0), isSafe: false },
   };
 }
 

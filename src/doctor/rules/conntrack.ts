@@ -1,7 +1,7 @@
 // The kernel's own connection tracking, which packets to a real server's sockets pass: full, it drops what is new.
-import { existsSync } from 'node:fs';
+import { existsSync, statSync } from 'node:fs';
 import { readSysctl } from '../../kernel/sysctl.ts';
-import type { Problem } from '../problem.ts';
+import { machineItself, type Problem } from '../problem.ts';
 
 const nearly = 0.95;
 const folder = 'net/netfilter/nf_conntrack_';
@@ -16,7 +16,20 @@ export function conntrack(): readonly Problem[] {
       wrong: "the kernel's connection tracking is nearly full",
       why: 'when it is, new connections to this machine are dropped (nf_conntrack: table full)',
       evidence: `net.netfilter.nf_conntrack_count is ${count} of ${most}`,
-      mend: { command: `sysctl -w net.netfilter.nf_conntrack_max=${2 * most}`, isSafe: true },
+      mend: raise(2 * most),
     },
   ];
+}
+
+/** Each network namespace counts its own, but the limit is the whole machine's: only its first namespace may set it. */
+function raise(most: number): Problem['mend'] {
+  const command = `sysctl -w net.netfilter.nf_conntrack_max=${most}`;
+  return isWritable(`/proc/sys/${folder}max`)
+    ? { command, isSafe: true }
+    : { command, on: machineItself, isSafe: false };
+}
+
+/** By its mode: to root everything else is. */
+function isWritable(path: string): boolean {
+  return (statSync(path).mode & 0o200) !== 0;
 }

@@ -1,8 +1,6 @@
 // A service none of whose real servers takes new connections.
 import type { Problem } from '../problem.ts';
-import { destinationOption, serviceOption, type Ward } from '../ward.ts';
-
-const options = { masq: '-m', gate: '-g', tunnel: '-i', fullnat: '--fullnat' } as const;
+import { serviceOption, type Ward, weightCommand } from '../ward.ts';
 
 export function quiesced({ director }: Ward): readonly Problem[] {
   return (director?.services ?? [])
@@ -23,9 +21,7 @@ export function quiesced({ director }: Ward): readonly Problem[] {
           command:
             first === undefined
               ? `ipvsadm -D ${name}`
-              : service.destinations
-                  .map((one) => `ipvsadm -e ${name} ${destinationOption(one)} ${options[one.method]} -w 1`)
-                  .join(' && '),
+              : service.destinations.map((one) => weightCommand(service, one, 1)).join(' && '),
           isSafe: false,
         },
       };
