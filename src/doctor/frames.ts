@@ -1,4 +1,5 @@
-// The frames that probes are made of, and what of their answers is looked at: ARP and IPv4.
+// The frames that probes are made of, and what of their answers is looked at. An address of 4 bytes makes a packet of IPv4, one of
+// 16 of IPv6.
 import type { TunnelEnd } from '../realserver/tunnel.ts';
 
 /** Bytes as on the wire. */
@@ -9,31 +10,13 @@ export interface Ends {
   readonly targetPort: number;
 }
 
-const etherType = { ipv4: 0x0800, arp: 0x0806 } as const;
-const sizeOfEthernet = 14;
-const sizeOfIp = 20;
-const protocol = { icmp: 1, ipip: 4, tcp: 6, udp: 17, gre: 47 } as const;
+const etherType = { ipv4: 0x0800, ipv6: 0x86dd } as const;
+export const sizeOfEthernet = 14;
+const sizeOfIp = { 4: 20, 6: 40 } as const;
+const protocol = { icmp: 1, ipip: 4, tcp: 6, udp: 17, ipv6: 41, gre: 47, icmp6: 58 } as const;
 const flag = { syn: 0x02, rst: 0x04, ack: 0x10 } as const;
-const broadcast = [255, 255, 255, 255, 255, 255];
 const ttl = 64;
 const window = 1024;
-
-export function arpRequest(mac: readonly number[], source: readonly number[], target: readonly number[]): Buffer {
-  const body = [0, 1, 8, 0, 6, 4, 0, 1, ...mac, ...source, 0, 0, 0, 0, 0, 0, ...target];
-  return ethernet(broadcast, mac, etherType.arp, Buffer.from(body));
-}
-
-/** Who tells that it has an address. */
-export interface ArpReply {
-  readonly mac: string;
-  readonly address: readonly number[];
-}
-
-export function readArpReply(frame: Buffer): ArpReply | undefined {
-  if (frame.length < sizeOfEthernet + 28 || frame.readUInt16BE(12) !== etherType.arp) return undefined;
-  if (frame.readUInt16BE(sizeOfEthernet + 6) !== 2) return undefined;
-  return { mac: formatMac(frame.subarray(22, 28)), address: [...frame.subarray(28, 32)] };
-}
 
 export function ethernet(to: readonly number[], from: readonly number[], type: number, body: Buffer): Buffer {
   const head = Buffer.from([...to, ...from, type >> 8, type & 255]);
@@ -41,7 +24,7 @@ export function ethernet(to: readonly number[], from: readonly number[], type: n
 }
 
 export function ipFrame(to: readonly number[], from: readonly number[], packet: Buffer): Buffer {
-  return ethernet(to, from, etherType.ipv4, packet);
+  return ethernet(to, from, isSix(packet) ? etherType.ipv6 : etherType.ipv4, packet);
 }
 
 /** What opens a connection, and with `isReset` what ends it whatever came of it. */
@@ -53,8 +36,7 @@ export function tcp({ source, sourcePort, target, targetPort }: Ends, sequence: 
   segment.writeUInt8(5 << 4, 12);
   segment.writeUInt8(isReset ? flag.rst : flag.syn, 13);
   segment.writeUInt16BE(window, 14);
-  const pseudo = Buffer.from([...source, ...target, 0, protocol.tcp, 0, segment.length]);
-  segment.writeUInt16BE(checksum(Buffer.concat([pseudo, segment])), 16);
+  segment.writeUInt16BE(checksum(Buffer.concat([pseudoHeader(source, target, protocol.tcp, segment), segment])), 16);
   return ip(source, target, protocol.tcp, segment);
 }
 
@@ -65,72 +47,127 @@ export function wrapped(
   to: readonly number[],
   packet: Buffer,
 ): Buffer {
+  const inner = isSix(packet) ? protocol.ipv6 : protocol.ipip;
   switch (type) {
     case 'ipip':
-      return ip(from, to, protocol.ipip, packet);
-    case 'gre':
-      return ip(from, to, protocol.gre, Buffer.concat([Buffer.from([0, 0, 8, 0]), packet]));
+      return ip(from, to, inner, packet);
+    case 'gre': {
+      const head = Buffer.alloc(4);
+      head.writeUInt16BE(isSix(packet) ? etherType.ipv6 : etherType.ipv4, 2);
+      return ip(from, to, protocol.gre, Buffer.concat([head, packet]));
+    }
     case 'gue': {
       const head = Buffer.alloc(12);
       head.writeUInt16BE(61_000, 0);
       head.writeUInt16BE(port, 2);
       head.writeUInt16BE(head.length + packet.length, 4);
-      head.writeUInt8(protocol.ipip, 9);
+      head.writeUInt8(inner, 9);
       return ip(from, to, protocol.udp, Buffer.concat([head, packet]));
     }
   }
 }
 
+const sizeOfEcho = 8;
+
+/** Of an echo request without data. */
+export function leastEcho(target: readonly number[]): number {
+  return sizeOfIp[familyOf(target)] + sizeOfEcho;
+}
+
 /** An echo request of so many bytes, header and all, that no router may cut. */
 export function echo(source: readonly number[], target: readonly number[], id: number, size: number): Buffer {
-  const message = Buffer.alloc(Math.max(size - sizeOfIp, 8));
-  message.writeUInt8(8, 0);
+  const family = familyOf(target);
+  const message = Buffer.alloc(Math.max(size - sizeOfIp[family], sizeOfEcho));
+  message.writeUInt8(family === 4 ? 8 : 128, 0);
   message.writeUInt16BE(id, 4);
   message.writeUInt16BE(size, 6);
-  message.writeUInt16BE(checksum(message), 2);
-  return ip(source, target, protocol.icmp, message);
+  const number = family === 4 ? protocol.icmp : protocol.icmp6;
+  const pseudo = family === 4 ? Buffer.alloc(0) : pseudoHeader(source, target, number, message);
+  message.writeUInt16BE(checksum(Buffer.concat([pseudo, message])), 2);
+  return ip(source, target, number, message);
 }
 
 export type Answer =
   | { readonly kind: 'tcp'; readonly ends: Ends; readonly isReset: boolean; readonly mac: string }
   | { readonly kind: 'echo'; readonly source: readonly number[]; readonly id: number; readonly size: number }
   | {
-      readonly kind: 'unreachable';
+      readonly kind: 'unreachable' | 'too-big';
       readonly source: readonly number[];
-      readonly code: number;
       /** Of the packet that could not be delivered. */
       readonly target: readonly number[];
     };
 
 export function readAnswer(frame: Buffer): Answer | undefined {
-  if (frame.length < sizeOfEthernet + sizeOfIp || frame.readUInt16BE(12) !== etherType.ipv4) return undefined;
-  const packet = frame.subarray(sizeOfEthernet);
-  const at = (packet.readUInt8(0) & 15) * 4;
-  const [source, target] = [[...packet.subarray(12, 16)], [...packet.subarray(16, 20)]];
-  if (packet.length < at + 8) return undefined;
-  switch (packet.readUInt8(9)) {
+  const packet = readIp(frame);
+  if (packet === undefined) return undefined;
+  const { source, target, number, body } = packet;
+  switch (number) {
     case protocol.tcp: {
-      if (packet.length < at + 20) return undefined;
-      const [sourcePort, targetPort] = [packet.readUInt16BE(at), packet.readUInt16BE(at + 2)];
-      const flags = packet.readUInt8(at + 13);
+      if (body.length < 20) return undefined;
+      const [sourcePort, targetPort] = [body.readUInt16BE(0), body.readUInt16BE(2)];
+      const flags = body.readUInt8(13);
       if ((flags & (flag.rst | flag.syn)) === 0 || flags === flag.syn) return undefined;
       const isReset = (flags & flag.rst) !== 0;
       const mac = formatMac(frame.subarray(6, 12));
       return { kind: 'tcp', ends: { source, sourcePort, target, targetPort }, isReset, mac };
     }
     case protocol.icmp:
-      if (packet.readUInt8(at) === 0)
-        return { kind: 'echo', source, id: packet.readUInt16BE(at + 4), size: packet.readUInt16BE(at + 6) };
-      if (packet.readUInt8(at) !== 3 || packet.length < at + 28) return undefined;
-      return {
-        kind: 'unreachable',
-        source,
-        code: packet.readUInt8(at + 1),
-        target: [...packet.subarray(at + 24, at + 28)],
-      };
+    case protocol.icmp6:
+      return readIcmp(source, body);
     default:
       return undefined;
   }
+}
+
+interface IpPacket {
+  readonly source: readonly number[];
+  readonly target: readonly number[];
+  readonly number: number;
+  readonly body: Buffer;
+}
+
+/** Without extension headers: answers have none. */
+function readIp(frame: Buffer): IpPacket | undefined {
+  if (frame.length < sizeOfEthernet + sizeOfIp[4]) return undefined;
+  const packet = frame.subarray(sizeOfEthernet);
+  const addresses = (at: number, size: number): Pick<IpPacket, 'source' | 'target'> => ({
+    source: [...packet.subarray(at, at + size)],
+    target: [...packet.subarray(at + size, at + 2 * size)],
+  });
+  switch (frame.readUInt16BE(12)) {
+    case etherType.ipv4: {
+      const body = packet.subarray((packet.readUInt8(0) & 15) * 4);
+      return { ...addresses(12, 4), number: packet.readUInt8(9), body };
+    }
+    case etherType.ipv6:
+      if (packet.length < sizeOfIp[6]) return undefined;
+      return { ...addresses(8, 16), number: packet.readUInt8(6), body: packet.subarray(sizeOfIp[6]) };
+    default:
+      return undefined;
+  }
+}
+
+function readIcmp(source: readonly number[], message: Buffer): Answer | undefined {
+  const family = familyOf(source);
+  if (message.length < sizeOfEcho) return undefined;
+  const [type, code] = [message.readUInt8(0), message.readUInt8(1)];
+  if (type === (family === 4 ? 0 : 129))
+    return { kind: 'echo', source, id: message.readUInt16BE(4), size: message.readUInt16BE(6) };
+  const quoted = message.subarray(sizeOfEcho);
+  const kind = family === 4 ? errorFour(type, code) : errorSix(type);
+  if (kind === undefined || quoted.length < sizeOfIp[family]) return undefined;
+  return { kind, source, target: [...(family === 4 ? quoted.subarray(16, 20) : quoted.subarray(24, 40))] };
+}
+
+function errorFour(type: number, code: number): 'unreachable' | 'too-big' | undefined {
+  if (type !== 3) return undefined;
+  return code === 4 ? 'too-big' : 'unreachable';
+}
+
+/** What has no use for a tunnel says "parameter problem". */
+function errorSix(type: number): 'unreachable' | 'too-big' | undefined {
+  if (type === 2) return 'too-big';
+  return type === 1 || type === 4 ? 'unreachable' : undefined;
 }
 
 export function formatMac(bytes: Uint8Array): string {
@@ -141,12 +178,34 @@ export function parseMac(text: string): readonly number[] {
   return text.split(':').map((byte) => Number.parseInt(byte, 16));
 }
 
-function ip(source: readonly number[], target: readonly number[], number: number, payload: Buffer): Buffer {
-  const header = Buffer.alloc(sizeOfIp);
+function familyOf(address: readonly number[]): 4 | 6 {
+  return address.length === 4 ? 4 : 6;
+}
+
+function isSix(packet: Buffer): boolean {
+  return packet.readUInt8(0) >> 4 === 6;
+}
+
+export function ip(
+  source: readonly number[],
+  target: readonly number[],
+  number: number,
+  payload: Buffer,
+  hops = ttl,
+): Buffer {
+  if (familyOf(target) === 6) {
+    const header = Buffer.alloc(8);
+    header.writeUInt8(0x60, 0);
+    header.writeUInt16BE(payload.length, 4);
+    header.writeUInt8(number, 6);
+    header.writeUInt8(hops, 7);
+    return Buffer.concat([header, Buffer.from([...source, ...target]), payload]);
+  }
+  const header = Buffer.alloc(sizeOfIp[4]);
   header.writeUInt8(0x45, 0);
-  header.writeUInt16BE(sizeOfIp + payload.length, 2);
+  header.writeUInt16BE(sizeOfIp[4] + payload.length, 2);
   header.writeUInt16BE(0x4000, 6); // DF
-  header.writeUInt8(ttl, 8);
+  header.writeUInt8(hops, 8);
   header.writeUInt8(number, 9);
   header.set(source, 12);
   header.set(target, 16);
@@ -154,8 +213,20 @@ function ip(source: readonly number[], target: readonly number[], number: number
   return Buffer.concat([header, payload]);
 }
 
+/** RFC 9293, section 3.1, and RFC 8200, section 8.1. */
+export function pseudoHeader(
+  source: readonly number[],
+  target: readonly number[],
+  number: number,
+  body: Buffer,
+): Buffer {
+  const [high, low] = [body.length >> 8, body.length & 255];
+  const tail = familyOf(target) === 4 ? [0, number, high, low] : [0, 0, high, low, 0, 0, 0, number];
+  return Buffer.from([...source, ...target, ...tail]);
+}
+
 /** RFC 1071. */
-function checksum(bytes: Buffer): number {
+export function checksum(bytes: Buffer): number {
   let sum = 0;
   for (let at = 0; at < bytes.length; at += 2)
     sum += at + 1 < bytes.length ? bytes.readUInt16BE(at) : (bytes[at] ?? 0) << 8;

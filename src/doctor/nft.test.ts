@@ -34,7 +34,29 @@ test.each<[string, readonly (readonly Expression[])[], string, boolean]>([
     ...rules.map((expr, handle) => ({ rule: { ...at, chain: 'input', handle, expr } })),
     { rule: { ...at, chain: 'deeper', handle: 99, expr: [dport(80), drop] } },
   ];
-  const chains = readChains(items);
+  const chains = readChains(items, 4);
   const [input] = chains;
   expect(input && whatDrops(input, chains, packet) !== undefined).toBe(isDropped);
+});
+
+const six = '2001:db8:a::10';
+const daddrSix = (right: unknown) => ({
+  match: { op: '==', left: { payload: { protocol: 'ip6', field: 'daddr' } }, right },
+});
+
+test.each<[string, readonly Expression[], boolean]>([
+  ['about the VIP', [daddrSix(six), drop], true],
+  ['about its network', [daddrSix({ prefix: { addr: '2001:db8:a::', len: 48 } }), drop], true],
+  ['about another network', [daddrSix({ prefix: { addr: '2001:db8:b::', len: 48 } }), drop], false],
+  ['about an address of IPv4', [daddr('203.0.113.100', '!='), drop], false],
+])('IPv6: a rule %s', (_, expr, isDropped) => {
+  const place = { family: 'ip6', table: 'filter' } as const;
+  const items: readonly NftItem[] = [
+    { chain: { ...place, name: 'input', hook: 'input', prio: 0, policy: 'accept' } },
+    { rule: { ...place, chain: 'input', handle: 1, expr } },
+  ];
+  expect(readChains(items, 4)).toEqual([]);
+  const chains = readChains(items, 6);
+  const [input] = chains;
+  expect(input && whatDrops(input, chains, { daddr: six, dport: 80 }) !== undefined).toBe(isDropped);
 });

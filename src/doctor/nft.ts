@@ -1,4 +1,5 @@
 // What nftables does with one TCP packet, as far as rules are plain: a drop counts only where all that it asks for is known.
+import { parseAddress } from '../model/address.ts';
 
 /** An element of `nft -j list ruleset`. */
 export interface NftItem {
@@ -47,13 +48,15 @@ export interface Dropping {
   readonly remove: string;
 }
 
-export function readChains(items: readonly NftItem[]): readonly Chain[] {
+/** Those that packets of this family meet. */
+export function readChains(items: readonly NftItem[], family: 4 | 6): readonly Chain[] {
+  const families = family === 4 ? ['ip', 'inet'] : ['ip6', 'inet'];
   const rules = items.flatMap(({ rule }) => rule ?? []);
   return items.flatMap(({ chain }) => {
-    if (chain === undefined || (chain.family !== 'ip' && chain.family !== 'inet')) return [];
-    const { family, table, name, hook, prio = 0, policy } = chain;
-    const own = rules.filter((rule) => rule.family === family && rule.table === table && rule.chain === name);
-    return [{ place: `${family} ${table} ${name}`, name, hook, priority: prio, policy, rules: own }];
+    if (chain === undefined || !families.includes(chain.family)) return [];
+    const { family: of, table, name, hook, prio = 0, policy } = chain;
+    const own = rules.filter((rule) => rule.family === of && rule.table === table && rule.chain === name);
+    return [{ place: `${of} ${table} ${name}`, name, hook, priority: prio, policy, rules: own }];
   });
 }
 
@@ -63,7 +66,7 @@ export function whatDrops(chain: Chain, all: readonly Chain[], packet: Packet): 
   if (outcome === 'accept') return undefined;
   if (outcome !== 'end') return outcome;
   if (chain.policy !== 'drop') return undefined;
-  const accept = `ip daddr ${packet.daddr} tcp dport ${packet.dport} accept`;
+  const accept = `${isSix(packet.daddr) ? 'ip6' : 'ip'} daddr ${packet.daddr} tcp dport ${packet.dport} accept`;
   return {
     text: `the policy of ${chain.place} is drop, and none of its rules accepts`,
     remove: `nft add rule ${chain.place} ${accept}`,
@@ -111,10 +114,17 @@ function matchOf(expression: Expression, packet: Packet): 'yes' | 'no' | 'unknow
   if ('xt' in expression || 'limit' in expression) return 'unknown';
   const match = expression.match as { op: string; left: unknown; right: unknown } | undefined;
   if (match === undefined) return 'yes';
+  if (isOfOthers(match.left, packet)) return 'no';
   const value = fieldOf(match.left, packet);
   const isIn = value === undefined ? undefined : includes(match.right, value);
   if (isIn === undefined) return 'unknown';
   return (match.op === '!=') !== isIn ? 'yes' : 'no';
+}
+
+/** A header that the packet has not: no such rule matches, whatever it compares with. */
+function isOfOthers(left: unknown, { daddr }: Packet): boolean {
+  const protocol = (left as { payload?: { protocol?: string } } | undefined)?.payload?.protocol ?? '';
+  return [isSix(daddr) ? 'ip' : 'ip6', 'udp', 'sctp', 'icmp', 'icmpv6'].includes(protocol);
 }
 
 function fieldOf(left: unknown, { daddr, dport }: Packet): string | number | undefined {
@@ -123,13 +133,12 @@ function fieldOf(left: unknown, { daddr, dport }: Packet): string | number | und
     meta?: { key?: string };
   };
   const fields: Readonly<Record<string, string | number>> = {
-    'ip daddr': daddr,
+    [isSix(daddr) ? 'ip6 daddr' : 'ip daddr']: daddr,
     'tcp dport': dport,
     'th dport': dport,
-    'ip protocol': 'tcp',
+    [isSix(daddr) ? 'ip6 nexthdr' : 'ip protocol']: 'tcp',
     'meta l4proto': 'tcp',
-    'meta nfproto': 'ipv4',
-    'udp dport': 'no UDP',
+    'meta nfproto': isSix(daddr) ? 'ipv6' : 'ipv4',
   };
   return fields[payload === undefined ? `meta ${meta?.key}` : `${payload.protocol} ${payload.field}`];
 }
@@ -151,10 +160,18 @@ function includes(right: unknown, value: string | number): boolean | undefined {
   return prefix === undefined ? undefined : isWithin(String(value), prefix);
 }
 
+/** Never of what is no address of the prefix's family. */
 function isWithin(address: string, { addr, len }: { addr: string; len: number }): boolean {
-  const network = (text: string): number =>
-    Math.floor(text.split('.').reduce((sum, byte) => sum * 256 + Number(byte), 0) / 2 ** (32 - len));
-  return network(address) === network(addr);
+  if (!/[.:]/.test(address) || isSix(address) !== isSix(addr)) return false;
+  const bits = (text: string): string =>
+    parseAddress(text)
+      .bytes.map((byte) => byte.toString(2).padStart(8, '0'))
+      .join('');
+  return bits(address).slice(0, len) === bits(addr).slice(0, len);
+}
+
+function isSix(address: string): boolean {
+  return address.includes(':');
 }
 
 function dropping({ place }: Chain, { handle, expr }: NftRule): Dropping {

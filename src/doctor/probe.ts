@@ -3,17 +3,8 @@ import type { Sighting, Wire } from '../kernel/wire.ts';
 import { formatAddress, parseAddress } from '../model/address.ts';
 import type { InstalledDestination, InstalledService } from '../model/director.ts';
 import { ipip, type TunnelEnd } from '../realserver/tunnel.ts';
-import {
-  type Answer,
-  arpRequest,
-  type Ends,
-  ipFrame,
-  parseMac,
-  readAnswer,
-  readArpReply,
-  tcp,
-  wrapped,
-} from './frames.ts';
+import { type Answer, type Ends, ipFrame, parseMac, readAnswer, tcp, wrapped } from './frames.ts';
+import { readHolder, whoHasFrame } from './neighbours.ts';
 import type { Network, Way } from './network.ts';
 
 export interface Finding {
@@ -22,7 +13,7 @@ export interface Finding {
   readonly vip: string;
   readonly rip: string;
   readonly way: Way | undefined;
-  /** Of the real server, or of the gateway towards it; undefined: nobody answered ARP. */
+  /** Of the real server, or of the gateway towards it; undefined: nobody said that it has the address. */
   readonly mac: string | undefined;
   /** To the RIP itself. */
   readonly direct: Outcome;
@@ -35,8 +26,8 @@ export interface Finding {
 /** What came back: a connection, a refusal (which proves the path as well), an ICMP error, or nothing. */
 export type Outcome = 'accepted' | 'refused' | 'unreachable' | 'silent' | 'not-asked';
 
-/** RFC 2544: for measurements, so nobody's. */
-const outsider = [198, 18, 0, 1];
+/** For measurements, so nobody's: RFC 2544 and RFC 5180. */
+export const outsiders = { 4: '198.18.0.1', 6: '2001:2::1' } as const;
 const patienceMs = 900;
 /** A lost packet is sent again. */
 const againMs = 350;
@@ -48,14 +39,12 @@ export async function examineDestinations(
   wire: Wire,
 ): Promise<readonly Finding[]> {
   const wanted = services.flatMap((service) =>
-    service.destinations
-      .filter(({ weight, rip }) => weight > 0 && rip.family === 4)
-      .map((destination) => ({ service, destination })),
+    service.destinations.filter(({ weight }) => weight > 0).map((destination) => ({ service, destination })),
   );
   return Promise.all(wanted.map((one, index) => examine(one, index, network, wire)));
 }
 
-/** Each who tells, by ARP on this interface, that it has the address. */
+/** Each who tells, on this interface, that it has the address. */
 export async function whoHas(
   address: string,
   { interface: one, source }: Pick<Way, 'interface' | 'source'>,
@@ -63,9 +52,9 @@ export async function whoHas(
   options: { readonly isOne?: boolean } = {},
 ): Promise<readonly string[]> {
   const target = [...parseAddress(address).bytes];
-  const request = arpRequest(parseMac(one.mac), [...parseAddress(source).bytes], target);
+  const request = whoHasFrame(parseMac(one.mac), [...parseAddress(source).bytes], target);
   const read = ({ ifindex, frame }: Sighting): string | undefined => {
-    const reply = ifindex === one.index ? readArpReply(frame) : undefined;
+    const reply = ifindex === one.index ? readHolder(frame) : undefined;
     return reply !== undefined && isSame(reply.address, target) ? reply.mac : undefined;
   };
   const macs = await asking(wire, one.index, request, read, options);
@@ -101,11 +90,13 @@ async function examine(
       },
     );
   const isDressed = destination.method === 'gate' || destination.method === 'tunnel';
-  const isFour = identity.vip.family === 4;
+  // What clients' packets become is asked for by an address of this director, which it has of one family here.
+  const isSameFamily = identity.vip.family === destination.rip.family;
+  const outsider = [...parseAddress(outsiders[identity.vip.family]).bytes];
   const [direct, dressed, outside] = await Promise.all([
     knock(dip, false, 0),
-    isDressed && isFour ? knock(dip, true, 1) : unasked.dressed,
-    destination.method !== 'fullnat' && isFour ? knock(outsider, isDressed, 2) : unasked.outsider,
+    isDressed && isSameFamily ? knock(dip, true, 1) : unasked.dressed,
+    destination.method !== 'fullnat' && isSameFamily ? knock(outsider, isDressed, 2) : unasked.outsider,
   ]);
   return { ...common, mac, direct, dressed, outsider: outside };
 }
@@ -149,11 +140,11 @@ function outcomeOf(answer: Answer | undefined, ends: Ends, knock: Knock, mac: st
       answer.ends.sourcePort === ends.targetPort &&
       answer.ends.targetPort === ends.sourcePort;
     // To an address far away it comes here only from the real server itself, for which we are the gateway.
-    const isHere = !isSame(ends.source, outsider) || knock.way.gateway !== undefined || answer.mac === mac;
+    const isHere = !isOutsider(ends.source) || knock.way.gateway !== undefined || answer.mac === mac;
     if (!isOurs || !isHere) return undefined;
     return answer.isReset ? 'refused' : 'accepted';
   }
-  if (answer?.kind !== 'unreachable' || isSame(ends.source, outsider)) return undefined;
+  if (answer?.kind !== 'unreachable' || isOutsider(ends.source)) return undefined;
   const target =
     knock.isDressed && knock.common.destination.method === 'tunnel' ? knock.common.destination.rip.bytes : ends.target;
   return isSame(answer.source, knock.common.destination.rip.bytes) && isSame(answer.target, target)
@@ -177,6 +168,10 @@ async function asking<T>(
   } finally {
     clearTimeout(again);
   }
+}
+
+function isOutsider(address: readonly number[]): boolean {
+  return Object.values(outsiders).some((one) => isSame(parseAddress(one).bytes, address));
 }
 
 function tunnelOf({ tunnel }: InstalledDestination): TunnelEnd {

@@ -97,3 +97,8 @@ function endpointOption(address: InstalledDestination['rip'], port: number): str
   const text = formatAddress(address);
   return `${address.family === 6 ? `[${text}]` : text}:${port}`;
 }
+
+/** By what somebody is asked for the MAC of an address. */
+export function question(address: string): string {
+  return address.includes(':') ? 'neighbour discovery' : 'ARP';
+}

@@ -1,26 +1,28 @@
-// Asks by ARP who has each VIP: a real server that answers takes clients past the director, another director takes them away.
+// Asks who has each VIP: a real server that answers takes clients past the director, another director takes them away.
 
 import type { Wire } from '../../kernel/wire.ts';
 import type { Way } from '../network.ts';
 import { type Finding, whoHas } from '../probe.ts';
 import type { Problem } from '../problem.ts';
-import { type DirectorFacts, vipsOf, type Ward } from '../ward.ts';
+import { type DirectorFacts, question, vipsOf, type Ward } from '../ward.ts';
 
 export async function addressAnswered({ director, system, wire }: Ward): Promise<readonly Problem[]> {
   if (director === undefined) return [];
   const own = new Set(system.interfaces.map(({ mac }) => mac));
+  const vips = vipsOf(director.services);
   const speaking = system.interfaces.flatMap((one) => {
-    const source = system.addresses.find(
-      ({ interface: name, address, isGlobal }) =>
-        name === one.name && isGlobal && !address.includes(':') && !vipsOf(director.services).includes(address),
+    if (one.linkType !== 'ether' || !one.isUp) return [];
+    const own = system.addresses.filter(
+      ({ interface: name, address, isGlobal }) => name === one.name && isGlobal && !vips.includes(address),
     );
-    return one.linkType === 'ether' && one.isUp && source !== undefined
-      ? [{ interface: one, source: source.address }]
-      : [];
+    return [false, true].flatMap((isSix) => {
+      const source = own.find(({ address }) => address.includes(':') === isSix)?.address;
+      return source === undefined ? [] : [{ interface: one, source }];
+    });
   });
-  const asked = vipsOf(director.services)
-    .filter((vip) => !vip.includes(':'))
-    .flatMap((vip) => speaking.map((way) => ({ vip, way })));
+  const asked = vips.flatMap((vip) =>
+    speaking.filter(({ source }) => source.includes(':') === vip.includes(':')).map((way) => ({ vip, way })),
+  );
   const found = await Promise.all(
     asked.map(async ({ vip, way }) => {
       const macs = (await whoHas(vip, way, wire)).filter((mac) => !own.has(mac));
@@ -48,7 +50,8 @@ async function ownersOn(
   { findings }: DirectorFacts,
   wire: Wire,
 ): Promise<ReadonlyMap<string, Finding>> {
-  const byRip = new Map(findings.map((finding) => [finding.rip, finding]));
+  const same = findings.filter(({ rip }) => rip.includes(':') === way.source.includes(':'));
+  const byRip = new Map(same.map((finding) => [finding.rip, finding]));
   const asked = await Promise.all(
     [...byRip].map(async ([rip, finding]) => {
       const macs = await whoHas(rip, way, wire);
@@ -64,7 +67,7 @@ function toProblem(vip: string, mac: string, interfaceName: string, finding: Fin
     return {
       id: 'two-directors',
       wrong: `another machine has the VIP ${vip}: ${mac} on ${interfaceName}`,
-      why: 'of two that answer ARP for one address clients get now this one, now that one, and connections break',
+      why: 'of two that say that they have one address clients get now this one, now that one, and connections break',
       evidence,
       mend: { command: removeAddress(vip), on: `the machine with the MAC ${mac}`, isSafe: false },
     };
@@ -72,7 +75,7 @@ function toProblem(vip: string, mac: string, interfaceName: string, finding: Fin
   const isVipThere = destination.method === 'gate' || destination.method === 'tunnel';
   return {
     id: 'arp',
-    wrong: `the real server ${rip} (${mac}) answers ARP for the VIP ${vip}`,
+    wrong: `the real server ${rip} (${mac}) answers ${question(vip)} for the VIP ${vip}`,
     why: 'clients and routers then send to it past the director, and all of them to one real server',
     evidence,
     mend: {

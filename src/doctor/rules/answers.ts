@@ -2,7 +2,7 @@
 
 import type { Finding } from '../probe.ts';
 import type { Problem } from '../problem.ts';
-import { destinationOption, serviceOption, type Ward, weightCommand } from '../ward.ts';
+import { destinationOption, question, serviceOption, type Ward, weightCommand } from '../ward.ts';
 import { isElsewhere } from './other-network.ts';
 
 export function answers({ director }: Ward): readonly Problem[] {
@@ -30,7 +30,7 @@ function judge(finding: Finding): Problem | undefined {
     const asked = way.gateway === undefined ? `the real server ${rip}` : `${way.gateway}, the gateway to ${rip},`;
     return unanswered(
       finding,
-      `${asked} does not answer ARP on ${way.interface.name}`,
+      `${asked} does not answer ${question(rip)} on ${way.interface.name}`,
       'it is down, or not on this link',
     );
   }

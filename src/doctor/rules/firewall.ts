@@ -6,15 +6,16 @@ import type { Problem } from '../problem.ts';
 import type { Ward } from '../ward.ts';
 
 export function firewall({ vips }: Ward): readonly Problem[] {
-  const own = vips.filter(({ vip, method }) => method !== 'fullnat' && !vip.includes(':'));
+  const own = vips.filter(({ method }) => method !== 'fullnat');
   if (own.length === 0) return [];
   const ruleset = ask<{ readonly nftables?: readonly NftItem[] }>(['nft', '-j', 'list', 'ruleset']);
-  const chains = readChains(ruleset?.nftables ?? []);
+  const items = ruleset?.nftables ?? [];
+  const chains = { 4: readChains(items, 4), 6: readChains(items, 6) };
   const ports = listeningPorts();
   const told = new Set<string>();
   return own.flatMap(({ vip }) =>
     ports.flatMap((port) => {
-      const found = firstDropping(chains, vip, port);
+      const found = firstDropping(chains[vip.includes(':') ? 6 : 4], vip, port);
       if (found === undefined || told.has(found.text)) return [];
       told.add(found.text);
       return [toProblem(vip, port, found)];

@@ -1,6 +1,6 @@
 // The way by which a real server answers: with masq it must be the director, with gate and tunnel it must not.
 
-import type { Finding } from '../probe.ts';
+import { type Finding, outsiders } from '../probe.ts';
 import type { Problem } from '../problem.ts';
 import type { Ward } from '../ward.ts';
 import { isElsewhere } from './other-network.ts';
@@ -18,22 +18,26 @@ export function gateway(ward: Ward): readonly Problem[] {
 function judge(finding: Finding, { network, system }: Ward): Problem | undefined {
   const { rip, way, destination, direct, outsider, vip } = finding;
   if (way === undefined || isElsewhere(finding)) return undefined;
+  const far = outsiders[destination.rip.family];
   const isAlive = direct === 'accepted' || direct === 'refused';
   if (destination.method === 'masq' && isAlive && outsider === 'silent')
     return {
       id: 'nat-gateway',
       wrong: `the gateway of the real server ${rip} is not this director`,
       why: 'masq: its answers must come back here, for clients know only the VIP',
-      evidence: `${rip} answers ${way.source}, but its answer to a far address (198.18.0.1) did not come here`,
+      evidence: `${rip} answers ${way.source}, but its answer to a far address (${far}) did not come here`,
       mend: { command: `ip route replace default via ${way.source}`, on: rip, isSafe: false },
     };
   if (destination.method === 'masq' || (outsider !== 'accepted' && outsider !== 'refused')) return undefined;
-  const router = system.gateways.find(({ route, address }) => route.startsWith('default ') && network.wayTo(address));
+  const router = system.gateways.find(
+    ({ route, address }) =>
+      route.startsWith('default ') && address.includes(':') === rip.includes(':') && network.wayTo(address),
+  );
   return {
     id: 'dr-gateway',
     wrong: `the gateway of the real server ${rip} is this director`,
     why: `${destination.method}: its answers have the source ${vip}, which is this director's own: the kernel drops them`,
-    evidence: `its answer to a far address (198.18.0.1) came here, from ${vip}`,
+    evidence: `its answer to a far address (${far}) came here, from ${vip}`,
     mend: {
       command: `ip route replace default via ${router?.address ?? "THE NETWORK'S ROUTER"}`,
       on: rip,

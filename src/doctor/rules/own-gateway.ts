@@ -1,13 +1,20 @@
 // On a real server of gate or tunnel: whether its gateway is the machine that answers for the VIP, which is the director.
 import { whoHas } from '../probe.ts';
 import type { Problem } from '../problem.ts';
-import type { Ward } from '../ward.ts';
+import { question, type Ward } from '../ward.ts';
 
-export async function ownGateway({ director, vips, system, network, wire }: Ward): Promise<readonly Problem[]> {
-  const gateway = system.gateways.find(({ route, address }) => route.startsWith('default ') && !address.includes(':'));
+export async function ownGateway(ward: Ward): Promise<readonly Problem[]> {
+  if (ward.director !== undefined) return [];
+  return (await Promise.all([false, true].map((isSix) => examine(ward, isSix)))).flat();
+}
+
+/** The gateway of one family, and the VIPs of it. */
+async function examine({ vips, system, network, wire }: Ward, isSix: boolean): Promise<readonly Problem[]> {
+  const isOf = (address: string): boolean => address.includes(':') === isSix;
+  const gateway = system.gateways.find(({ route, address }) => route.startsWith('default ') && isOf(address));
   const way = gateway && network.wayTo(gateway.address);
-  const own = vips.filter(({ vip, method }) => method !== 'fullnat' && !vip.includes(':'));
-  if (director !== undefined || gateway === undefined || way?.interface.linkType !== 'ether') return [];
+  const own = vips.filter(({ vip, method }) => method !== 'fullnat' && isOf(vip));
+  if (gateway === undefined || way?.interface.linkType !== 'ether') return [];
   const [router, ...answering] = await Promise.all(
     [gateway.address, ...own.map(({ vip }) => vip)].map((address) => whoHas(address, way, wire, { isOne: true })),
   );
@@ -19,7 +26,7 @@ export async function ownGateway({ director, vips, system, network, wire }: Ward
         id: 'dr-gateway',
         wrong: `the default gateway ${gateway.address} is the director of ${vip}`,
         why: `${method}: answers have the source ${vip}, which is the director's own: it drops them`,
-        evidence: `both ${gateway.address} and ${vip} are told by ARP to be at ${mac}`,
+        evidence: `by ${question(vip)} both ${gateway.address} and ${vip} are told to be at ${mac}`,
         mend: { command: "ip route replace default via THE NETWORK'S ROUTER", isSafe: false },
       },
     ];

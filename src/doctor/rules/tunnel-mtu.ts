@@ -1,13 +1,12 @@
 // A path to a tunnel's end that takes less than its first link, and does not say so: large packets are lost without a word.
 import { parseAddress } from '../../model/address.ts';
-import { echo, ipFrame, parseMac, readAnswer } from '../frames.ts';
+import { echo, ipFrame, leastEcho, parseMac, readAnswer } from '../frames.ts';
 import type { Finding } from '../probe.ts';
 import type { Problem } from '../problem.ts';
 import type { Ward } from '../ward.ts';
 
 const patienceMs = 700;
 const steps = 12;
-const headers = 28;
 
 export async function tunnelMtu({ director, wire }: Ward): Promise<readonly Problem[]> {
   const ends = new Map<string, Finding>();
@@ -32,9 +31,7 @@ async function measure(finding: Finding, wire: Ward['wire']): Promise<Problem | 
       ({ frame: seen }) => {
         const answer = readAnswer(seen);
         if (answer?.kind === 'echo' && answer.id === id && answer.size === size) return 'passes';
-        return answer?.kind === 'unreachable' && answer.code === 4 && same(answer.target, bytesOf(rip))
-          ? 'told'
-          : undefined;
+        return answer?.kind === 'too-big' && same(answer.target, bytesOf(rip)) ? 'told' : undefined;
       },
       patienceMs,
       { isOne: true },
@@ -42,8 +39,9 @@ async function measure(finding: Finding, wire: Ward['wire']): Promise<Problem | 
     wire.send(way.interface.index, frame);
     return (await answers)[0] ?? 'lost';
   };
-  if ((await passes(headers)) !== 'passes' || (await passes(way.mtu)) !== 'lost') return undefined;
-  let [low, high] = [headers, way.mtu];
+  const least = leastEcho(bytesOf(rip));
+  if ((await passes(least)) !== 'passes' || (await passes(way.mtu)) !== 'lost') return undefined;
+  let [low, high] = [least, way.mtu];
   for (let step = 0; step < steps && high - low > 1; step++) {
     const size = (low + high) >> 1;
     if ((await passes(size)) === 'passes') low = size;
