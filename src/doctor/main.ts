@@ -2,7 +2,10 @@
 import { execFileSync } from 'node:child_process';
 import { dirname, join } from 'node:path';
 import { Command, CommanderError, Option } from 'commander';
+import type { Endpoint } from '../model/director.ts';
+import { parseEndpoint } from '../model/endpoint.ts';
 import { FairleadError } from '../model/error.ts';
+import { examineAsClient } from './client.ts';
 import { examine } from './examine.ts';
 import type { Problem } from './problem.ts';
 
@@ -17,31 +20,42 @@ const usageStatus = 2;
 /** Returns the exit status; rejects only for what is a bug. */
 export async function runDoctor(argv: readonly string[], io: Io): Promise<number> {
   try {
-    const { output, fix = false } = parse(argv, io);
+    const { output, fix = false, target } = parse(argv, io);
     if (process.geteuid?.() !== 0)
       throw new FairleadError('not-root', 'only root sees what is to be looked at', { hint: 'run it as root' });
-    const found = await examine();
+    const look = target === undefined ? examine : () => examineAsClient(target);
+    const found = await look();
     const fixed = fix ? mend(found, io) : [];
-    const problems = fixed.length > 0 ? await examine() : found;
+    const problems = fixed.length > 0 ? await look() : found;
     io.stdout.write(output === 'json' ? `${JSON.stringify({ problems, fixed }, undefined, 2)}\n` : format(problems));
     return problems.length === 0 ? 0 : problemStatus;
   } catch (error) {
     if (error instanceof CommanderError) return error.exitCode === 0 ? 0 : usageStatus;
     if (!(error instanceof FairleadError)) throw error;
     io.stderr.write(`fairlead doctor: ${error.message}\n${error.hint === undefined ? '' : `${error.hint}\n`}`);
-    return problemStatus;
+    return error.code === 'bad-input' ? usageStatus : problemStatus;
   }
 }
 
-function parse(argv: readonly string[], { stdout, stderr }: Io): { output: 'table' | 'json'; fix?: boolean } {
+interface Asked {
+  readonly output: 'table' | 'json';
+  readonly fix?: boolean;
+  /** As whose client this machine is looked at. */
+  readonly target?: Endpoint | undefined;
+}
+
+function parse(argv: readonly string[], { stdout, stderr }: Io): Asked {
   const program = new Command('fairlead doctor')
     .description('What is wrong with this director or real server, why it matters, and what mends it.')
+    .argument('[vip:port]', 'on a client: the service of TCP to try, instead')
     .addOption(new Option('-o, --output <format>', 'how to print it').choices(['table', 'json']).default('table'))
     .option('--fix', 'run the commands that are for this machine and touch nothing but what is wrong')
     .allowExcessArguments(false)
     .exitOverride()
     .configureOutput({ writeOut: (text) => stdout.write(text), writeErr: (text) => stderr.write(text) });
-  return program.parse(argv, { from: 'user' }).opts();
+  program.parse(argv, { from: 'user' });
+  const [endpoint] = program.args;
+  return { ...program.opts(), target: endpoint === undefined ? undefined : parseEndpoint(endpoint) };
 }
 
 /** What was run, each command once. */

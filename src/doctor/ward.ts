@@ -102,3 +102,9 @@ function endpointOption(address: InstalledDestination['rip'], port: number): str
 export function question(address: string): string {
   return address.includes(':') ? 'neighbour discovery' : 'ARP';
 }
+
+/** The command, whichever interface has it; one may keep it. */
+export function removeAddress(vip: string, except?: string): string {
+  const condition = except === undefined ? '' : `[ $dev = ${except} ] || `;
+  return `ip -o address show to ${vip} | while read -r _ dev _ cidr _; do ${condition}ip address del $cidr dev $dev; done`;
+}

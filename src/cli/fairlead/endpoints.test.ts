@@ -1,7 +1,8 @@
 // Endpoints of fairlead trace, of both families.
 import { expect, test } from 'vitest';
 import { formatEndpoint } from '../../model/address.ts';
-import { parseEndpoint, parseTarget } from './endpoints.ts';
+import { parseEndpoint } from '../../model/endpoint.ts';
+import { parseTarget } from './endpoints.ts';
 
 test.each(['10.0.0.1:40000', '[2001:db8::1]:5000', '[::]:65535'])('%s is an endpoint', (text) => {
   const { address, port } = parseEndpoint(text);

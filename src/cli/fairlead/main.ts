@@ -3,9 +3,10 @@ import { Command, CommanderError, InvalidArgumentError, Option } from 'commander
 import type { Hook } from '../../dataplane/choose.ts';
 import { parseConnections } from '../../dataplane/sizes.ts';
 import type { Endpoint } from '../../model/director.ts';
+import { parseEndpoint } from '../../model/endpoint.ts';
 import { FairleadError } from '../../model/error.ts';
 import { parseCount, parseDuration, parseRealServer, parseService, parseWeight } from './daemon/names.ts';
-import { parseEndpoint, parseTarget, type Target } from './endpoints.ts';
+import { parseTarget, type Target } from './endpoints.ts';
 import type { Io } from './io.ts';
 import type { Output } from './settings.ts';
 import { version } from './version.ts';
@@ -122,7 +123,7 @@ function describe(io: Io, finish: (status: number) => void): Command {
   addOperatorCommands(program, io);
   program
     .command('doctor')
-    .description('what is wrong with this director or real server, and what mends it')
+    .description("what is wrong with this director or real server, or a client's way to a VIP, and what mends it")
     .argument('[arguments...]')
     .helpOption(false)
     .allowUnknownOption()

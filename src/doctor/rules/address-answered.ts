@@ -4,7 +4,7 @@ import type { Wire } from '../../kernel/wire.ts';
 import type { Way } from '../network.ts';
 import { type Finding, whoHas } from '../probe.ts';
 import type { Problem } from '../problem.ts';
-import { type DirectorFacts, question, vipsOf, type Ward } from '../ward.ts';
+import { type DirectorFacts, question, removeAddress, vipsOf, type Ward } from '../ward.ts';
 
 export async function addressAnswered({ director, system, wire }: Ward): Promise<readonly Problem[]> {
   if (director === undefined) return [];
@@ -79,14 +79,11 @@ function toProblem(vip: string, mac: string, interfaceName: string, finding: Fin
     why: 'clients and routers then send to it past the director, and all of them to one real server',
     evidence,
     mend: {
-      command: isVipThere ? `fairlead realserver add ${vip} --method ${destination.method}` : removeAddress(vip),
+      command: isVipThere
+        ? `${removeAddress(vip, 'lo')}; fairlead realserver add ${vip} --method ${destination.method}`
+        : removeAddress(vip),
       on: rip,
       isSafe: false,
     },
   };
-}
-
-/** From whichever interface has it. */
-function removeAddress(vip: string): string {
-  return `ip -o address show to ${vip} | while read -r _ dev _ cidr _; do ip address del $cidr dev $dev; done`;
 }

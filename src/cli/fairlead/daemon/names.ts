@@ -1,9 +1,9 @@
 // How commands name services, durations and people.
 import { userInfo } from 'node:os';
 import { formatEndpoint } from '../../../model/address.ts';
+import { parseEndpoint } from '../../../model/endpoint.ts';
 import { FairleadError } from '../../../model/error.ts';
 import { serviceKey } from '../../../model/table.ts';
-import { parseEndpoint } from '../endpoints.ts';
 
 /** `192.0.2.10:80/tcp`, or `mark/7` and `mark/7/ipv6`: as the key that the daemon knows it by. */
 export function parseService(text: string): string {

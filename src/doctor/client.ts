@@ -1,0 +1,102 @@
+// On a client: whether a VIP can be reached from here, and whether each connection to it is answered.
+import { connect } from 'node:net';
+import { Wire } from '../kernel/wire.ts';
+import { formatAddress, formatEndpoint } from '../model/address.ts';
+import type { Endpoint } from '../model/director.ts';
+import { readSystem } from '../realserver/system.ts';
+import { readNetwork, type Way } from './network.ts';
+import { whoHas } from './probe.ts';
+import type { Problem } from './problem.ts';
+import { question, removeAddress } from './ward.ts';
+
+/** Enough that round robin comes to each of a dozen real servers. */
+const attempts = 24;
+const patienceMs = 2_000;
+
+export async function examineAsClient(target: Endpoint): Promise<readonly Problem[]> {
+  using wire = new Wire();
+  const vip = formatAddress(target.address);
+  const way = readNetwork(readSystem()).wayTo(vip);
+  if (way === undefined) return [withoutWay(vip)];
+  const holders = await holderProblems(vip, way, wire);
+  // Where nobody has it, nobody answers.
+  return holders.some(({ id }) => id === 'vip-not-on-director') ? holders : [...holders, ...(await knock(target))];
+}
+
+function withoutWay(vip: string): Problem {
+  return {
+    id: 'unanswered',
+    wrong: `there is no way from here to ${vip}`,
+    why: 'packets to it do not leave this machine',
+    evidence: `\`ip route get ${vip}\` names none`,
+    mend: { command: 'ip route add default via THE ROUTER', isSafe: false },
+  };
+}
+
+/** Behind a router, only that one can ask. */
+async function holderProblems(vip: string, way: Way, wire: Wire): Promise<readonly Problem[]> {
+  if (way.gateway !== undefined || way.interface.linkType !== 'ether') return [];
+  const macs = await whoHas(vip, way, wire);
+  const asked = `asked by ${question(vip)} on ${way.interface.name} who has ${vip}`;
+  if (macs.length === 0)
+    return [
+      {
+        id: 'vip-not-on-director',
+        wrong: `nobody on this link has the VIP ${vip}`,
+        why: 'packets to it can be sent to no machine',
+        evidence: `${asked}, nobody answered`,
+        mend: {
+          command: `ip address add ${vip}/${vip.includes(':') ? 128 : 32} dev INTERFACE`,
+          on: 'the director',
+          isSafe: false,
+        },
+      },
+    ];
+  if (macs.length === 1) return [];
+  return [
+    {
+      id: 'two-directors',
+      wrong: `${macs.length} machines say that they have the VIP ${vip}`,
+      why: 'connections from here go to whichever answered last: past the director, or to another one',
+      evidence: `${asked}, ${macs.join(' and ')} answered`,
+      mend: { command: removeAddress(vip), on: `each of ${macs.join(', ')} that is not the director`, isSafe: false },
+    },
+  ];
+}
+
+type Outcome = 'accepted' | 'refused' | 'silent';
+
+async function knock(target: Endpoint): Promise<readonly Problem[]> {
+  const outcomes = await Promise.all(Array.from({ length: attempts }, () => connectOnce(target)));
+  const count = (wanted: Outcome): number => outcomes.filter((one) => one === wanted).length;
+  const [silent, refused] = [count('silent'), count('refused')];
+  if (silent + refused === 0) return [];
+  const name = formatEndpoint(target.address, target.port);
+  return [
+    {
+      id: 'unanswered',
+      wrong:
+        silent + refused === attempts
+          ? `${name} takes no connection`
+          : `${name} does not take every connection: some real servers do not answer`,
+      why: 'of a real server that is down or not set up for the VIP, or whose answers are lost, clients hear nothing',
+      evidence: `of ${attempts} connections ${count('accepted')} were accepted, ${refused} refused, and ${silent} not answered`,
+      mend: { command: 'fairlead doctor', on: 'the director', isSafe: false },
+    },
+  ];
+}
+
+/** As any program here would. */
+function connectOnce({ address, port }: Endpoint): Promise<Outcome> {
+  const socket = connect({ host: formatAddress(address), port });
+  return new Promise((resolve) => {
+    const end = (outcome: Outcome): void => {
+      clearTimeout(timer);
+      socket.destroy();
+      resolve(outcome);
+    };
+    const timer = setTimeout(() => end('silent'), patienceMs);
+    socket.once('connect', () => end('accepted'));
+    socket.once('error', ({ code }: NodeJS.ErrnoException) => end(code === 'ECONNREFUSED' ? 'refused' : 'silent'));
+  });
+}
