@@ -399,7 +399,8 @@ static __always_inline int find_service_of(void *ctx, enum hook hook, enum famil
 }
 
 /* A live entry with the opening's key, whose destination is there still. NULL: none. */
-static __always_inline struct flow *find_followed(struct opening *opening, struct destination **destination, __u32 *slot)
+static __always_inline struct flow *find_followed(struct opening *opening, struct destination **destination,
+						  __u32 *slot)
 {
 	struct tuple key = opening->new.key;
 	struct flow *flow;
