@@ -1,68 +1,201 @@
-// The daemon as commands see it.
-import { request } from 'node:http';
+// The library: a daemon as programs and commands see it. `import { connect } from 'fairlead'`.
+import { type IncomingMessage, request } from 'node:http';
+import { request as requestTls } from 'node:https';
+import { createInterface } from 'node:readline';
 import { FairleadError } from '../model/error.ts';
 import {
-  type ApplyAnswer,
+  type CheckAnswer,
+  type Difference,
+  type Event,
   type JournalAnswer,
   type LiftRequest,
   type OverrideRequest,
+  type OverrideStatus,
   type Problem,
   type ReloadAnswer,
+  type Route,
   routes,
   type StatusAnswer,
 } from './contract.ts';
 
-export interface Client {
-  status(): Promise<StatusAnswer>;
-  /** By the keys that the status has. */
-  override(service: string, destination: string, request: OverrideRequest): Promise<void>;
-  lift(service: string, destination: string, request: LiftRequest): Promise<void>;
-  journal(count: number): Promise<JournalAnswer>;
-  reload(): Promise<ReloadAnswer>;
-  apply(config: Buffer, name: string): Promise<ApplyAnswer>;
+/** Where a daemon is: on this machine by its unix socket, or by TCP with a token. */
+export type Endpoint =
+  | { readonly socket: string }
+  | {
+      /** `https://director:8443`; http only on loopback addresses. */
+      readonly url: string;
+      readonly token: string;
+      /** PEM certificates to trust, instead of the system's. */
+      readonly ca?: string | Buffer;
+      /** The client's own, PEM, where the daemon asks for it. */
+      readonly certificate?: string | Buffer;
+      readonly key?: string | Buffer;
+    };
+
+/** Makes a call that changes something fail with code `changed` if somebody else has changed something since. */
+export interface Condition {
+  /** The etag of config(). */
+  readonly ifMatch?: string;
 }
 
-/** Each call rejects with what the daemon answered, or with daemon-missing. */
-export function connect(socketPath: string): Client {
-  const call = async <Answer>(route: { method: string; path: string }, body?: object | Buffer): Promise<Answer> =>
-    (await ask(socketPath, route.method, route.path, body)) as Answer;
-  const ofDestination = (path: string, service: string, destination: string): string =>
+export interface Config {
+  /** As it was written. */
+  readonly yaml: Buffer;
+  readonly etag: string;
+}
+
+/** Each call rejects with a FairleadError that has what the daemon answered, or with code `daemon-missing`. */
+export interface Client {
+  /** How all that is declared stands. Services and destinations are named by its keys in all other calls. */
+  status(): Promise<StatusAnswer>;
+  /** What is attached, how full the tables are, why packets were not forwarded: as `fairlead status -o json`. */
+  dataplane(): Promise<unknown>;
+  /** undefined: nobody has said anything of it. */
+  getOverride(service: string, destination: string): Promise<OverrideStatus | undefined>;
+  override(service: string, destination: string, request: OverrideRequest, condition?: Condition): Promise<void>;
+  lift(service: string, destination: string, request: LiftRequest, condition?: Condition): Promise<void>;
+  config(): Promise<Config>;
+  /** YAML, until the daemon reads its own file again. `name` is what errors call it. */
+  apply(yaml: string | Buffer, options?: { readonly name?: string } & Condition): Promise<Difference>;
+  /** What apply would change. */
+  plan(yaml: string | Buffer, options?: { readonly name?: string }): Promise<Difference>;
+  /** Rejects with every mistake, each with its line and column. */
+  check(yaml: string | Buffer, options?: { readonly name?: string }): Promise<CheckAnswer>;
+  reload(condition?: Condition): Promise<ReloadAnswer>;
+  /** The last so many; 50 if not given. */
+  journal(count?: number): Promise<JournalAnswer>;
+  /** What happens from now on, or from behind the one whose id is `after`. Ends when the daemon does, or by break. */
+  events(options?: { readonly after?: string }): AsyncIterable<Event>;
+  /** As Prometheus reads them. */
+  metrics(): Promise<string>;
+}
+
+/** The name of the socket that a daemon has unless its file names another. */
+const usualSocket = '/run/fairlead/api.sock';
+
+/**
+ * By default to this machine's daemon, at $FAIRLEAD_SOCKET or /run/fairlead/api.sock. Nothing is asked yet. Throws bad-input for a
+ * URL that is none.
+ */
+export function connect(endpoint: Endpoint = { socket: process.env.FAIRLEAD_SOCKET ?? usualSocket }): Client {
+  const send = sender(endpoint);
+  const call = async <Answer>(route: Route, more: Partial<Call> = {}): Promise<Answer> => {
+    const { body } = await send({ method: route.method, path: route.path, ...more });
+    return (body.length === 0 ? undefined : JSON.parse(body.toString())) as Answer;
+  };
+  const ofDestination = ({ path }: Route, service: string, destination: string): string =>
     path.replace(':service', encodeURIComponent(service)).replace(':destination', encodeURIComponent(destination));
+  const named = ({ path }: Route, name: string | undefined): string =>
+    name === undefined ? path : `${path}?name=${encodeURIComponent(name)}`;
   return {
     status: () => call(routes.status),
-    override: (service, destination, body) =>
-      call({ ...routes.override, path: ofDestination(routes.override.path, service, destination) }, body),
-    lift: (service, destination, body) =>
-      call({ ...routes.lift, path: ofDestination(routes.lift.path, service, destination) }, body),
-    journal: (count) => call({ ...routes.journal, path: `${routes.journal.path}?count=${count}` }),
-    reload: () => call(routes.reload),
-    apply: (config, name) =>
-      call({ ...routes.apply, path: `${routes.apply.path}?name=${encodeURIComponent(name)}` }, config),
+    dataplane: () => call(routes.dataplane),
+    getOverride: (service, destination) =>
+      call<OverrideStatus>(routes.getOverride, {
+        path: ofDestination(routes.getOverride, service, destination),
+      }).catch(noneIfMissing),
+    override: (service, destination, body, condition) =>
+      call(routes.override, { path: ofDestination(routes.override, service, destination), body, ...condition }),
+    lift: (service, destination, body, condition) =>
+      call(routes.lift, { path: ofDestination(routes.lift, service, destination), body, ...condition }),
+    async config() {
+      const { method, path } = routes.getConfig;
+      const { body, etag } = await send({ method, path });
+      return { yaml: body, etag };
+    },
+    apply: (yaml, { name, ...condition } = {}) =>
+      call(routes.apply, { path: named(routes.apply, name), body: Buffer.from(yaml), ...condition }),
+    plan: (yaml, { name } = {}) => call(routes.plan, { path: named(routes.plan, name), body: Buffer.from(yaml) }),
+    check: (yaml, { name } = {}) => call(routes.check, { path: named(routes.check, name), body: Buffer.from(yaml) }),
+    reload: (condition) => call(routes.reload, condition),
+    journal: (count = 50) => call(routes.journal, { path: `${routes.journal.path}?count=${count}` }),
+    events: ({ after } = {}) => readEvents(send, after),
+    async metrics() {
+      const { method, path } = routes.metrics;
+      return (await send({ method, path })).body.toString();
+    },
   };
 }
 
-function ask(socketPath: string, method: string, path: string, body: object | Buffer | undefined): Promise<unknown> {
-  return new Promise((resolve, reject) => {
-    const isConfig = Buffer.isBuffer(body);
-    const content = isConfig ? body : Buffer.from(body === undefined ? '' : JSON.stringify(body));
-    const headers = {
-      'Content-Type': isConfig ? 'application/yaml' : 'application/json',
-      'Content-Length': content.length,
-    };
-    const asked = request({ socketPath, method, path, headers }, (response) => {
-      let text = '';
-      response.setEncoding('utf8').on('data', (more: string) => {
-        text += more;
-      });
-      response.on('end', () => {
+interface Call {
+  readonly method: string;
+  readonly path: string;
+  readonly body?: object | Buffer;
+  readonly ifMatch?: string;
+  readonly lastEventId?: string | undefined;
+  /** The answer is read as it comes, by who asked. */
+  readonly isStream?: boolean;
+}
+
+interface Answer {
+  readonly body: Buffer;
+  readonly etag: string;
+  readonly response: IncomingMessage;
+}
+
+type Send = (call: Call) => Promise<Answer>;
+
+function sender(endpoint: Endpoint): Send {
+  const target = 'socket' in endpoint ? { socketPath: endpoint.socket } : targetOf(endpoint);
+  const begin = 'socket' in endpoint || endpoint.url.startsWith('http:') ? request : requestTls;
+  const authorization = 'socket' in endpoint ? {} : { Authorization: `Bearer ${endpoint.token}` };
+  return ({ method, path, body, ifMatch, lastEventId, isStream = false }) =>
+    new Promise((resolve, reject) => {
+      const isConfig = Buffer.isBuffer(body);
+      const content = isConfig ? body : Buffer.from(body === undefined ? '' : JSON.stringify(body));
+      const headers = {
+        ...authorization,
+        'Content-Type': isConfig ? 'application/yaml' : 'application/json',
+        'Content-Length': content.length,
+        ...(ifMatch !== undefined && { 'If-Match': ifMatch }),
+        ...(lastEventId !== undefined && { 'Last-Event-ID': lastEventId }),
+      };
+      const asked = begin({ ...target, method, path, headers }, (response) => {
         const { statusCode = 0 } = response;
-        if (statusCode >= 200 && statusCode < 300) resolve(text === '' ? undefined : JSON.parse(text));
-        else reject(toError(statusCode, text));
+        const isGood = statusCode >= 200 && statusCode < 300;
+        const etag = response.headers.etag ?? '';
+        if (isGood && isStream) return resolve({ body: Buffer.alloc(0), etag, response });
+        const pieces: Buffer[] = [];
+        response.on('data', (piece: Buffer) => pieces.push(piece)).on('error', reject);
+        return response.on('end', () => {
+          const whole = Buffer.concat(pieces);
+          if (isGood) resolve({ body: whole, etag, response });
+          else reject(toError(statusCode, whole.toString()));
+        });
       });
+      asked.on('error', (cause) => reject(unreachable(cause, endpoint)));
+      asked.end(content);
     });
-    asked.on('error', (cause) => reject(unreachable(cause)));
-    asked.end(content);
-  });
+}
+
+function targetOf({ url, ca, certificate, key }: Exclude<Endpoint, { socket: string }>): object {
+  const { protocol, hostname, port } = URL.canParse(url) ? new URL(url) : {};
+  if (protocol !== 'http:' && protocol !== 'https:')
+    throw new FairleadError('bad-input', `expected a URL as https://director:8443, got ${JSON.stringify(url)}`);
+  return {
+    host: hostname?.replace(/^\[(.*)\]$/, '$1'),
+    port: port === '' ? undefined : port,
+    ...(ca !== undefined && { ca }),
+    ...(certificate !== undefined && { cert: certificate }),
+    ...(key !== undefined && { key }),
+  };
+}
+
+async function* readEvents(send: Send, after: string | undefined): AsyncGenerator<Event> {
+  const { method, path } = routes.events;
+  const { response } = await send({ method, path, lastEventId: after, isStream: true });
+  try {
+    for await (const line of createInterface({ input: response })) {
+      if (line.startsWith('data: ')) yield JSON.parse(line.slice('data: '.length)) as Event;
+    }
+  } finally {
+    response.destroy();
+  }
+}
+
+function noneIfMissing(error: unknown): undefined {
+  if (error instanceof FairleadError && error.code === 'destination-missing') return undefined;
+  throw error;
 }
 
 function toError(status: number, text: string): FairleadError {
@@ -71,7 +204,9 @@ function toError(status: number, text: string): FairleadError {
   return new FairleadError(code, detail, hint === undefined ? {} : { hint });
 }
 
-function unreachable(cause: NodeJS.ErrnoException): FairleadError {
+function unreachable(cause: NodeJS.ErrnoException, endpoint: Endpoint): FairleadError {
+  if (!('socket' in endpoint))
+    return new FairleadError('daemon-missing', `no daemon answers at ${endpoint.url}: ${cause.message}`, { cause });
   if (cause.code === 'EACCES')
     return new FairleadError('not-root', "the daemon's socket is not for you", { cause, hint: 'run it as root' });
   return new FairleadError('daemon-missing', 'no daemon runs in this network namespace', {

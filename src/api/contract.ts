@@ -1,94 +1,97 @@
-// What can be asked of the daemon, by HTTP: one table of routes, and the values that go to and fro.
-import type { Difference } from '../control/difference.ts';
-import type { FairleadError } from '../model/error.ts';
+// What can be asked of the daemon, by HTTP: one table of routes, and the types of what goes to and fro.
+import type { z } from 'zod';
+import type { Role } from '../model/declared.ts';
+import type * as schemas from './schemas.ts';
+
+export type StatusAnswer = Immutable<z.output<typeof schemas.statusAnswer>>;
+export type ServiceStatus = StatusAnswer['services'][number];
+export type DestinationStatus = ServiceStatus['destinations'][number];
+export type OverrideStatus = Immutable<z.output<typeof schemas.overrideStatus>>;
+export type OverrideRequest = Immutable<z.output<typeof schemas.overrideRequest>>;
+/** Of the override that is lifted. */
+export type LiftRequest = Immutable<z.output<typeof schemas.liftRequest>>;
+export type JournalAnswer = Immutable<z.output<typeof schemas.journalAnswer>>;
+/** What happened, as the stream of events tells it. */
+export type Event = JournalAnswer['entries'][number];
+export type ReloadAnswer = Immutable<z.output<typeof schemas.reloadAnswer>>;
+export type CheckAnswer = Immutable<z.output<typeof schemas.checkAnswer>>;
+/** What has changed, or would. */
+export type Difference = Immutable<z.output<typeof schemas.difference>>;
+/** RFC 9457. */
+export type Problem = Immutable<z.output<typeof schemas.problem>>;
+
+type Immutable<T> = T extends readonly (infer Item)[]
+  ? readonly Immutable<Item>[]
+  : T extends object
+    ? { readonly [Key in keyof T]: Immutable<T[Key]> }
+    : T;
+
+export interface Route {
+  readonly method: 'GET' | 'PUT' | 'POST' | 'DELETE';
+  /** `:name` stands for one segment, percent-encoded. */
+  readonly path: string;
+  /** By TCP, the least that a token has to have. */
+  readonly role: Role;
+  readonly summary: string;
+}
 
 export const routes = {
-  status: { method: 'GET', path: '/v1/status' },
-  override: { method: 'PUT', path: '/v1/services/:service/destinations/:destination/override' },
-  lift: { method: 'DELETE', path: '/v1/services/:service/destinations/:destination/override' },
-  journal: { method: 'GET', path: '/v1/journal' },
-  /** Its own file. */
-  reload: { method: 'POST', path: '/v1/reload' },
-  /** A configuration as the body, until it reads its own file again; `name` is what errors call it. */
-  apply: { method: 'POST', path: '/v1/apply' },
-} as const;
+  status: {
+    ...{ method: 'GET', path: '/v1/status', role: 'read' },
+    summary: 'How all that is declared stands: health, weights, connections, and what operators said',
+  },
+  dataplane: {
+    ...{ method: 'GET', path: '/v1/dataplane', role: 'read' },
+    summary: 'What is attached where, how full the tables are, and why packets were not forwarded',
+  },
+  getOverride: {
+    ...{ method: 'GET', path: '/v1/services/:service/destinations/:destination/override', role: 'read' },
+    summary: 'What an operator said of a destination',
+  },
+  override: {
+    ...{ method: 'PUT', path: '/v1/services/:service/destinations/:destination/override', role: 'write' },
+    summary: 'Quiesces, drains or weighs a destination until that is lifted',
+  },
+  lift: {
+    ...{ method: 'DELETE', path: '/v1/services/:service/destinations/:destination/override', role: 'write' },
+    summary: 'Lifts what an operator said of a destination',
+  },
+  getConfig: {
+    ...{ method: 'GET', path: '/v1/config', role: 'write' }, // it may hold what health checks log in with
+    summary: 'The configuration that is in force, as it was written',
+  },
+  apply: {
+    ...{ method: 'PUT', path: '/v1/config', role: 'write' },
+    summary: 'Puts a configuration in force, all or nothing, until the daemon reads its own file again',
+  },
+  plan: {
+    ...{ method: 'POST', path: '/v1/plan', role: 'read' },
+    summary: 'What a configuration would change; nothing changes',
+  },
+  check: {
+    ...{ method: 'POST', path: '/v1/check', role: 'read' },
+    summary: 'Whether a configuration is right; nothing changes',
+  },
+  reload: {
+    ...{ method: 'POST', path: '/v1/reload', role: 'write' },
+    summary: 'The daemon reads its own file again',
+  },
+  journal: {
+    ...{ method: 'GET', path: '/v1/journal', role: 'read' },
+    summary: 'What happened, who wanted it, and why',
+  },
+  events: {
+    ...{ method: 'GET', path: '/v1/events', role: 'read' },
+    summary: 'What happens from now on, as it does: health, changes, limits (server-sent events)',
+  },
+  metrics: {
+    ...{ method: 'GET', path: '/metrics', role: 'read' },
+    summary: 'Metrics for Prometheus',
+  },
+  openapi: {
+    ...{ method: 'GET', path: '/v1/openapi.json', role: 'read' },
+    summary: 'This document',
+  },
+} as const satisfies Record<string, Route>;
 
-export interface StatusAnswer {
-  readonly services: readonly ServiceStatus[];
-}
-
-export interface ServiceStatus {
-  /** `tcp 192.0.2.10:80` or `mark 7 4`. */
-  readonly service: string;
-  readonly scheduler: string;
-  readonly isQuorumLost: boolean;
-  readonly destinations: readonly DestinationStatus[];
-}
-
-export interface DestinationStatus {
-  /** `10.1.0.1:8080`. */
-  readonly destination: string;
-  readonly isUp: boolean;
-  /** Why it is not. */
-  readonly reason?: string;
-  /** As installed; absent: it is not installed. */
-  readonly weight?: number;
-  readonly declaredWeight: number;
-  readonly activeConnections: number;
-  readonly inactiveConnections: number;
-  readonly override?: OverrideStatus;
-  readonly checks: readonly CheckStatus[];
-}
-
-export interface CheckStatus {
-  readonly kind: string;
-  readonly state: 'up' | 'down' | 'unknown';
-  readonly reason: string;
-  /** Milliseconds since 1970. */
-  readonly sinceMs: number;
-}
-
-export interface OverrideStatus {
-  readonly state?: 'quiesced' | 'draining' | 'removed';
-  readonly untilMs?: number;
-  readonly weight?: number;
-  readonly who: string;
-  readonly why: string;
-  readonly sinceMs: number;
-}
-
-export interface OverrideRequest extends Pick<OverrideStatus, 'untilMs' | 'weight'> {
-  readonly state?: 'quiesced' | 'draining';
-  readonly who: string;
-  readonly why: string;
-}
-
-/** Of the override that is lifted. */
-export type LiftRequest = Pick<OverrideRequest, 'who' | 'why'>;
-
-export interface JournalAnswer {
-  readonly entries: readonly {
-    readonly atMs: number;
-    readonly who: string;
-    readonly what: string;
-    readonly subject?: string;
-    readonly why?: string;
-  }[];
-}
-
-export interface ReloadAnswer {
-  /** How many services changed. */
-  readonly changed: number;
-}
-
-/** What has changed. */
-export type ApplyAnswer = Difference;
-
-/** RFC 9457. */
-export interface Problem {
-  readonly title: string;
-  readonly status: number;
-  readonly detail: string;
-  readonly code: FairleadError['code'];
-  readonly hint?: string;
-}
+export type RouteName = keyof typeof routes;

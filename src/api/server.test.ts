@@ -1,18 +1,7 @@
 // The daemon by its API, on a director that is held in memory: what operators say is heeded, told, and outlives it.
-import { mkdtempSync, rmSync } from 'node:fs';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
-import { parseConfig } from '../config/load.ts';
-import type { Target } from '../control/apply.ts';
-import { Daemon } from '../control/daemon.ts';
-import { Journal } from '../control/journal.ts';
-import type { Log } from '../control/log.ts';
-import type { InstalledService } from '../model/director.ts';
-import { type Everything, nothingInstalled } from '../model/everything.ts';
-import { toApp } from './server.ts';
+import { type ApiStage, openApiStage } from '../../test/api.ts';
 
-const silent: Log = { debug: () => {}, info: () => {}, warn: () => {}, error: () => {} };
 const service = 'tcp 192.0.2.10:80';
 const first = '10.1.0.1:8080';
 const place = `/v1/services/${encodeURIComponent(service)}/destinations/${encodeURIComponent(first)}/override`;
@@ -22,33 +11,23 @@ const file = (weight: number): string => `services:
     destinations: [{rip: "10.1.0.1:8080", weight: ${weight}}, "10.1.0.2:8080"]
 `;
 
-let folder: string;
-let text: string;
-let director: Target & { services(): readonly InstalledService[]; weights(): Readonly<Record<string, number>> };
-let daemon: Daemon;
-let app: ReturnType<typeof toApp>;
+let stage: ApiStage;
 
 beforeEach(() => {
-  folder = mkdtempSync(join(tmpdir(), 'fairlead-api-'));
-  text = file(5);
-  director = inMemory();
-  start();
+  stage = openApiStage(file(5));
 });
 
-afterEach(() => {
-  daemon[Symbol.dispose]();
-  rmSync(folder, { recursive: true });
-});
+afterEach(() => stage[Symbol.dispose]());
 
 describe('an override', () => {
   test('quiesces, weighs, and is lifted', async () => {
     expect(await put({ state: 'quiesced', who: 'ann', why: 'disk' })).toMatchObject({ status: 204 });
-    expect(director.weights()).toEqual({ '10.1.0.1:8080': 0, '10.1.0.2:8080': 1 });
+    expect(stage.director.weights()).toEqual({ '10.1.0.1:8080': 0, '10.1.0.2:8080': 1 });
     expect(await put({ weight: 9, who: 'ann', why: '' })).toMatchObject({ status: 204 });
-    expect(director.weights()[first]).toBe(9);
-    await app.request(place, { method: 'DELETE', body: JSON.stringify({ who: 'bob', why: 'done' }) });
-    expect(director.weights()[first]).toBe(5);
-    const { entries } = (await (await app.request('/v1/journal?count=2')).json()) as { entries: unknown[] };
+    expect(stage.director.weights()[first]).toBe(9);
+    await stage.app.request(place, { method: 'DELETE', body: JSON.stringify({ who: 'bob', why: 'done' }) });
+    expect(stage.director.weights()[first]).toBe(5);
+    const { entries } = (await (await stage.app.request('/v1/journal?count=2')).json()) as { entries: unknown[] };
     expect(entries).toMatchObject([
       { who: 'ann', what: 'set weight 9', subject: `${service} ${first}` },
       { who: 'bob', what: 'enable', why: 'done' },
@@ -57,19 +36,20 @@ describe('an override', () => {
 
   test('outlives the daemon and a change of the file', async () => {
     await put({ state: 'quiesced', who: 'ann', why: 'disk' });
-    text = file(7);
-    expect(await (await app.request('/v1/reload', { method: 'POST' })).json()).toEqual({ changed: 0 });
-    daemon[Symbol.dispose]();
-    start();
-    expect(director.weights()).toEqual({ '10.1.0.1:8080': 0, '10.1.0.2:8080': 1 });
-    const { services } = (await (await app.request('/v1/status')).json()) as { services: { destinations: object[] }[] };
+    stage.text = file(7);
+    expect(await (await stage.app.request('/v1/reload', { method: 'POST' })).json()).toEqual({ changed: 0 });
+    stage.restart();
+    expect(stage.director.weights()).toEqual({ '10.1.0.1:8080': 0, '10.1.0.2:8080': 1 });
+    const { services } = (await (await stage.app.request('/v1/status')).json()) as {
+      services: { destinations: object[] }[];
+    };
     expect(services[0]?.destinations[0]).toMatchObject({ declaredWeight: 7, weight: 0, override: { who: 'ann' } });
   });
 
   test('that drains removes it once it has no connections', async () => {
     await put({ state: 'draining', who: 'ann', why: '' });
-    expect(director.weights()[first]).toBe(0);
-    await expect.poll(() => director.weights(), { timeout: 5000 }).toEqual({ '10.1.0.2:8080': 1 });
+    expect(stage.director.weights()[first]).toBe(0);
+    await expect.poll(() => stage.director.weights(), { timeout: 5000 }).toEqual({ '10.1.0.2:8080': 1 });
   });
 
   test.each<[string, unknown, number]>([
@@ -85,58 +65,146 @@ describe('an override', () => {
     expect(response.status).toBe(status);
     expect(response.headers.get('content-type')).toBe('application/problem+json');
     expect(await response.json()).toMatchObject({ status, code: 'bad-input' });
-    expect(director.weights()[first]).toBe(5);
+    expect(stage.director.weights()[first]).toBe(5);
   });
 
   test('of one that is not declared is not found', async () => {
     const body = JSON.stringify({ weight: 1, who: '', why: '' });
     const other = place.replace('8080', '8081');
-    expect(await app.request(other, { method: 'PUT', body })).toMatchObject({ status: 404 });
-    expect(await app.request('/v1/nowhere')).toMatchObject({ status: 404 });
+    expect(await stage.app.request(other, { method: 'PUT', body })).toMatchObject({ status: 404 });
+    expect(await stage.app.request('/v1/nowhere')).toMatchObject({ status: 404 });
   });
 });
 
-test('a file with a mistake changes nothing, and the answer says what is wrong', async () => {
-  text = 'services:\n  - tcp: 192.0.2.10\n';
-  const response = await app.request('/v1/reload', { method: 'POST' });
-  expect(response.status).toBe(400);
-  expect(((await response.json()) as { detail: string }).detail).toContain('web.yaml:2');
-  expect(director.weights()[first]).toBe(5);
+describe('whoever has looked before', () => {
+  const body = { weight: 2, who: 'ann', why: '' };
+  const tag = async (): Promise<string> => (await ask('GET', '/v1/config')).headers.get('etag') ?? '';
+
+  test('changes what is as it was then', async () => {
+    const before = await tag();
+    const answer = await put(body, { 'If-Match': before });
+    expect(answer.status).toBe(204);
+    expect(answer.headers.get('etag')).toBe(await tag());
+    expect(await tag()).not.toBe(before);
+  });
+
+  test('and not what somebody else has changed since', async () => {
+    const before = { 'If-Match': await tag() };
+    await put({ ...body, weight: 3 });
+    for (const [method, path, text] of [
+      ['PUT', place, JSON.stringify(body)],
+      ['DELETE', place, JSON.stringify({ who: '', why: '' })],
+      ['PUT', '/v1/config', file(9)],
+      ['POST', '/v1/reload', undefined],
+    ] as const) {
+      const answer = await ask(method, path, text, before);
+      expect([path, answer.status, await answer.json()]).toMatchObject([path, 412, { code: 'changed' }]);
+    }
+    expect(stage.director.weights()[first]).toBe(3);
+  });
 });
 
-function start(): void {
-  const journal = new Journal(join(folder, 'journal'));
-  const load = () => parseConfig(Buffer.from(text), 'web.yaml');
-  daemon = new Daemon({ load, director, memoryPath: join(folder, 'memory'), journal, log: silent });
-  app = toApp({ daemon, installed: () => director.services(), journal, log: silent });
+test('a configuration is read, planned, checked, and put in force as it was written', async () => {
+  expect(await (await ask('GET', '/v1/config')).text()).toBe(file(5));
+  const planned = (await (await ask('POST', '/v1/plan', file(6))).json()) as object;
+  expect(planned).toMatchObject({ services: [{ action: 'change', destinations: [{ destination: first }] }] });
+  expect(stage.director.weights()[first]).toBe(5);
+  expect(await (await ask('POST', '/v1/check', file(6))).json()).toEqual({ services: 1, destinations: 2 });
+  expect(await (await ask('PUT', '/v1/config', file(6))).json()).toEqual(planned);
+  expect(stage.director.weights()[first]).toBe(6);
+  expect(await (await ask('GET', '/v1/config')).text()).toBe(file(6));
+  const wrong = await ask('PUT', '/v1/config?name=mine.yaml', 'services: 7\n');
+  expect([wrong.status, ((await wrong.json()) as { detail: string }).detail]).toEqual([
+    400,
+    expect.stringContaining('mine.yaml:1:11'),
+  ]);
+});
+
+test('a plan knows what operators said, and leaves it', async () => {
+  await put({ state: 'quiesced', who: 'ann', why: '' });
+  const planned = (await (await ask('POST', '/v1/plan', file(5))).json()) as { services: unknown[] };
+  expect(planned.services).toEqual([]);
+  expect(stage.director.weights()[first]).toBe(0);
+});
+
+test('events come as they happen, and those that were missed', async () => {
+  const response = await ask('GET', '/v1/events');
+  expect(response.headers.get('content-type')).toContain('text/event-stream');
+  const events = readEvents(response);
+  await put({ weight: 3, who: 'ann', why: 'less' });
+  await put({ weight: 4, who: 'ann', why: 'more' });
+  const [one, two] = [await events.next(), await events.next()];
+  expect([one.value, two.value]).toMatchObject([
+    { kind: 'change', entry: { what: 'set weight 3', who: 'ann', why: 'less' } },
+    { kind: 'change', entry: { what: 'set weight 4' } },
+  ]);
+  await events.return(undefined);
+  const again = readEvents(await ask('GET', '/v1/events', undefined, { 'Last-Event-ID': one.value?.entry.id ?? '' }));
+  expect((await again.next()).value).toEqual(two.value);
+  await again.return(undefined);
+});
+
+interface Told {
+  readonly kind: string;
+  readonly entry: { readonly id: string; readonly what: string };
 }
 
-async function put(body: unknown): Promise<Response> {
-  return await app.request(place, { method: 'PUT', body: JSON.stringify(body) });
+async function* readEvents({ body }: Response): AsyncGenerator<Told, undefined> {
+  let text = '';
+  for await (const piece of body as unknown as AsyncIterable<Uint8Array>) {
+    text += Buffer.from(piece).toString();
+    for (let end = text.indexOf('\n\n'); end >= 0; end = text.indexOf('\n\n')) {
+      const fields = new Map(
+        text
+          .slice(0, end)
+          .split('\n')
+          .map((line) => line.split(/: (.*)/s) as [string, string]),
+      );
+      text = text.slice(end + 2);
+      const data = fields.get('data');
+      if (data !== undefined) yield { kind: fields.get('event') ?? '', entry: JSON.parse(data) };
+    }
+  }
+  return undefined;
 }
 
-function inMemory(): typeof director {
-  let present: Everything = nothingInstalled;
-  return {
-    everything: () => present,
-    changeEverything: (edit) => {
-      present = edit(present);
-    },
-    services: () =>
-      present.table.services.map((one) => ({
-        ...one,
-        ...counted,
-        destinations: one.destinations.map((each) => ({ ...each, ...counted, ...unused })),
-      })),
-    weights: () =>
-      Object.fromEntries(
-        present.table.services
-          .flatMap(({ destinations }) => destinations)
-          .map(({ rip, port, weight }) => [`${rip.bytes.join('.')}:${port}`, weight]),
-      ),
-  };
+test('metrics are of what is declared, installed and counted', async () => {
+  await put({ weight: 3, who: 'ann', why: '' });
+  const text = await (await ask('GET', '/metrics')).text();
+  for (const line of [
+    `fairlead_destination_weight{service="${service}",destination="${first}"} 3`,
+    `fairlead_destination_up{service="${service}",destination="${first}"} 1`,
+    `fairlead_destination_overridden{service="${service}",destination="${first}"} 1`,
+    `fairlead_service_quorum{service="${service}"} 1`,
+    'fairlead_not_forwarded_packets_total{reason="no-route"} 3',
+    'fairlead_events_total{event="expired"} 7',
+    'fairlead_table_used{table="connections"} 1',
+    'fairlead_interface_attached{interface="eth0",hook="tc"} 1',
+    'fairlead_changes_total{what="set weight"} 1',
+    'fairlead_build_info{version="0"} 1',
+  ])
+    expect(text).toContain(`${line}\n`);
+  // Scraped again, counters are what they were.
+  expect(await (await ask('GET', '/metrics')).text()).toBe(text);
+});
+
+test('a file with a mistake changes nothing, and the answer says what is wrong', async () => {
+  stage.text = 'services:\n  - tcp: 192.0.2.10\n';
+  const response = await stage.app.request('/v1/reload', { method: 'POST' });
+  expect(response.status).toBe(400);
+  expect(((await response.json()) as { detail: string }).detail).toContain('web.yaml:2');
+  expect(stage.director.weights()[first]).toBe(5);
+});
+
+function put(body: unknown, headers: Readonly<Record<string, string>> = {}): Promise<Response> {
+  return ask('PUT', place, JSON.stringify(body), headers);
 }
 
-const none = { connections: 0n, inPackets: 0n, outPackets: 0n, inBytes: 0n, outBytes: 0n };
-const counted = { counters: none, rates: none };
-const unused = { activeConnections: 0, inactiveConnections: 0, persistentConnections: 0 };
+async function ask(
+  method: string,
+  path: string,
+  body?: string,
+  headers: Readonly<Record<string, string>> = {},
+): Promise<Response> {
+  return await stage.app.request(path, { method, headers, ...(body !== undefined && { body }) });
+}

@@ -1,150 +1,124 @@
-// The daemon's API on its unix socket.
-import { chmodSync, chownSync, readFileSync, rmSync } from 'node:fs';
-import { createServer, type Server } from 'node:http';
-import { getRequestListener } from '@hono/node-server';
+// The daemon's API: its routes, and what each of them does.
 import { type Context, Hono } from 'hono';
 import { parseConfig } from '../config/load.ts';
 import type { Daemon } from '../control/daemon.ts';
 import type { Journal } from '../control/journal.ts';
 import type { Log } from '../control/log.ts';
-import type { InstalledDestination, InstalledService } from '../model/director.ts';
-import { type ErrorCode, FairleadError } from '../model/error.ts';
-import { destinationKey, serviceKey } from '../model/table.ts';
-import { type DestinationStatus, type Problem, routes, type ServiceStatus, type StatusAnswer } from './contract.ts';
-import { parseLift, parseOverride } from './parse.ts';
+import type { Status } from '../dataplane/status.ts';
+import type { InstalledService } from '../model/director.ts';
+import { FairleadError } from '../model/error.ts';
+import { readBytes, readCount, readJson } from './body.ts';
+import { type CheckAnswer, routes } from './contract.ts';
+import { streamEvents } from './events.ts';
+import type { Metrics } from './metrics.ts';
+import { toOpenApi } from './openapi.ts';
+import { problemOf } from './problems.ts';
+import { liftRequest, overrideRequest } from './schemas.ts';
+import { toStatus } from './standing.ts';
 
 export interface ServerOptions {
   readonly daemon: Daemon;
   readonly installed: () => readonly InstalledService[];
+  /** undefined: nothing is attached. */
+  readonly status: () => Status | undefined;
+  readonly metrics: Metrics;
   readonly journal: Journal;
   readonly log: Log;
+  readonly version: string;
 }
 
-/** Whoever is in the group may use it; root alone without one. */
-export async function serve(path: string, group: string | undefined, options: ServerOptions): Promise<Server> {
-  const server = createServer(getRequestListener(toApp(options).fetch));
-  rmSync(path, { force: true }); // of one that was killed: the caller is the only daemon here
-  const before = process.umask(0o177);
-  try {
-    await new Promise<void>((resolve, reject) => server.once('error', reject).listen(path, resolve));
-  } finally {
-    process.umask(before);
-  }
-  if (group !== undefined) {
-    chownSync(path, 0, groupId(group));
-    chmodSync(path, 0o660);
-  }
-  return server;
-}
-
-export function toApp({ daemon, installed, journal, log }: ServerOptions): Hono {
+export function toApp({ daemon, installed, status, metrics, journal, log, version }: ServerOptions): Hono {
   const app = new Hono();
-  const subjectOf = (context: Context): string =>
-    `${context.req.param('service') ?? ''} ${context.req.param('destination') ?? ''}`;
   app.get(routes.status.path, (context) => context.json(toStatus(daemon, installed())));
+  app.get(routes.dataplane.path, (context) => context.body(toJson(status() ?? null), 200, json));
+  app.get(routes.getOverride.path, (context) => {
+    const found = daemon.overrides().get(subjectOf(context));
+    if (found !== undefined) return context.json(found, 200, tagOf(daemon));
+    throw new FairleadError('destination-missing', `nobody has said anything of ${subjectOf(context)}`);
+  });
   app.put(routes.override.path, async (context) => {
-    const wanted = parseOverride(await readJson(context));
+    const wanted = withoutUndefined(await readJson(context, overrideRequest));
+    expectUnchanged(context, daemon);
     daemon.override(subjectOf(context), wanted, wanted);
-    return context.body(null, 204);
+    return context.body(null, 204, tagOf(daemon));
   });
   app.delete(routes.lift.path, async (context) => {
-    daemon.override(subjectOf(context), undefined, parseLift(await readJson(context)));
-    return context.body(null, 204);
+    const by = await readJson(context, liftRequest);
+    expectUnchanged(context, daemon);
+    daemon.override(subjectOf(context), undefined, by);
+    return context.body(null, 204, tagOf(daemon));
   });
-  app.get(routes.journal.path, (context) => context.json({ entries: journal.last(parseCount(context)) }));
-  app.post(routes.reload.path, (context) => context.json({ changed: daemon.reload().services.length }));
-  app.post(routes.apply.path, async (context) => {
-    const bytes = Buffer.from(await context.req.arrayBuffer());
-    return context.json(daemon.apply(parseConfig(bytes, context.req.query('name') ?? 'the body')));
+  app.get(routes.getConfig.path, (context) =>
+    context.body(new Uint8Array(daemon.source), 200, { ...tagOf(daemon), 'Content-Type': 'application/yaml' }),
+  );
+  app.put(routes.apply.path, async (context) => {
+    const loaded = await readConfig(context);
+    expectUnchanged(context, daemon);
+    const difference = daemon.apply(loaded);
+    return context.json(difference, 200, tagOf(daemon));
   });
-  app.notFound((context) => toProblem(new FairleadError('bad-input', `nothing is at ${context.req.path}`), 404));
+  app.post(routes.plan.path, async (context) => context.json(daemon.plan((await readConfig(context)).declared)));
+  app.post(routes.check.path, async (context) => {
+    const { services } = (await readConfig(context)).declared;
+    const destinations = services.reduce((sum, one) => sum + one.destinations.length, 0);
+    return context.json({ services: services.length, destinations } satisfies CheckAnswer);
+  });
+  app.post(routes.reload.path, (context) => {
+    expectUnchanged(context, daemon);
+    return context.json({ changed: daemon.reload().services.length }, 200, tagOf(daemon));
+  });
+  app.get(routes.journal.path, (context) => context.json({ entries: journal.last(readCount(context)) }));
+  app.get(routes.events.path, (context) => streamEvents(context, journal));
+  app.get(routes.metrics.path, async (context) =>
+    context.body(await metrics.text(), 200, { 'Content-Type': metrics.contentType }),
+  );
+  app.get(routes.openapi.path, (context) => context.json(toOpenApi(version)));
+  app.notFound((context) => problemOf(new FairleadError('bad-input', `nothing is at ${context.req.path}`), 404));
   app.onError((error) => {
-    if (error instanceof FairleadError) return toProblem(error, statuses[error.code] ?? 409);
+    if (error instanceof FairleadError) return problemOf(error);
     log.error({ err: error }, 'a request failed');
-    return toProblem(new FairleadError('kernel', String(error)), 500);
+    return problemOf(new FairleadError('kernel', String(error)));
   });
   return app;
 }
 
-/** Of codes that are no conflict with what is there. */
-const statuses: Partial<Record<ErrorCode, number>> = {
-  'bad-input': 400,
-  'out-of-range': 400,
-  'not-supported': 400,
-  'service-missing': 404,
-  'destination-missing': 404,
-  kernel: 500,
-};
+const json = { 'Content-Type': 'application/json' } as const;
 
-function toProblem({ code, message, hint }: FairleadError, status: number): Response {
-  const problem: Problem = { title: code, status, detail: message, code, ...(hint !== undefined && { hint }) };
-  return new Response(JSON.stringify(problem), {
-    status,
-    headers: { 'Content-Type': 'application/problem+json' },
-  });
+function subjectOf(context: Context): string {
+  return `${context.req.param('service') ?? ''} ${context.req.param('destination') ?? ''}`;
 }
 
-async function readJson(context: Context): Promise<unknown> {
-  try {
-    return await context.req.json();
-  } catch (cause) {
-    throw new FairleadError('bad-input', 'expected a body of JSON', { cause });
-  }
+async function readConfig(context: Context): Promise<Parameters<Daemon['apply']>[0]> {
+  const source = await readBytes(context);
+  return { source, declared: parseConfig(source, context.req.query('name') ?? 'the body') };
 }
 
-function parseCount(context: Context): number {
-  const text = context.req.query('count') ?? '50';
-  if (/^[1-9]\d{0,5}$/.test(text)) return Number(text);
-  throw new FairleadError('bad-input', `count: expected a number from 1 to 999999, got ${JSON.stringify(text)}`);
+function tagOf({ revision }: Daemon): { readonly ETag: string } {
+  return { ETag: `"${revision}"` };
 }
 
-function toStatus(daemon: Daemon, services: readonly InstalledService[]): StatusAnswer {
-  const present = new Map(services.map((service) => [serviceKey(service.identity), service]));
-  return {
-    services: daemon.declared.services.map(({ identity, scheduler, destinations }): ServiceStatus => {
-      const service = serviceKey(identity);
-      const own = new Map(present.get(service)?.destinations.map((one) => [destinationKey(one), one]));
-      return {
-        service,
-        scheduler,
-        isQuorumLost: daemon.isQuorumLost(service),
-        destinations: destinations.map((one) => {
-          const destination = destinationKey(one);
-          return toDestinationStatus(daemon, service, destination, one.weight, own.get(destination));
-        }),
-      };
-    }),
-  };
+/** Between whoever looked and now. */
+function expectUnchanged(context: Context, daemon: Daemon): void {
+  const wanted = context.req.header('If-Match');
+  if (wanted === undefined || wanted.trim() === '*') return;
+  const tags = wanted.split(',').map((tag) => tag.trim());
+  if (tags.includes(tagOf(daemon).ETag)) return;
+  throw new FairleadError(
+    'changed',
+    `somebody has changed it meanwhile: expected ${wanted}, it is ${tagOf(daemon).ETag}`,
+    {
+      hint: 'read it again',
+    },
+  );
 }
 
-function toDestinationStatus(
-  daemon: Daemon,
-  service: string,
-  destination: string,
-  declaredWeight: number,
-  present: InstalledDestination | undefined,
-): DestinationStatus {
-  const subject = `${service} ${destination}`;
-  const { isUp = true, reason } = daemon.standing(subject) ?? {};
-  const override = daemon.overrides().get(subject);
-  return {
-    destination,
-    isUp,
-    ...(reason !== undefined && { reason }),
-    ...(present && { weight: present.weight }),
-    declaredWeight,
-    activeConnections: present?.activeConnections ?? 0,
-    inactiveConnections: present?.inactiveConnections ?? 0,
-    ...(override && { override }),
-    checks: daemon.checks(subject),
-  };
+/** Counters are larger than numbers may be. */
+function toJson(value: unknown): string {
+  return JSON.stringify(value, (_, one: unknown) => (typeof one === 'bigint' ? Number(one) : one));
 }
 
-function groupId(name: string): number {
-  const line = readFileSync('/etc/group', 'utf8')
-    .split('\n')
-    .find((one) => one.startsWith(`${name}:`));
-  const id = line?.split(':')[2];
-  if (id !== undefined) return Number(id);
-  throw new FairleadError('bad-input', `api.socket.group: there is no group ${name}`);
+type Defined<Value> = { [Key in keyof Value]: Exclude<Value[Key], undefined> };
+
+function withoutUndefined<Value extends object>(value: Value): Defined<Value> {
+  return Object.fromEntries(Object.entries(value).filter(([, one]) => one !== undefined)) as Defined<Value>;
 }

@@ -9,8 +9,8 @@ import type { Declared, DeclaredDestination, DeclaredService } from '../model/de
 import type { InstalledDestination, InstalledService } from '../model/director.ts';
 import { FairleadError } from '../model/error.ts';
 import { destinationKey, destinationSubject, serviceKey } from '../model/table.ts';
-import { applyDesired, type Target } from './apply.ts';
-import { toDesired } from './desired.ts';
+import { applyDesired, planDesired, type Target } from './apply.ts';
+import { type Desired, toDesired } from './desired.ts';
 import { type Difference, isSame } from './difference.ts';
 import { type Effective, toEffective } from './effective.ts';
 import type { Journal } from './journal.ts';
@@ -38,9 +38,15 @@ const interfacesMs = 5000;
 /** After a change that the kernel refused. */
 const retryMs = 1000;
 
+/** A configuration, and the text that it was written as. */
+export interface Loaded {
+  readonly declared: Declared;
+  readonly source: Buffer;
+}
+
 export interface DaemonOptions {
   /** Throws what is wrong with the configuration. */
-  readonly load: () => Declared;
+  readonly load: () => Loaded;
   readonly director: Target & { services(): readonly InstalledService[] };
   readonly memoryPath: string;
   readonly journal: Journal;
@@ -64,6 +70,12 @@ export class Daemon implements Disposable {
   /** Which destinations a probe is one of. */
   #subjectsOfProbe: ReadonlyMap<string, readonly string[]> = new Map();
   #declared: Declared;
+  #source: Buffer;
+  /** Grows with each change of what is declared, or said by operators. */
+  #revision = 0;
+  /** After each change of what is declared. */
+  onDeclared: (declared: Declared) => void = () => undefined;
+  readonly #start = Date.now().toString(36);
   /** By destinationSubject's text. */
   #destinations: ReadonlyMap<string, Declaration> = new Map();
   #probes: Probes = { byKey: new Map(), ofDestination: new Map() };
@@ -77,7 +89,9 @@ export class Daemon implements Disposable {
   constructor(options: DaemonOptions) {
     const { load, memoryPath, log } = options;
     this.#options = options;
-    this.#declared = load();
+    const loaded = load();
+    this.#declared = loaded.declared;
+    this.#source = loaded.source;
     const { overrides, lostQuorums, health } = Memory.read(memoryPath, (why) => log.warn({ why }, 'not remembered'));
     this.#overrides = new Map(overrides);
     this.#lostQuorums = new Set(lostQuorums);
@@ -91,18 +105,38 @@ export class Daemon implements Disposable {
 
   /** Throws what is wrong with the file, or what the kernel refuses; then all is as it was. */
   reload(): Difference {
-    return this.apply(this.#options.load());
+    return this.#replace(this.#options.load(), 'reload');
   }
 
   /** As if the file had this, until it is read again. */
-  apply(declared: Declared): Difference {
+  apply(loaded: Loaded): Difference {
+    return this.#replace(loaded, 'apply');
+  }
+
+  /** What applying it would change, as destinations stand now. */
+  plan(declared: Declared): Difference {
     const before = this.#declared;
+    const [wasUp, cameBack] = [new Map(this.#wasUp), new Map(this.#cameBack)];
     try {
-      return this.#adopt(declared);
-    } catch (error) {
+      this.#declare(declared);
+      const installed = this.#installed();
+      for (const service of declared.services) this.#effective.set(service, this.#toEffective(service, installed));
+      return planDesired(this.#options.director.everything(), this.#desired(), { keep: false });
+    } finally {
       this.#declare(before);
-      throw error;
+      for (const [subject, value] of wasUp) this.#wasUp.set(subject, value);
+      for (const [subject, value] of cameBack) this.#cameBack.set(subject, value);
     }
+  }
+
+  /** Of what is declared, and of what operators said: another with each change. */
+  get revision(): string {
+    return `${this.#start}-${this.#revision}`;
+  }
+
+  /** What is declared, as it was written. */
+  get source(): Buffer {
+    return this.#source;
   }
 
   get declared(): Declared {
@@ -124,6 +158,7 @@ export class Daemon implements Disposable {
       this.#cameBack.set(subject, performance.now());
     if (change === undefined) this.#overrides.delete(subject);
     else this.#overrides.set(subject, { ...change, sinceMs: Date.now() });
+    this.#revision++;
     this.#note(by.who, describe(change), subject, by.why);
     this.#noteStale(subject);
     this.#settle();
@@ -158,6 +193,21 @@ export class Daemon implements Disposable {
     this.#memory[Symbol.dispose]();
     this.#monitor[Symbol.dispose]();
     this.#paths?.[Symbol.dispose]();
+  }
+
+  #replace({ declared, source }: Loaded, what: 'reload' | 'apply'): Difference {
+    const before = this.#declared;
+    try {
+      const difference = this.#adopt(declared);
+      this.#source = source;
+      this.#revision++;
+      this.#note('fairlead', what, undefined, `${difference.services.length} services changed`);
+      this.onDeclared(declared);
+      return difference;
+    } catch (error) {
+      this.#declare(before);
+      throw error;
+    }
   }
 
   #adopt(declared: Declared): Difference {
@@ -238,24 +288,28 @@ export class Daemon implements Disposable {
     const services = this.#declared.services.filter(({ identity }) => this.#stale.has(serviceKey(identity)));
     for (const service of services) this.#noticeTransitions(service);
     const installed = this.#cameBack.size > 0 ? this.#installed() : new Map<string, InstalledDestination>();
-    for (const service of services) {
-      const effective = toEffective(service, {
-        standing: (subject) => this.standing(subject) ?? unknownStanding,
-        share: (subject) => this.#share(subject),
-        activeConnections: (subject) => installed.get(subject)?.activeConnections ?? 0,
-        wasQuorumLost: (key) => this.#lostQuorums.has(key),
-      });
-      this.#effective.set(service, effective);
-    }
-    const desired = {
-      ...toDesired({ ...this.#declared, services: [] }),
-      services: this.#declared.services.flatMap((service) => this.#effective.get(service)?.service ?? []),
-    };
-    const difference = applyDesired(this.#options.director, desired, { keep: false });
+    for (const service of services) this.#effective.set(service, this.#toEffective(service, installed));
+    const difference = applyDesired(this.#options.director, this.#desired(), { keep: false });
     for (const service of services) this.#noticeQuorum(service);
     this.#stale.clear();
     if (!isSame(difference)) this.#options.log.debug({ services: difference.services.length }, 'changed');
     return difference;
+  }
+
+  #toEffective(service: DeclaredService, installed: ReadonlyMap<string, InstalledDestination>): Effective {
+    return toEffective(service, {
+      standing: (subject) => this.standing(subject) ?? unknownStanding,
+      share: (subject) => this.#share(subject),
+      activeConnections: (subject) => installed.get(subject)?.activeConnections ?? 0,
+      wasQuorumLost: (key) => this.#lostQuorums.has(key),
+    });
+  }
+
+  #desired(): Desired {
+    return {
+      ...toDesired({ ...this.#declared, services: [] }),
+      services: this.#declared.services.flatMap((service) => this.#effective.get(service)?.service ?? []),
+    };
   }
 
   #noteStale(subject: string): void {
@@ -356,8 +410,9 @@ export class Daemon implements Disposable {
     );
   }
 
-  #note(who: string, what: string, subject: string, why?: string): void {
-    this.#options.journal.add({ who, what, subject, ...(why !== undefined && why !== '' && { why }) });
+  #note(who: string, what: string, subject: string | undefined, why?: string): void {
+    const about = subject === undefined ? {} : { subject };
+    this.#options.journal.add({ who, what, ...about, ...(why !== undefined && why !== '' && { why }) });
   }
 
   #remember(): void {

@@ -1,27 +1,31 @@
 // Every failure a user can meet, by code; messages, exit codes and HTTP statuses derive from the code.
-export type ErrorCode =
-  | 'service-exists'
-  | 'service-missing' // delete, edit, zero, list
-  | 'service-undefined' // a destination of a service that is not there
-  | 'destination-exists'
-  | 'destination-missing'
-  | 'local-address-exists'
-  | 'local-address-missing'
-  | 'scheduler-unknown' // or the persistence engine
-  | 'daemon-exists'
-  | 'daemon-missing'
-  | 'mark-rule-missing'
-  | 'address-unusable'
-  | 'out-of-range'
-  | 'not-supported'
-  | 'table-full'
-  | 'not-root'
-  | 'no-bpf'
-  | 'interface-missing'
-  | 'hook-busy'
-  | 'not-attached'
-  | 'bad-input'
-  | 'kernel';
+export const errorCodes = [
+  'service-exists',
+  'service-missing', // delete, edit, zero, list
+  'service-undefined', // a destination of a service that is not there
+  'destination-exists',
+  'destination-missing',
+  'local-address-exists',
+  'local-address-missing',
+  'scheduler-unknown', // or the persistence engine
+  'daemon-exists',
+  'daemon-missing',
+  'mark-rule-missing',
+  'address-unusable',
+  'out-of-range',
+  'not-supported',
+  'table-full',
+  'not-root',
+  'not-allowed', // by the API: no token, or none of the role
+  'changed', // since whoever asks has looked
+  'no-bpf',
+  'interface-missing',
+  'hook-busy',
+  'not-attached',
+  'bad-input',
+  'kernel',
+] as const;
+export type ErrorCode = (typeof errorCodes)[number];
 
 export class FairleadError extends Error {
   readonly code: ErrorCode;

@@ -5,6 +5,7 @@ import type { ServiceIdentity } from '../../model/service.ts';
 import type { Out } from './io.ts';
 import { toJson, toPlain } from './json.ts';
 import { openAttached } from './open.ts';
+import { formatColumns } from './table.ts';
 
 export async function showList(out: Out, output: 'table' | 'json' | 'yaml'): Promise<void> {
   using director = openAttached();
@@ -34,11 +35,7 @@ const columns = [
 const firstNumber = columns.indexOf('WEIGHT');
 
 export function formatTable(services: readonly InstalledService[]): string {
-  const rows = [columns, ...services.flatMap(serviceRows)];
-  const widths = columns.map((_, index) => Math.max(...rows.map((row) => (row[index] ?? '').length)));
-  const pad = (cell: string, index: number): string =>
-    index < firstNumber ? cell.padEnd(widths[index] ?? 0) : cell.padStart(widths[index] ?? 0);
-  return rows.map((row) => `${row.map(pad).join('  ').trimEnd()}\n`).join('');
+  return formatColumns([columns, ...services.flatMap(serviceRows)], firstNumber);
 }
 
 function serviceRows(service: InstalledService): readonly (readonly string[])[] {
@@ -59,7 +56,7 @@ function serviceRows(service: InstalledService): readonly (readonly string[])[] 
   return [head, ...service.destinations.map(destinationRow)];
 }
 
-function formatScheduling({
+export function formatScheduling({
   scheduler,
   schedulerFlags = [],
   persistence,
@@ -104,7 +101,7 @@ export function formatIdentity(identity: ServiceIdentity): string {
 }
 
 /** Addresses as text, and no more nesting than a reader needs. */
-function describeService({
+export function describeService({
   identity,
   scheduler,
   localAddresses,

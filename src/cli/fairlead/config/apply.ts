@@ -1,9 +1,10 @@
 // fairlead plan and apply: from a configuration to the kernel, first only in words.
-import { connect } from '../../../api/client.ts';
-import { loadConfig, parseConfig, readConfig } from '../../../config/load.ts';
+import { type Client, connect } from '../../../api/client.ts';
+import type { Difference } from '../../../api/contract.ts';
+import { parseConfig, readConfig } from '../../../config/load.ts';
 import { applyDesired, planDesired } from '../../../control/apply.ts';
 import { toDesired } from '../../../control/desired.ts';
-import { type Difference, isSame } from '../../../control/difference.ts';
+import { isSame } from '../../../control/difference.ts';
 import { openDirector } from '../../../dataplane/director.ts';
 import { daemonPlace } from '../../../dataplane/place.ts';
 import type { Declared } from '../../../model/declared.ts';
@@ -20,13 +21,18 @@ export interface ApplyOptions {
   readonly prune: boolean;
 }
 
-/** Returns whether there is a difference. */
-export function planFile(io: Io, path: string, { output, prune }: ApplyOptions): boolean {
-  const declared = loadConfig(path);
-  using director = openDirector({ create: false });
-  const difference = planDesired(director?.everything() ?? nothingInstalled, toDesired(declared), { keep: !prune });
+/** Returns whether there is a difference. A daemon knows how destinations stand, and so what apply would do there. */
+export async function planFile(io: Io, path: string, { output, prune }: ApplyOptions): Promise<boolean> {
+  const { bytes, name } = readConfig(path);
+  const declared = parseConfig(bytes, name);
+  const difference = (await byDaemon((client) => client.plan(bytes, { name }))) ?? planHere(declared, prune);
   show(io, difference, output, 'to come');
   return !isSame(difference);
+}
+
+function planHere(declared: Declared, prune: boolean): Difference {
+  using director = openDirector({ create: false });
+  return planDesired(director?.everything() ?? nothingInstalled, toDesired(declared), { keep: !prune });
 }
 
 /** By the daemon, where one runs: it would soon undo what another does beside it. */
@@ -34,7 +40,7 @@ export async function applyFile(io: Io, path: string, { output, prune }: ApplyOp
   const { bytes, name } = readConfig(path);
   const declared = parseConfig(bytes, name);
   for (const text of notHeeded(declared)) io.stderr.write(`fairlead: ${text}\n`);
-  const difference = await applyByDaemon(bytes, name);
+  const difference = await byDaemon((client) => client.apply(bytes, { name }));
   if (difference !== undefined) {
     if (!prune)
       io.stderr.write('fairlead: a daemon runs, and holds just what is declared: --no-prune has no meaning\n');
@@ -48,9 +54,9 @@ export async function applyFile(io: Io, path: string, { output, prune }: ApplyOp
 }
 
 /** undefined where none runs. */
-async function applyByDaemon(config: Buffer, name: string): Promise<Difference | undefined> {
+async function byDaemon(call: (client: Client) => Promise<Difference>): Promise<Difference | undefined> {
   try {
-    return await connect(daemonPlace().api).apply(config, name);
+    return await call(connect({ socket: daemonPlace().api }));
   } catch (error) {
     if (error instanceof FairleadError && error.code === 'daemon-missing') return undefined;
     throw error;

@@ -16,7 +16,7 @@ export interface Subject {
 const lookMs = 500;
 
 export function connectHere(): Client {
-  return connect(daemonPlace().api);
+  return connect({ socket: daemonPlace().api });
 }
 
 export async function disable({ service, destination }: Subject, why: string): Promise<void> {

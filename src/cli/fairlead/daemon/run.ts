@@ -1,15 +1,17 @@
 // fairlead run: the daemon in the foreground, until it is told to end.
 import { lstatSync, readlinkSync, rmSync, statSync, symlinkSync } from 'node:fs';
-import { serve } from '../../../api/server.ts';
-import { loadConfig } from '../../../config/load.ts';
-import { Daemon } from '../../../control/daemon.ts';
+import { serve } from '../../../api/serve.ts';
+import { loadConfig, parseConfig, readConfig } from '../../../config/load.ts';
+import { Daemon, type Loaded } from '../../../control/daemon.ts';
 import { Journal } from '../../../control/journal.ts';
+import { watchLimits } from '../../../control/limits.ts';
 import type { Log } from '../../../control/log.ts';
 import { openDirector } from '../../../dataplane/director.ts';
 import { daemonPlace } from '../../../dataplane/place.ts';
 import { tryLock } from '../../../kernel/lock.ts';
 import { tellServiceManager } from '../../../kernel/service-manager.ts';
 import { FairleadError } from '../../../model/error.ts';
+import { version } from '../version.ts';
 import { openLog } from './log.ts';
 
 /** Resolves when it has ended. Rejects, with nothing changed, when it can't begin. */
@@ -25,18 +27,21 @@ export async function runDaemon(path: string): Promise<void> {
   if (director === undefined) return;
   const log = openLog(wanted.level);
   const journal = new Journal(place.journal);
-  using daemon = new Daemon({ load: () => loadConfig(path), director, memoryPath: place.memory, journal, log });
-  const { socket } = daemon.declared.api;
-  const server = await serve(place.api, socket.group, { daemon, installed: () => director.services(), journal, log });
-  using _name = nameSocket(socket.path, place.api, log);
+  using daemon = new Daemon({ load: () => load(path), director, memoryPath: place.memory, journal, log });
+  using _api = await serve({ daemon, director, socketPath: place.api, journal, log, version });
+  using _limits = watchLimits(() => director.status(), journal, log);
+  using _name = nameSocket(daemon.declared.api.socket.path, place.api, log);
   process.on('SIGHUP', () => reload(daemon, path, log));
   tellServiceManager('READY=1');
   log.info({ file: path, services: daemon.declared.services.length }, 'the daemon runs');
   const signal = await ending();
   tellServiceManager('STOPPING=1');
   log.info({ signal }, 'the daemon ends; packets go on');
-  server.closeAllConnections();
-  server.close();
+}
+
+function load(path: string): Loaded {
+  const { bytes, name } = readConfig(path);
+  return { source: bytes, declared: parseConfig(bytes, name) };
 }
 
 /** Commands know the namespace's own socket; others know the name that is declared. The first namespace's daemon gets the name. */

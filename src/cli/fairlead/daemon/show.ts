@@ -2,38 +2,45 @@
 import type { DestinationStatus, JournalAnswer, ServiceStatus } from '../../../api/contract.ts';
 import type { Io } from '../io.ts';
 import { toJson } from '../json.ts';
+import { formatColumns } from '../table.ts';
 import { connectHere } from './override.ts';
 
-type Output = 'table' | 'json';
+type Output = 'table' | 'wide' | 'json' | 'yaml';
 
 export async function showStanding(io: Io, output: Output): Promise<void> {
   const answer = await connectHere().status();
-  io.stdout.write(output === 'json' ? toJson(answer) : formatStanding(answer.services));
+  switch (output) {
+    case 'json':
+      return void io.stdout.write(toJson(answer));
+    case 'yaml': {
+      const { stringify } = await import('yaml');
+      return void io.stdout.write(stringify(answer));
+    }
+    default:
+      return void io.stdout.write(formatStanding(answer.services, output === 'wide'));
+  }
 }
 
-export async function showLog(io: Io, count: number, output: Output): Promise<void> {
+export async function showLog(io: Io, count: number, output: 'table' | 'json'): Promise<void> {
   const { entries } = await connectHere().journal(count);
   io.stdout.write(output === 'json' ? toJson({ entries }) : entries.map(formatEntry).join(''));
 }
 
 const columns = ['SERVICE', 'DESTINATION', 'STATE', 'WEIGHT', 'ACTIVE', 'INACTIVE', 'WHY'];
+const wideColumns = ['SCHEDULER', 'DECLARED', 'CHECKS'];
 
-export function formatStanding(services: readonly ServiceStatus[]): string {
-  const rows = services.flatMap(({ service, isQuorumLost, destinations }) => [
-    [service, '', isQuorumLost ? 'quorum lost' : 'up', '', '', '', ''],
-    ...destinations.map((one) => ['', ...destinationCells(one)]),
+/** `isWide`: with the scheduler, the declared weight, and what each check found. */
+export function formatStanding(services: readonly ServiceStatus[], isWide = false): string {
+  const rows = services.flatMap(({ service, scheduler, isQuorumLost, destinations }) => [
+    [service, '', isQuorumLost ? 'quorum lost' : 'up', '', '', '', '', ...(isWide ? [scheduler] : [])],
+    ...destinations.map((one) => ['', ...destinationCells(one), ...(isWide ? wideCells(one) : [])]),
   ]);
-  const all = [columns, ...rows];
-  const widths = columns.map((_, index) => Math.max(...all.map((row) => row[index]?.length ?? 0)));
-  return all
-    .map(
-      (row) =>
-        `${row
-          .map((cell, index) => cell.padEnd(widths[index] ?? 0))
-          .join('  ')
-          .trimEnd()}\n`,
-    )
-    .join('');
+  return formatColumns([[...columns, ...(isWide ? wideColumns : [])], ...rows]);
+}
+
+function wideCells({ declaredWeight, checks }: DestinationStatus): readonly string[] {
+  const found = checks.map(({ kind, state, reason }) => `${kind} ${state}${reason === '' ? '' : ` (${reason})`}`);
+  return ['', `${declaredWeight}`, found.join(', ')];
 }
 
 function destinationCells(one: DestinationStatus): readonly string[] {
@@ -54,7 +61,7 @@ function whyOf({ reason, override }: DestinationStatus): string {
   return [reason, said].filter((text) => text !== undefined).join('; ');
 }
 
-function formatEntry({ atMs, who, what, subject, why }: JournalAnswer['entries'][number]): string {
+export function formatEntry({ atMs, who, what, subject, why }: JournalAnswer['entries'][number]): string {
   const words = [new Date(atMs).toISOString(), who, what, subject];
   return `${words.filter((word) => word !== undefined).join(' ')}${why === undefined ? '' : `: ${why}`}\n`;
 }

@@ -32,7 +32,7 @@ export function addConfigCommands(program: Command, io: Io, finish: (status: num
     .option('--detailed-exitcode', 'exit with 2 when there is something to change')
     .action(async (file: string, options: PlanOptions) => {
       const { planFile } = await import('../config/apply.ts');
-      if (planFile(io, file, options) && options.detailedExitcode) finish(changesStatus);
+      if ((await planFile(io, file, options)) && options.detailedExitcode) finish(changesStatus);
     });
   program
     .command('apply')

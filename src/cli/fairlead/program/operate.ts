@@ -53,8 +53,8 @@ export function addOperatorCommands(program: Command, io: Io): void {
   program
     .command('get')
     .description('how what is declared stands: health, weights, connections, and what operators said')
-    .addOption(format(['table', 'json']))
-    .action(async ({ output }: { output: 'table' | 'json' }) =>
+    .addOption(format(['table', 'wide', 'json', 'yaml']))
+    .action(async ({ output }: { output: 'table' | 'wide' | 'json' | 'yaml' }) =>
       (await import('../daemon/show.ts')).showStanding(io, output),
     );
   program
@@ -64,5 +64,12 @@ export function addOperatorCommands(program: Command, io: Io): void {
     .addOption(format(['table', 'json']))
     .action(async ({ lines, output }: { lines: number; output: 'table' | 'json' }) =>
       (await import('../daemon/show.ts')).showLog(io, lines, output),
+    );
+  program
+    .command('events')
+    .description('what happens, as it does: health, changes, limits; until it is stopped')
+    .addOption(format(['table', 'json']))
+    .action(async ({ output }: { output: 'table' | 'json' }) =>
+      (await import('../daemon/events.ts')).showEvents(io, output),
     );
 }

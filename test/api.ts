@@ -1,0 +1,105 @@
+// A daemon and its API on a director that is held in memory.
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { openMetrics } from '../src/api/metrics.ts';
+import { toApp } from '../src/api/server.ts';
+import { parseConfig } from '../src/config/load.ts';
+import type { Target } from '../src/control/apply.ts';
+import { Daemon } from '../src/control/daemon.ts';
+import { Journal } from '../src/control/journal.ts';
+import type { Log } from '../src/control/log.ts';
+import type { Status } from '../src/dataplane/status.ts';
+import type { InstalledService } from '../src/model/director.ts';
+import { type Everything, nothingInstalled } from '../src/model/everything.ts';
+
+export const silent: Log = { debug: () => {}, info: () => {}, warn: () => {}, error: () => {} };
+
+interface Director extends Target {
+  services(): readonly InstalledService[];
+  /** By the destination's key. */
+  weights(): Readonly<Record<string, number>>;
+}
+
+export interface ApiStage extends Disposable {
+  readonly director: Director;
+  /** Until the next restart. */
+  readonly daemon: Daemon;
+  readonly app: ReturnType<typeof toApp>;
+  readonly metrics: ReturnType<typeof openMetrics>;
+  readonly journal: Journal;
+  /** What the daemon reads as its file. */
+  text: string;
+  restart(): void;
+}
+
+export function openApiStage(text: string): ApiStage {
+  const folder = mkdtempSync(join(tmpdir(), 'fairlead-api-'));
+  const director = inMemory();
+  const start = (): Pick<ApiStage, 'daemon' | 'app' | 'metrics' | 'journal'> => {
+    const journal = new Journal(join(folder, 'journal'));
+    const load = () => {
+      const source = Buffer.from(stage.text);
+      return { source, declared: parseConfig(source, 'web.yaml') };
+    };
+    const daemon = new Daemon({ load, director, memoryPath: join(folder, 'memory'), journal, log: silent });
+    const about = { daemon, installed: () => director.services(), status: () => dataplane, journal, log: silent };
+    const metrics = openMetrics({ ...about, version: '0' });
+    return { daemon, journal, metrics, app: toApp({ ...about, metrics, version: '0' }) };
+  };
+  const stage = {
+    text,
+    director,
+    restart() {
+      stage.daemon[Symbol.dispose]();
+      Object.assign(stage, start());
+    },
+    [Symbol.dispose]() {
+      stage.daemon[Symbol.dispose]();
+      rmSync(folder, { recursive: true });
+    },
+  } as ApiStage & { daemon: Daemon };
+  return Object.assign(stage, start());
+}
+
+const fill = { used: 1, size: 10 };
+const dataplane: Status = {
+  netnsCookie: 1n,
+  attachments: [{ interface: 'eth0', index: 2, tc: true, xdp: false }],
+  unattached: [],
+  own: [],
+  missingForwarding: [],
+  connections: fill,
+  services: fill,
+  destinations: { ...fill, deleted: 0 },
+  markRules: fill,
+  localPorts: 0,
+  reasons: { 'no-route': 3n },
+  events: { expired: 7n },
+};
+
+function inMemory(): Director {
+  let present: Everything = nothingInstalled;
+  return {
+    everything: () => present,
+    changeEverything: (edit) => {
+      present = edit(present);
+    },
+    services: () =>
+      present.table.services.map((one) => ({
+        ...one,
+        ...counted,
+        destinations: one.destinations.map((each) => ({ ...each, ...counted, ...unused })),
+      })),
+    weights: () =>
+      Object.fromEntries(
+        present.table.services
+          .flatMap(({ destinations }) => destinations)
+          .map(({ rip, port, weight }) => [`${rip.bytes.join('.')}:${port}`, weight]),
+      ),
+  };
+}
+
+const none = { connections: 0n, inPackets: 0n, outPackets: 0n, inBytes: 0n, outBytes: 0n };
+const counted = { counters: none, rates: none };
+const unused = { activeConnections: 0, inactiveConnections: 0, persistentConnections: 0 };
