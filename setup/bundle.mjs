@@ -1,4 +1,7 @@
-// `node setup/bundle.mjs FOLDER`: each command line in as few files as it can be, for most of what one takes is its start.
+// `node setup/bundle.mjs FOLDER`: each command line in as few files as it can be, for most of what one takes is its start; and what a
+// package puts into /usr/share: manual pages and completions, which the command itself makes.
+import { spawnSync } from 'node:child_process';
+import { mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { rolldown } from 'rolldown';
 
@@ -20,4 +23,29 @@ for (const name of ['ipvsadm', 'fairlead']) {
     chunkFileNames: '[name].cjs',
   });
   await bundle.close();
+}
+
+const fairlead = join(folder, 'fairlead', 'bin.cjs');
+const share = join(folder, 'share');
+ask('manual', '--all', join(share, 'man', 'man8'));
+writeCompletion('bash', 'bash-completion/completions', 'fairlead');
+writeCompletion('zsh', 'zsh/vendor-completions', '_fairlead');
+
+/**
+ * @param {'bash' | 'zsh'} shell
+ * @param {string} place
+ * @param {string} name
+ */
+function writeCompletion(shell, place, name) {
+  mkdirSync(join(share, place), { recursive: true });
+  writeFileSync(join(share, place, name), ask('completion', shell));
+}
+
+/** @param {string[]} words */
+function ask(...words) {
+  const { status, stdout } = spawnSync(process.execPath, [fairlead, ...words], {
+    stdio: ['ignore', 'pipe', 'inherit'],
+  });
+  if (status !== 0) throw new Error(`fairlead ${words.join(' ')}: status ${status}`);
+  return stdout;
 }

@@ -44,8 +44,16 @@ interface Asked {
   readonly target?: Endpoint | undefined;
 }
 
-function parse(argv: readonly string[], { stdout, stderr }: Io): Asked {
-  const program = new Command('fairlead doctor')
+function parse(argv: readonly string[], io: Io): Asked {
+  const program = describeDoctor(io);
+  program.parse(argv, { from: 'user' });
+  const [endpoint] = program.args;
+  return { ...program.opts(), target: endpoint === undefined ? undefined : parseEndpoint(endpoint) };
+}
+
+/** Its words. */
+export function describeDoctor({ stdout, stderr }: Io): Command {
+  return new Command('fairlead doctor')
     .description('What is wrong with this director or real server, why it matters, and what mends it.')
     .argument('[vip:port]', 'on a client: the service of TCP to try, instead')
     .addOption(new Option('-o, --output <format>', 'how to print it').choices(['table', 'json']).default('table'))
@@ -53,9 +61,6 @@ function parse(argv: readonly string[], { stdout, stderr }: Io): Asked {
     .allowExcessArguments(false)
     .exitOverride()
     .configureOutput({ writeOut: (text) => stdout.write(text), writeErr: (text) => stderr.write(text) });
-  program.parse(argv, { from: 'user' });
-  const [endpoint] = program.args;
-  return { ...program.opts(), target: endpoint === undefined ? undefined : parseEndpoint(endpoint) };
 }
 
 /** What was run, each command once. */

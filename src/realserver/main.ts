@@ -36,7 +36,7 @@ const usageStatus = 2;
 /** Returns the exit status; rejects only for what is a bug. */
 export async function runRealserver(argv: readonly string[], io: Io): Promise<number> {
   try {
-    await describe(io).parseAsync(argv, { from: 'user' });
+    await describeRealserver(io).parseAsync(argv, { from: 'user' });
     return 0;
   } catch (error) {
     if (error instanceof CommanderError) return error.exitCode === 0 ? 0 : usageStatus;
@@ -47,7 +47,8 @@ export async function runRealserver(argv: readonly string[], io: Io): Promise<nu
   }
 }
 
-function describe({ stdout, stderr }: Io): Command {
+/** Its words, and what they do. */
+export function describeRealserver({ stdout, stderr }: Io): Command {
   const program = new Command('fairlead realserver')
     .description('Make this machine a real server, and undo it. What was set before is restored exactly.')
     .exitOverride()

@@ -154,6 +154,37 @@ ${more}`,
     expect(unknown.stderr).toContain('no destination tcp 10.0.0.100:81 10.1.0.9:81 is declared');
   });
 
+  test('one is described whole, with what happened to it, and so is what was added by hand', async () => {
+    const told = await network.director.run(fairlead, 'describe', `${vip}:81/tcp`, '10.1.0.1:81');
+    expect(told).toMatch(
+      /^Service: +10\.0\.0\.100:81\/tcp\nDeclared: +yes\n[\s\S]*\n {2}10\.1\.0\.1:81\n {4}State: +up\n/,
+    );
+    expect(told).toMatch(/ {4}Method: +gate\n {4}Weight: +1\n/);
+    expect(told).toMatch(/ {4}Check http: +up for \d+s/);
+    expect(told).toMatch(/Events:\n[\s\S]*root drain tcp 10\.0\.0\.100:81 10\.1\.0\.1:81: upgrade\n/);
+    expect(told).not.toContain('10.1.0.2');
+    expect(await network.director.run(fairlead, 'describe', `${vip}:7/tcp`)).toContain('no: ipvsadm added it');
+    const { services } = JSON.parse(await network.director.run(fairlead, 'describe', '-o', 'json'));
+    expect(services.map((one: { service: string }) => one.service)).toEqual([`tcp ${vip}:81`, `tcp ${vip}:7`]);
+    const missing = await network.director.attempt([fairlead, 'describe', `${vip}:9/tcp`]);
+    expect(missing).toMatchObject({ status: 1, stderr: `fairlead: there is no service ${vip}:9/tcp\n` });
+    expect(await network.director.run(fairlead, 'get', '-o', 'wide')).toMatch(
+      /10\.1\.0\.1:81 +gate +up +1 +1 .*http up\n/,
+    );
+    expect(await network.director.run(fairlead, 'names', 'destinations', `${vip}:81/tcp`)).toContain('10.1.0.1:81\n');
+  });
+
+  test('top prints a table once, and on a terminal goes on until a key', async () => {
+    const once = await network.director.run(fairlead, 'top', '--sort', 'active');
+    expect(once).toMatch(/^NAME +STATE .*\n10\.0\.0\.100:81\/tcp 10\.1\.0\.\d:81 +up +1 /);
+    const typed = (text: string): string => `until grep -q '${text}' typed; do sleep 0.1; done`;
+    const keys = `(${typed('by name')}; printf sb; ${typed('by bytes')}; printf q)`;
+    const live = `cd ${folder}; ${keys} | TERM=xterm script -qfec 'stty rows 10; ${fairlead} top; echo ended $?' typed`;
+    const [, seen = ''] = (await network.director.run('timeout', '30', 'sh', '-c', live)).split('\x1b[?1049h');
+    expect(seen).toMatch(/by bytes[\s\S]*NAME/);
+    expect(seen).toContain('\x1b[?1049lended 0');
+  });
+
   test('when all are down the sorry server answers, until one is back', async () => {
     for (const one of servers) await one[Symbol.asyncDispose]();
     await until(async () => (await ask(1))[0] === 'sorry', { what: 'the sorry server' });

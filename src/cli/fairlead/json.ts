@@ -1,4 +1,4 @@
-// Values as JSON for programs: counters become numbers, exact up to 2^53.
+// Values for programs: counters become numbers, exact up to 2^53.
 
 export function toPlain(value: unknown): unknown {
   return JSON.parse(
@@ -8,4 +8,10 @@ export function toPlain(value: unknown): unknown {
 
 export function toJson(value: unknown): string {
   return `${JSON.stringify(toPlain(value), undefined, 2)}\n`;
+}
+
+/** Its library is only loaded when it is asked for. */
+export async function toYaml(value: unknown): Promise<string> {
+  const { stringify } = await import('yaml');
+  return stringify(toPlain(value));
 }

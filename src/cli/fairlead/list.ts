@@ -2,40 +2,31 @@
 import { formatAddress, formatEndpoint } from '../../model/address.ts';
 import type { InstalledDestination, InstalledService } from '../../model/director.ts';
 import type { ServiceIdentity } from '../../model/service.ts';
+import { type Column, formatColumns } from './columns.ts';
 import type { Out } from './io.ts';
-import { toJson, toPlain } from './json.ts';
+import { toJson, toYaml } from './json.ts';
 import { openAttached } from './open.ts';
-import { formatColumns } from './table.ts';
 
 export async function showList(out: Out, output: 'table' | 'json' | 'yaml'): Promise<void> {
   using director = openAttached();
   const services = director.services();
   if (output === 'table') out.write(formatTable(services));
   else if (output === 'json') out.write(toJson({ services: services.map(describeService) }));
-  else {
-    const { stringify } = await import('yaml');
-    out.write(stringify({ services: services.map((service) => toPlain(describeService(service))) }));
-  }
+  else out.write(await toYaml({ services: services.map(describeService) }));
 }
 
-const columns = [
-  'SERVICE',
-  'SCHEDULER',
-  'DESTINATION',
-  'METHOD',
-  'WEIGHT',
-  'ACTIVE',
-  'INACTIVE',
-  'CONNS',
-  'IN PKTS',
-  'OUT PKTS',
-  'IN BYTES',
-  'OUT BYTES',
+const columns: readonly Column[] = [
+  ...['SERVICE', 'SCHEDULER', 'DESTINATION', 'METHOD'].map((title) => ({ title })),
+  ...['WEIGHT', 'ACTIVE', 'INACTIVE', 'CONNS', 'IN PKTS', 'OUT PKTS', 'IN BYTES', 'OUT BYTES'].map((title) => ({
+    title,
+    isNumber: true,
+  })),
 ];
-const firstNumber = columns.indexOf('WEIGHT');
 
 export function formatTable(services: readonly InstalledService[]): string {
-  return formatColumns([columns, ...services.flatMap(serviceRows)], firstNumber);
+  return formatColumns(columns, services.flatMap(serviceRows))
+    .map((line) => `${line}\n`)
+    .join('');
 }
 
 function serviceRows(service: InstalledService): readonly (readonly string[])[] {

@@ -1,23 +1,31 @@
 // fairlead get and fairlead log: how what is declared stands, and what happened.
-import type { DestinationStatus, JournalAnswer, ServiceStatus } from '../../../api/contract.ts';
+import type { JournalAnswer } from '../../../api/contract.ts';
+import type { Rates } from '../../../model/director.ts';
+import { FairleadError } from '../../../model/error.ts';
+import { type Column, formatColumns } from '../columns.ts';
 import type { Io } from '../io.ts';
-import { toJson } from '../json.ts';
-import { formatColumns } from '../table.ts';
+import { toJson, toYaml } from '../json.ts';
+import { type DestinationView, readInstalled, type ServiceView, toView } from '../view/view.ts';
+import { compact, stateOf, stateOfService, toServiceWord, whyOf } from '../view/words.ts';
 import { connectHere } from './override.ts';
 
-type Output = 'table' | 'wide' | 'json' | 'yaml';
+type StandingFormat = 'table' | 'wide' | 'json' | 'yaml';
 
-export async function showStanding(io: Io, output: Output): Promise<void> {
-  const answer = await connectHere().status();
-  switch (output) {
-    case 'json':
-      return void io.stdout.write(toJson(answer));
-    case 'yaml': {
-      const { stringify } = await import('yaml');
-      return void io.stdout.write(stringify(answer));
-    }
-    default:
-      return void io.stdout.write(formatStanding(answer.services, output === 'wide'));
+/** `service`: that one alone, by its key. */
+export async function showStanding(io: Io, service: string | undefined, format: StandingFormat): Promise<void> {
+  const { services: all } = await connectHere().status();
+  const services = all.filter((one) => service === undefined || one.service === service);
+  if (service !== undefined && services.length === 0) throw missing(service);
+  if (format === 'json') io.stdout.write(toJson({ services }));
+  else if (format === 'yaml') io.stdout.write(await toYaml({ services }));
+  else {
+    const view = toView(readInstalled(true) ?? [], services);
+    io.stdout.write(
+      formatStanding(
+        view.services.filter(({ declared }) => declared !== undefined),
+        format,
+      ),
+    );
   }
 }
 
@@ -26,42 +34,61 @@ export async function showLog(io: Io, count: number, output: 'table' | 'json'): 
   io.stdout.write(output === 'json' ? toJson({ entries }) : entries.map(formatEntry).join(''));
 }
 
-const columns = ['SERVICE', 'DESTINATION', 'STATE', 'WEIGHT', 'ACTIVE', 'INACTIVE', 'WHY'];
-const wideColumns = ['SCHEDULER', 'DECLARED', 'CHECKS'];
+const text = (title: string): Column => ({ title });
+const number = (title: string): Column => ({ title, isNumber: true });
+const columns = {
+  table: ['SERVICE', 'DESTINATION', 'STATE', 'WEIGHT', 'ACTIVE', 'INACTIVE', 'WHY'].map(text),
+  wide: [
+    ...['SERVICE', 'SCHEDULER', 'DESTINATION', 'METHOD', 'STATE'].map(text),
+    ...['WEIGHT', 'DECLARED', 'ACTIVE', 'INACTIVE', 'CONNS/S', 'IN B/S', 'OUT B/S'].map(number),
+    ...['CHECKS', 'WHY'].map(text),
+  ],
+};
 
-/** `isWide`: with the scheduler, the declared weight, and what each check found. */
-export function formatStanding(services: readonly ServiceStatus[], isWide = false): string {
-  const rows = services.flatMap(({ service, scheduler, isQuorumLost, destinations }) => [
-    [service, '', isQuorumLost ? 'quorum lost' : 'up', '', '', '', '', ...(isWide ? [scheduler] : [])],
-    ...destinations.map((one) => ['', ...destinationCells(one), ...(isWide ? wideCells(one) : [])]),
+export function formatStanding(services: readonly ServiceView[], format: 'table' | 'wide'): string {
+  const cells = format === 'table' ? destinationCells : wideCells;
+  const rows = services.flatMap((service) => [
+    serviceCells(service, format),
+    ...service.destinations.filter(({ declared }) => declared).map(cells),
   ]);
-  return formatColumns([[...columns, ...(isWide ? wideColumns : [])], ...rows]);
+  return formatColumns(columns[format], rows)
+    .map((line) => `${line}\n`)
+    .join('');
 }
 
-function wideCells({ declaredWeight, checks }: DestinationStatus): readonly string[] {
-  const found = checks.map(({ kind, state, reason }) => `${kind} ${state}${reason === '' ? '' : ` (${reason})`}`);
-  return ['', `${declaredWeight}`, found.join(', ')];
+function serviceCells({ key, declared, installed }: ServiceView, format: 'table' | 'wide'): readonly string[] {
+  const state = stateOfService(declared);
+  if (format === 'table') return [key, '', state];
+  return [key, declared?.scheduler ?? '', '', '', state, '', '', '', '', ...rateCells(installed?.rates)];
 }
 
-function destinationCells(one: DestinationStatus): readonly string[] {
-  const { destination, weight, activeConnections, inactiveConnections } = one;
-  const numbers = [weight ?? '-', activeConnections, inactiveConnections].map(String);
-  return [destination, stateOf(one), ...numbers, whyOf(one)];
+function destinationCells({ key, installed, declared }: DestinationView): readonly string[] {
+  if (declared === undefined) return ['', key];
+  const { weight, activeConnections, inactiveConnections } = declared;
+  const numbers = [installed?.weight ?? weight ?? '-', activeConnections, inactiveConnections].map(String);
+  return ['', key, stateOf(declared), ...numbers, whyOf(declared)];
 }
 
-function stateOf({ isUp, override, checks }: DestinationStatus): string {
-  if (override?.state !== undefined)
-    return { quiesced: 'disabled', draining: 'draining', removed: 'drained' }[override.state];
-  if (!isUp) return 'down';
-  return checks.some(({ state }) => state === 'up') ? 'up' : 'not checked';
+function wideCells(destination: DestinationView): readonly string[] {
+  const { installed, declared } = destination;
+  const [, key = '', state = '', weight = '', active = '', inactive = '', why = ''] = destinationCells(destination);
+  const checks = declared?.checks.map((check) => `${check.kind} ${check.state}`).join(', ') ?? '';
+  const counts = [weight, String(declared?.declaredWeight ?? '-'), active, inactive];
+  return ['', '', key, installed?.method ?? '-', state, ...counts, ...rateCells(installed?.rates), checks, why];
 }
 
-function whyOf({ reason, override }: DestinationStatus): string {
-  const said = override && `${override.why === '' ? 'no reason was given' : override.why} (${override.who})`;
-  return [reason, said].filter((text) => text !== undefined).join('; ');
+function rateCells(rates: Rates | undefined): readonly string[] {
+  if (rates === undefined) return ['-', '-', '-'];
+  return [rates.connections, rates.inBytes, rates.outBytes].map(compact);
 }
 
 export function formatEntry({ atMs, who, what, subject, why }: JournalAnswer['entries'][number]): string {
   const words = [new Date(atMs).toISOString(), who, what, subject];
   return `${words.filter((word) => word !== undefined).join(' ')}${why === undefined ? '' : `: ${why}`}\n`;
+}
+
+function missing(service: string): FairleadError {
+  return new FairleadError('service-missing', `no service ${toServiceWord(service)} is declared`, {
+    hint: "'fairlead get' lists those that are",
+  });
 }

@@ -1,10 +1,10 @@
 // The commands of operators, which a daemon heeds.
 import type { Command } from 'commander';
-import { parseCount, parseDuration, parseRealServer, parseService, parseWeight } from '../daemon/names.ts';
+import { parseDuration, parseRealServer, parseService, parseWeight } from '../daemon/names.ts';
 import type { Io } from '../io.ts';
-import { format, usage } from './words.ts';
+import { usage } from './words.ts';
 
-/** What the daemon heeds until it is lifted, and what it tells. */
+/** What the daemon heeds until it is lifted. */
 export function addOperatorCommands(program: Command, io: Io): void {
   const ofDestination = (parent: Command, name: string, description: string): Command =>
     parent
@@ -49,27 +49,5 @@ export function addOperatorCommands(program: Command, io: Io): void {
     .option('--why <text>', 'for fairlead log', '')
     .action(async (service: string, destination: string, weight: number, { why }: { why: string }) =>
       (await import('../daemon/override.ts')).setWeight({ service, destination }, weight, why),
-    );
-  program
-    .command('get')
-    .description('how what is declared stands: health, weights, connections, and what operators said')
-    .addOption(format(['table', 'wide', 'json', 'yaml']))
-    .action(async ({ output }: { output: 'table' | 'wide' | 'json' | 'yaml' }) =>
-      (await import('../daemon/show.ts')).showStanding(io, output),
-    );
-  program
-    .command('log')
-    .description('what happened, who wanted it, and why')
-    .option('-n, --lines <number>', 'the last so many', usage(parseCount), 50)
-    .addOption(format(['table', 'json']))
-    .action(async ({ lines, output }: { lines: number; output: 'table' | 'json' }) =>
-      (await import('../daemon/show.ts')).showLog(io, lines, output),
-    );
-  program
-    .command('events')
-    .description('what happens, as it does: health, changes, limits; until it is stopped')
-    .addOption(format(['table', 'json']))
-    .action(async ({ output }: { output: 'table' | 'json' }) =>
-      (await import('../daemon/events.ts')).showEvents(io, output),
     );
 }

@@ -1,10 +1,9 @@
 // Every command of fairlead: its words, and the code that is loaded when it is asked for.
-import { Argument, Command, Option } from 'commander';
+import { Command, Option } from 'commander';
 import type { Hook } from '../../../dataplane/choose.ts';
 import { parseConnections } from '../../../dataplane/sizes.ts';
 import type { Endpoint } from '../../../model/director.ts';
 import { parseEndpoint } from '../../../model/endpoint.ts';
-import type { Shell } from '../completion.ts';
 import { parseTarget, type Target } from '../endpoints.ts';
 import type { Io } from '../io.ts';
 import type { Output } from '../settings.ts';
@@ -14,6 +13,7 @@ import { addImportCommands } from './import.ts';
 import { addLookCommands } from './look.ts';
 import { addMarkCommands } from './marks.ts';
 import { addOperatorCommands } from './operate.ts';
+import { addShellCommands } from './shell.ts';
 import { asUsage, format, usage } from './words.ts';
 
 /** Each command's code is loaded when it is asked for: most of what a command line takes is its start. */
@@ -42,7 +42,6 @@ export function describe(io: Io, finish: (status: number) => void): Command {
       const { showList } = await import('../list.ts');
       await showList(io.stdout, output);
     });
-  addLookCommands(program, io);
   program
     .command('attach')
     .description('take packets from interfaces, before there is a service or from others than by default')
@@ -105,6 +104,7 @@ export function describe(io: Io, finish: (status: number) => void): Command {
       await runDaemon(config);
     });
   addOperatorCommands(program, io);
+  addLookCommands(program, io);
   program
     .command('doctor')
     .description("what is wrong with this director or real server, or a client's way to a VIP, and what mends it")
@@ -127,20 +127,6 @@ export function describe(io: Io, finish: (status: number) => void): Command {
       const { runRealserver } = await import('../../../realserver/main.ts');
       finish(await runRealserver(command.args, io));
     });
-  program
-    .command('completion')
-    .description("a shell's completion of these commands, to be put where that shell looks for it")
-    .addArgument(new Argument('<shell>', 'whose').choices(['bash', 'zsh']))
-    .action(async (shell: Shell) => {
-      const { completion } = await import('../completion.ts');
-      io.stdout.write(completion(program, shell));
-    });
-  program
-    .command('manual')
-    .description("the manual page: 'fairlead manual | man -l -'")
-    .action(async () => {
-      const { manual } = await import('../manual.ts');
-      io.stdout.write(manual(program, version));
-    });
+  addShellCommands(program, io);
   return program;
 }
