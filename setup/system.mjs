@@ -24,6 +24,7 @@ export const packages = {
   bench: toLab,
   conformance: toConform,
   fuzz: toLab,
+  soak: [...toLab, 'wrk'],
   check: toCheck,
   test: toTest,
 };

@@ -32,7 +32,8 @@ export type Scheduler = (typeof schedulers)[number];
 export const persistenceEngines = ['sip'] as const;
 
 /** LVS-NAT, LVS-DR, LVS-TUN and LVS-FULLNAT. */
-export type Method = 'masq' | 'gate' | 'tunnel' | 'fullnat';
+export const methods = ['masq', 'gate', 'tunnel', 'fullnat'] as const;
+export type Method = (typeof methods)[number];
 
 /** The kernel's own least (TCP_MIN_MSS), and what IPv4 has room for. */
 export const mssRange = { least: 88, most: 65495 } as const;

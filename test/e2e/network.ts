@@ -1,10 +1,11 @@
 // A client, a director and three real servers in network namespaces of their own, with the addresses that a method needs.
 import { randomBytes } from 'node:crypto';
-import { fileURLToPath } from 'node:url';
+import { join } from 'node:path';
 import { Child } from '../../src/lab/child.ts';
 import { attempt, type CommandOptions, type Outcome, run } from '../../src/lab/command.ts';
 import { parseAddress } from '../../src/model/address.ts';
 import type { Method } from '../../src/model/service.ts';
+import { root } from '../root.ts';
 
 export type Family = 4 | 6;
 /** `outer` and `inner`: how addresses on the two networks begin. */
@@ -17,11 +18,11 @@ export const vip = vipOf(4);
 export const clientAddress = `${places[4].outer}1`;
 /** The director's on the real servers' side. */
 export const dip = `${places[4].inner}254`;
-export const ipvsadm = fileURLToPath(new URL('../../bin/ipvsadm', import.meta.url));
-export const fairlead = fileURLToPath(new URL('../../bin/fairlead', import.meta.url));
+export const ipvsadm = join(root, 'bin/ipvsadm');
+export const fairlead = join(root, 'bin/fairlead');
 
 const methodOptions: Readonly<Record<Method, string>> = { masq: '-m', gate: '-g', tunnel: '-i', fullnat: '--fullnat' };
-const serverProgram = fileURLToPath(new URL('programs/server.mjs', import.meta.url));
+const serverProgram = join(root, 'test/e2e/programs/server.mjs');
 /** Where ports can be mapped, they are: what listens at the VIP's own port is then nothing. */
 const portShift = 8000;
 
