@@ -2,7 +2,6 @@
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { openMetrics } from '../src/api/metrics.ts';
 import { toApp } from '../src/api/server.ts';
 import { parseConfig } from '../src/config/load.ts';
 import type { Target } from '../src/control/apply.ts';
@@ -10,6 +9,7 @@ import { Daemon } from '../src/control/daemon.ts';
 import { Journal } from '../src/control/journal.ts';
 import type { Log } from '../src/control/log.ts';
 import type { Status } from '../src/dataplane/status.ts';
+import { openMetrics } from '../src/metrics/metrics.ts';
 import type { InstalledService } from '../src/model/director.ts';
 import { type Everything, nothingInstalled } from '../src/model/everything.ts';
 
@@ -74,6 +74,7 @@ const dataplane: Status = {
   destinations: { ...fill, deleted: 0 },
   markRules: fill,
   localPorts: 0,
+  sweep: { duePages: 0, lateS: 0 },
   reasons: { 'no-route': 3n },
   events: { expired: 7n },
 };

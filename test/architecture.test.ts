@@ -7,7 +7,7 @@ import { describe, expect, test } from 'vitest';
 /** A folder imports from itself and from the rows below its own. */
 const ROWS = [
   ['cli', 'api', 'lab'],
-  ['doctor'],
+  ['doctor', 'metrics'],
   ['peer', 'realserver', 'control'],
   ['dataplane', 'health'],
   ['schedule', 'config', 'kernel'],

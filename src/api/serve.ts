@@ -3,9 +3,9 @@ import type { Daemon } from '../control/daemon.ts';
 import type { Journal } from '../control/journal.ts';
 import type { Log } from '../control/log.ts';
 import type { Status } from '../dataplane/status.ts';
+import { openMetrics } from '../metrics/metrics.ts';
 import type { InstalledService } from '../model/director.ts';
 import { Listeners } from './listeners.ts';
-import { openMetrics } from './metrics.ts';
 import { toApp } from './server.ts';
 
 export interface ServeOptions {

@@ -5,12 +5,13 @@ import type { Daemon } from '../control/daemon.ts';
 import type { Journal } from '../control/journal.ts';
 import type { Log } from '../control/log.ts';
 import type { Status } from '../dataplane/status.ts';
+import { contentType } from '../metrics/metric.ts';
+import type { Metrics } from '../metrics/metrics.ts';
 import type { InstalledService } from '../model/director.ts';
 import { FairleadError } from '../model/error.ts';
 import { readBytes, readCount, readJson } from './body.ts';
 import { type CheckAnswer, routes } from './contract.ts';
 import { streamEvents } from './events.ts';
-import type { Metrics } from './metrics.ts';
 import { toOpenApi } from './openapi.ts';
 import { problemOf } from './problems.ts';
 import { liftRequest, overrideRequest } from './schemas.ts';
@@ -70,7 +71,7 @@ export function toApp({ daemon, installed, status, metrics, journal, log, versio
   app.get(routes.journal.path, (context) => context.json({ entries: journal.last(readCount(context)) }));
   app.get(routes.events.path, (context) => streamEvents(context, journal));
   app.get(routes.metrics.path, async (context) =>
-    context.body(await metrics.text(), 200, { 'Content-Type': metrics.contentType }),
+    context.body(await metrics.text(), 200, { 'Content-Type': contentType }),
   );
   app.get(routes.openapi.path, (context) => context.json(toOpenApi(version)));
   app.notFound((context) => problemOf(new FairleadError('bad-input', `nothing is at ${context.req.path}`), 404));

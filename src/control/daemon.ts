@@ -105,12 +105,12 @@ export class Daemon implements Disposable {
 
   /** Throws what is wrong with the file, or what the kernel refuses; then all is as it was. */
   reload(): Difference {
-    return this.#replace(this.#options.load(), 'reload');
+    return this.#noteRefusal(() => this.#replace(this.#options.load(), 'reload'));
   }
 
   /** As if the file had this, until it is read again. */
   apply(loaded: Loaded): Difference {
-    return this.#replace(loaded, 'apply');
+    return this.#noteRefusal(() => this.#replace(loaded, 'apply'));
   }
 
   /** What applying it would change, as destinations stand now. */
@@ -181,6 +181,11 @@ export class Daemon implements Disposable {
     });
   }
 
+  /** What all probes have found, and how they stand, by what they ask. */
+  probeTallies(): ReturnType<Monitor['tallies']> {
+    return this.#monitor.tallies();
+  }
+
   isQuorumLost(service: string): boolean {
     return this.#lostQuorums.has(service);
   }
@@ -206,6 +211,15 @@ export class Daemon implements Disposable {
       return difference;
     } catch (error) {
       this.#declare(before);
+      throw error;
+    }
+  }
+
+  #noteRefusal<T>(work: () => T): T {
+    try {
+      return work();
+    } catch (error) {
+      this.#note('fairlead', 'refused', undefined, error instanceof Error ? error.message : String(error));
       throw error;
     }
   }

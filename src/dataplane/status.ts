@@ -1,7 +1,7 @@
 // What an operator asks first: what is attached where, how full the tables are, and why packets were not forwarded.
-import { bootSeconds } from '../kernel/clock.ts';
+import { bootSeconds, jiffiesPerSecond } from '../kernel/clock.ts';
 import { type Attachment, attachments, type Unattached, unattached } from './attach.ts';
-import { countConnections } from './connections.ts';
+import { countConnections, readJiffies } from './connections.ts';
 import { readSlots } from './destinations.ts';
 import { missingForwarding } from './forwarding.ts';
 import type { LiveTable } from './live.ts';
@@ -14,6 +14,14 @@ import { isKept } from './slots.ts';
 export interface Fill {
   readonly used: number;
   readonly size: number;
+}
+
+/** The timer that ends idle connections. */
+export interface Sweep {
+  /** Of the connection table, which it should have passed already. */
+  readonly duePages: number;
+  /** Since it should have begun its next share; 0 while it runs as it should. */
+  readonly lateS: number;
 }
 
 export interface Status {
@@ -31,6 +39,7 @@ export interface Status {
   readonly markRules: Fill;
   /** How many fullnat has for each of its addresses, towards each real server and port. */
   readonly localPorts: number;
+  readonly sweep: Sweep;
   /** Packets not forwarded, by reason; those that never happened are 0. */
   readonly reasons: Readonly<Record<string, bigint>>;
   readonly events: Readonly<Record<string, bigint>>;
@@ -52,6 +61,7 @@ export function readStatus(maps: Maps): Status {
     destinations: readDestinations(maps, live, bootSeconds()),
     markRules: { used: countMarkRules(maps), size: maps.vocabulary.numbers.MARK_RULES },
     localPorts: countLocalPorts(maps),
+    sweep: readSweep(maps),
     reasons: readCounts(maps, 'reasons', maps.vocabulary.reasons),
     events: readCounts(maps, 'events', maps.vocabulary.events),
   };
@@ -70,6 +80,17 @@ function countLocalPorts(maps: Maps): number {
   const word = (name: string): number => row.number(name).get(0);
   const reserved = Math.max(0, word('reserved_high') - word('reserved_low') + 1);
   return word('port_high') - word('port_low') + 1 - reserved;
+}
+
+/** A share begins ten times a second, where the timer lives and is on time. */
+const shareS = 0.1;
+
+function readSweep(maps: Maps): Sweep {
+  const layout = maps.layouts.struct('sweep');
+  const sweep = maps.map('sweeps').lookup(Buffer.alloc(4));
+  const word = (name: string): number => sweep?.readUInt32LE(layout.field(name).offset) ?? 0;
+  const behindS = ((readJiffies(maps) - word('next_share')) | 0) / jiffiesPerSecond();
+  return { duePages: word('due'), lateS: Math.max(0, behindS - shareS) };
 }
 
 function readCounts(maps: Maps, map: 'reasons' | 'events', names: readonly string[]): Readonly<Record<string, bigint>> {

@@ -1,9 +1,9 @@
 // All probes of one director, each by its own clock.
-import type { Check } from '../model/check.ts';
+import type { Check, CheckerKind } from '../model/check.ts';
 import { type Health, untested, weigh } from './hysteresis.ts';
 import { type Ask, probe as askOnce } from './probe.ts';
 import type { Target } from './target.ts';
-import type { Verdict } from './verdict.ts';
+import type { State, Verdict } from './verdict.ts';
 
 /** What says when a probe runs, and what its verdicts lead to. */
 export type Policy = Omit<Check, 'target'>;
@@ -21,6 +21,15 @@ export interface MonitorOptions {
   readonly ask?: Ask;
 }
 
+/** Of all probes of one kind. */
+export interface Tally {
+  /** So far. */
+  readonly verdicts: Readonly<Record<State, number>>;
+  readonly durationMs: number;
+  /** How many stand so now. */
+  readonly standing: Readonly<Record<State, number>>;
+}
+
 interface Running {
   readonly probe: Probe;
   readonly stop: AbortController;
@@ -33,6 +42,7 @@ export class Monitor implements Disposable {
   readonly #running = new Map<string, Running>();
   readonly #options: MonitorOptions;
   readonly #ask: Ask;
+  readonly #counted = new Map<CheckerKind, { readonly verdicts: Record<State, number>; durationMs: number }>();
 
   constructor(options: MonitorOptions) {
     this.#options = options;
@@ -61,6 +71,19 @@ export class Monitor implements Disposable {
   /** Of all that are watched. */
   known(): ReadonlyMap<string, Health> {
     return new Map(Array.from(this.#running, ([key, { health }]) => [key, health]));
+  }
+
+  tallies(): ReadonlyMap<CheckerKind, Tally> {
+    const standing = new Map<CheckerKind, Record<State, number>>();
+    for (const { probe, health } of this.#running.values())
+      entryOf(standing, probe.check.checker.kind, none)[health.state]++;
+    const kinds = new Set([...this.#counted.keys(), ...standing.keys()]);
+    return new Map(
+      Array.from(kinds, (kind) => {
+        const { verdicts = none(), durationMs = 0 } = this.#counted.get(kind) ?? {};
+        return [kind, { verdicts: { ...verdicts }, durationMs, standing: standing.get(kind) ?? none() }];
+      }),
+    );
   }
 
   [Symbol.dispose](): void {
@@ -103,10 +126,28 @@ export class Monitor implements Disposable {
     const now = weigh(before, verdict, running.probe.check, Date.now());
     running.health = now;
     running.last = verdict;
+    const counted = entryOf(this.#counted, running.probe.check.checker.kind, () => ({
+      verdicts: none(),
+      durationMs: 0,
+    }));
+    counted.verdicts[verdict.state]++;
+    counted.durationMs += verdict.durationMs;
     if (now.state !== before.state || JSON.stringify(now.weight) !== JSON.stringify(before.weight)) {
       this.#options.onChange(key, now, before);
     }
   }
+}
+
+function none(): Record<State, number> {
+  return { up: 0, down: 0, unknown: 0 };
+}
+
+function entryOf<Key, Value>(map: Map<Key, Value>, key: Key, make: () => Value): Value {
+  const known = map.get(key);
+  if (known !== undefined) return known;
+  const made = make();
+  map.set(key, made);
+  return made;
 }
 
 function end({ stop, timer }: Running): void {

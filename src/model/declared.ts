@@ -105,7 +105,11 @@ export interface Metrics {
   readonly address: Address;
   readonly port: number;
   readonly path: string;
+  /** With more there are metrics of services only. */
+  readonly mostDestinations: number;
 }
+
+export const defaultMostDestinations = 10_000;
 
 export const logLevels = ['error', 'warn', 'info', 'debug'] as const;
 

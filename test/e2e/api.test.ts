@@ -79,6 +79,8 @@ test('by TLS, from another machine: who has which token may do what', async () =
 test('metrics have a port of their own, and where the API listens follows the file', async () => {
   const scraped = await network.client.run('curl', '-sS', `http://${director}:9150/metrics`);
   expect(scraped).toContain(`fairlead_destination_up{service="${service}",destination="10.1.0.1:8080"} 1\n`);
+  // The data plane's timer runs.
+  expect(Number(/^fairlead_sweep_late_seconds (\S+)$/m.exec(scraped)?.[1])).toBeLessThan(1);
   expect(await network.client.run('curl', '-sS', `http://${director}:9150/v1/status`)).toContain('nothing is at');
   writeFileSync(file, declare(9443));
   await network.director.run('curl', '-sS', '--unix-socket', socket, '-X', 'POST', 'http://d/v1/reload');

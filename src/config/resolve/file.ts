@@ -4,6 +4,7 @@ import {
   type Api,
   type Declared,
   type DeclaredService,
+  defaultMostDestinations,
   defaultSocketPath,
   type HeldAddress,
   type Metrics,
@@ -92,5 +93,7 @@ function isSixLoopback(bytes: readonly number[]): boolean {
 }
 
 function resolveMetrics(written: WrittenFile['metrics']): Metrics | undefined {
-  return written && { ...written.listen, path: written.path ?? '/metrics' };
+  if (written === undefined) return undefined;
+  const { listen, path = '/metrics', destinations = defaultMostDestinations } = written;
+  return { ...listen, path, mostDestinations: destinations };
 }

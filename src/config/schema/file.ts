@@ -1,6 +1,6 @@
 // A whole configuration as it is written; the published JSON Schema is made of this.
 import { z } from 'zod';
-import { defaultSocketPath, logLevels, roles } from '../../model/declared.ts';
+import { defaultMostDestinations, defaultSocketPath, logLevels, roles } from '../../model/declared.ts';
 import { type SettingName, settingNames, settingRange } from '../../model/settings.ts';
 import { markRule } from './marks.ts';
 import { choice, integer, interfaceName, listenEndpoint, oneOrMore, prefix, seconds, text } from './scalars.ts';
@@ -50,15 +50,21 @@ const api = z.strictObject({
   tokens: z.array(token).optional(),
 });
 
+/** As many as a director holds. */
+const mostDestinations = 1 << 20;
+
 const metrics = z
   .union([
-    listenEndpoint.transform((listen) => ({ listen, path: undefined })),
+    listenEndpoint.transform((listen) => ({ listen, path: undefined, destinations: undefined })),
     z.strictObject({
       listen: listenEndpoint,
       path: z
         .string()
         .regex(/^\/\S*$/, { error: 'expected a path, from / on' })
         .optional(),
+      destinations: integer('a number of destinations', 0, mostDestinations)
+        .optional()
+        .meta({ description: `with more there are metrics of services only; ${defaultMostDestinations} by default` }),
     }),
   ])
   .meta({ description: 'where Prometheus finds metrics; /metrics of the API by default' });
