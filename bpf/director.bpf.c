@@ -42,7 +42,13 @@ static __always_inline bool is_over(const struct flow *flow, __u32 control, cons
 	if (begins(packet) &&
 	    (is_ended(flow, control, set) || (set->expire_nodest_conn && READ_ONCE(destination->weight) == 0)))
 		return true;
-	return set->expire_nodest_conn && is_gone(destination);
+	return is_gone(destination) && (set->expire_nodest_conn || READ_ONCE(destination->on_remove) != ON_REMOVE_KEEP);
+}
+
+/* The director's own stack is to answer it, which knows nothing of the connection. */
+static __always_inline bool is_to_reset(const struct packet *packet, const struct destination *destination)
+{
+	return READ_ONCE(destination->on_remove) == ON_REMOVE_RESET && is_gone(destination) && !begins(packet);
 }
 
 /* XDP's first program has left such a packet already: see changes_nothing. What goes no further says nothing. */
@@ -271,8 +277,14 @@ static __always_inline enum verdict walk_packet(void *ctx, enum hook hook, enum 
 			__u64 life = READ_ONCE(walk.flow->life);
 
 			if (is_over(walk.flow, life, packet, destination)) {
+				bool is_reset = is_to_reset(packet, destination);
+
+				if (is_reset && hook == HOOK_XDP)
+					return VERDICT_TC;
 				if (hook != HOOK_TRACE)
 					end_connection(walk.slot, life);
+				if (is_reset)
+					return VERDICT_PASS;
 				walk.flow = NULL;
 			}
 		}

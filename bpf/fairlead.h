@@ -175,6 +175,8 @@ enum service_flag {
 	SERVICE_FLAG_2 = 16, /* sh-port, mh-port */
 	SERVICE_FLAG_3 = 32,
 	SERVICE_CALL_ID = 64, /* --pe sip: with persistence, SIP's Call-ID tells clients apart too */
+	SERVICE_RESCHEDULES = 128, /* what its destinations have as `on_remove` */
+	SERVICE_RESETS = 256,
 	SERVICE_MSS_SHIFT = 16, /* above this: what its destinations have as `mss` */
 };
 
@@ -312,6 +314,13 @@ enum destination_flag {
 	DESTINATION_AVAILABLE = 1, /* not deleted */
 };
 
+/* What becomes of the connections of a destination that is deleted, with their next packet. */
+enum on_remove {
+	ON_REMOVE_KEEP, /* they stay its own, and their packets are dropped: IPVS's way */
+	ON_REMOVE_RESCHEDULE, /* they end: as all do with expire_nodest_conn */
+	ON_REMOVE_RESET, /* likewise, and the director's own stack answers: by RST, or that the port is unreachable */
+};
+
 /* A real server as one service sees it. User space writes single words of it, the packet path the rest. */
 struct destination {
 	/* line 1: read by every packet */
@@ -342,7 +351,8 @@ struct destination {
 	__u32 upper_threshold; /* as in its member */
 	__u32 lower_threshold;
 	__u32 block; /* 1 + the index of the first member of its block; 0: nobody remembers the lightest of it */
-	__u32 pad[9];
+	__u32 on_remove; /* enum on_remove */
+	__u32 pad[8];
 };
 
 /* One destination's counters on one CPU: counters[cpu * destinations + destination]. One cache line. */
@@ -707,6 +717,7 @@ struct vocabulary {
 	enum lightest_of_block lightest_of_block;
 	enum tunnel tunnel;
 	enum destination_flag destination_flag;
+	enum on_remove on_remove;
 	enum service_flag service_flag;
 	enum service_lookup service_lookup;
 	enum flow_template flow_template;

@@ -55,11 +55,13 @@ __noinline int expire_template(__u32 slot, __u32 now)
 	return !end_connection(slot, READ_ONCE(flow->life)) && !end_connection(slot, READ_ONCE(flow->life));
 }
 
-static __always_inline bool is_of_gone(const struct flow *flow)
+/* Is its destination deleted, and nobody waits for its next packet? */
+static __always_inline bool is_abandoned(const struct flow *flow, const struct settings *set)
 {
 	struct destination *destination = destination_at(flow->destination);
 
-	return destination && is_gone(destination);
+	return destination && is_gone(destination) &&
+	       (set->expire_nodest_conn || READ_ONCE(destination->on_remove) == ON_REMOVE_RESCHEDULE);
 }
 
 static __always_inline bool is_unwanted(const struct flow *flow, __u32 control, const struct lease *lease)
@@ -128,7 +130,7 @@ __noinline int visit_slot(__u32 slot)
 	if (set->drop_entry >= DEFENCE_ON_BY_NEED && is_unwanted(flow, life, lease) && !is_spared())
 		return drop_entry(slot, life);
 	timeout = (lease ? READ_ONCE(lease->timeout_s) : set->timeout_s[state]) * set->hz;
-	if (set->expire_nodest_conn && is_of_gone(flow) && !(lease && READ_ONCE(lease->controlled)))
+	if (is_abandoned(flow, set) && !(lease && READ_ONCE(lease->controlled)))
 		timeout = 0;
 	if ((__s32)(now - (__u32)(life >> 32)) < (__s32)timeout)
 		return 1;

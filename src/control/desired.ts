@@ -21,7 +21,7 @@ export function toDesired({ services, markRules, addresses, settings, timeouts }
 }
 
 export function toDesiredService({
-  onRemove: _onRemove,
+  onRemove,
   onFailure: _onFailure,
   quorum: _quorum,
   sorryServer: _sorryServer,
@@ -30,7 +30,7 @@ export function toDesiredService({
   destinations,
   ...service
 }: DeclaredService): DesiredService {
-  return { ...service, destinations: destinations.map(toDestination) };
+  return { ...service, ...(onRemove !== 'keep' && { onRemove }), destinations: destinations.map(toDestination) };
 }
 
 /** Member by member: taking three away from a copy costs ten times as much, and there may be 100,000. */

@@ -8,6 +8,7 @@ import type { PlannedDestination, PlannedService } from './plan.ts';
 import { mssNumber } from './service-flags.ts';
 import type { Slots } from './slots.ts';
 import { encodeTunnel, splitTunnel } from './tunnel.ts';
+import type { Numbers } from './vocabulary.ts';
 import { encodeAddress, encodeKey } from './wire.ts';
 
 export function isAvailable(maps: Maps, slot: number): boolean {
@@ -81,6 +82,7 @@ export function copyMember(maps: Maps, service: LiveService, index: number): voi
     tunnel: tunnel.bits,
     mss: mssNumber(service, maps.vocabulary.numbers),
     block: blockOf(maps, service, index),
+    on_remove: onRemoveNumber(service, maps.vocabulary.numbers),
   };
   const changed = Object.entries(wanted).filter(([member, value]) => rows.number(member).get(slot) !== value);
   for (const [member, value] of changed) rows.number(member).set(slot, value);
@@ -91,6 +93,11 @@ export function copyMember(maps: Maps, service: LiveService, index: number): voi
       .rows('members')
       .number('lightest')
       .set(wanted.block - 1, maps.vocabulary.numbers.BLOCK_CHANGED);
+}
+
+function onRemoveNumber({ onRemove = 'keep' }: LiveService, numbers: Numbers): number {
+  const { ON_REMOVE_KEEP: keep, ON_REMOVE_RESCHEDULE: reschedule, ON_REMOVE_RESET: reset } = numbers;
+  return { keep, reschedule, reset }[onRemove];
 }
 
 /** Those that look for the least loaded. */

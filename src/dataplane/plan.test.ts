@@ -12,6 +12,7 @@ import { slotPool } from './slots.ts';
 
 const numbers = {
   ...{ SERVICE_PERSISTENT: 1, SERVICE_ONE_PACKET: 2, SERVICE_THRESHOLDS: 4, SERVICE_FLAG_1: 8, SERVICE_CALL_ID: 64 },
+  ...{ SERVICE_RESCHEDULES: 128, SERVICE_RESETS: 256 },
   ...{ SERVICE_MSS_SHIFT: 16, MSS_OF_PATH: 1 },
   ...{ BUCKETS: 16, MH_BUCKETS: 13 },
 };

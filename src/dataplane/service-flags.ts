@@ -11,6 +11,8 @@ export type FlagNumbers = Pick<
   | 'SERVICE_THRESHOLDS'
   | 'SERVICE_FLAG_1'
   | 'SERVICE_CALL_ID'
+  | 'SERVICE_RESCHEDULES'
+  | 'SERVICE_RESETS'
   | 'SERVICE_MSS_SHIFT'
   | 'MSS_OF_PATH'
 >;
@@ -22,12 +24,14 @@ export interface ServiceSettings {
 }
 
 export function settingsOf(service: Service, numbers: FlagNumbers): ServiceSettings {
-  const { persistence, onePacket, persistenceEngine, schedulerFlags, destinations } = service;
+  const { persistence, onePacket, persistenceEngine, schedulerFlags, onRemove, destinations } = service;
   const flags =
     (persistence === undefined ? 0 : numbers.SERVICE_PERSISTENT) |
     (onePacket ? numbers.SERVICE_ONE_PACKET : 0) |
     (persistenceEngine === undefined ? 0 : numbers.SERVICE_CALL_ID) |
     (destinations.some(hasThreshold) ? numbers.SERVICE_THRESHOLDS : 0) |
+    (onRemove === 'reschedule' ? numbers.SERVICE_RESCHEDULES : 0) |
+    (onRemove === 'reset' ? numbers.SERVICE_RESETS : 0) |
     (schedulerFlagBits(schedulerFlags) * numbers.SERVICE_FLAG_1) |
     (mssNumber(service, numbers) << numbers.SERVICE_MSS_SHIFT);
   return { flags: flags >>> 0, persistence };
@@ -38,7 +42,7 @@ export function serviceOf(
   scheduler: Scheduler,
   { flags, persistence }: ServiceSettings,
   numbers: FlagNumbers,
-): Pick<Service, 'persistence' | 'onePacket' | 'persistenceEngine' | 'mssClamp' | 'schedulerFlags'> {
+): Pick<Service, 'persistence' | 'onePacket' | 'persistenceEngine' | 'mssClamp' | 'onRemove' | 'schedulerFlags'> {
   const mss = flags >>> numbers.SERVICE_MSS_SHIFT;
   const schedulerFlags = schedulerFlagNames(scheduler, Math.floor(flags / numbers.SERVICE_FLAG_1) & 7);
   return {
@@ -46,6 +50,8 @@ export function serviceOf(
     ...(persistence === undefined ? {} : { persistence }),
     ...(flags & numbers.SERVICE_ONE_PACKET ? { onePacket: true } : {}),
     ...(flags & numbers.SERVICE_CALL_ID ? { persistenceEngine: 'sip' } : {}),
+    ...(flags & numbers.SERVICE_RESCHEDULES ? { onRemove: 'reschedule' } : {}),
+    ...(flags & numbers.SERVICE_RESETS ? { onRemove: 'reset' } : {}),
     ...(mss === 0 ? {} : { mssClamp: mss === numbers.MSS_OF_PATH ? 'path' : mss }),
   };
 }
@@ -62,6 +68,7 @@ export function hasSameSettings(a: Service, b: Service): boolean {
     (a.onePacket ?? false) === (b.onePacket ?? false) &&
     a.persistenceEngine === b.persistenceEngine &&
     a.mssClamp === b.mssClamp &&
+    (a.onRemove ?? 'keep') === (b.onRemove ?? 'keep') &&
     isSamePersistence(a.persistence, b.persistence)
   );
 }

@@ -3,7 +3,7 @@ import type { Address } from './address.ts';
 import type { Check } from './check.ts';
 import type { Timeouts } from './director.ts';
 import type { MarkRules } from './mark.ts';
-import type { Destination, Service } from './service.ts';
+import type { Destination, OnRemove, Service } from './service.ts';
 import type { Settings } from './settings.ts';
 
 export interface Declared {
@@ -40,10 +40,6 @@ export interface DeclaredDestination extends Destination {
   /** Of this destination alone. */
   readonly notify: Pick<Notify, 'up' | 'down'>;
 }
-
-/** What becomes of the connections of a destination that goes: IPVS keeps them; else they go elsewhere, or are reset. */
-export const onRemoves = ['keep', 'reschedule', 'reset'] as const;
-export type OnRemove = (typeof onRemoves)[number];
 
 export const onFailures = ['remove', 'weight-0'] as const;
 export type OnFailure = (typeof onFailures)[number];

@@ -31,6 +31,13 @@ export type Scheduler = (typeof schedulers)[number];
 /** Source: the kernel's ip_vs_pe_sip.c; there is no other. */
 export const persistenceEngines = ['sip'] as const;
 
+/**
+ * keep: they stay its own, and their packets are dropped (IPVS's way); reschedule: they end, and what goes on is scheduled like what
+ * is new (IPVS's expire_nodest_conn); reset: likewise, and the director's own stack answers, by RST or ICMP port unreachable.
+ */
+export const onRemoves = ['keep', 'reschedule', 'reset'] as const;
+export type OnRemove = (typeof onRemoves)[number];
+
 /** LVS-NAT, LVS-DR, LVS-TUN and LVS-FULLNAT. */
 export const methods = ['masq', 'gate', 'tunnel', 'fullnat'] as const;
 export type Method = (typeof methods)[number];
@@ -59,6 +66,8 @@ export interface Service {
   readonly mssClamp?: number | 'path';
   /** ipvsadm's --pe: what else than the address tells clients apart. */
   readonly persistenceEngine?: string;
+  /** What becomes of the connections of a destination that is deleted; absent: keep. */
+  readonly onRemove?: OnRemove;
   /** fullnat's source addresses; empty: the director's own address towards the real server. */
   readonly localAddresses: readonly Address[];
   /** In the kernel's order: the newest first. Schedulers walk this order; listings sort. */

@@ -19,6 +19,7 @@ const part = new Set([
   ],
   ...['life/same-reply-tuple', 'life/sctp-masq', 'life/statistics', 'life/udp-tunnel'],
   ...['packets/bad-checksums', 'packets/fragments', 'packets/icmp-from-client', 'packets/icmp-from-server'],
+  ...['packets/icmp-kinds', 'packets/ports', 'random/states-1'],
   ...['packets/ipv6-gate', 'packets/ipv6-masq', 'packets/ipv6-tunnel', 'packets/malformed', 'packets/methods'],
   ...['packets/own-errors-counted', 'packets/refusals', 'packets/too-large', 'packets/ttl', 'packets/udp'],
   ...['schedule/edits', 'schedule/lblc', 'schedule/thresholds-edited', 'schedule/udp', 'schedule/wlc', 'sockets/nat'],

@@ -118,6 +118,34 @@ describe('a connection whose real server was deleted', () => {
     expect(takeCensus(stage.maps)).toMatchObject({ connections: 1, violations: [] });
   });
 
+  test.each([
+    ['reschedule', '2', '2'],
+    ['reset', 'pass', '2'],
+  ] as const)('ends when its service has on_remove: %s', (onRemove, datagram, later) => {
+    const balanced = (number: number): Service[] => [
+      service({ onRemove, destinations: servers(number) }),
+      service({ protocol: 'udp', onRemove, destinations: servers(number) }),
+    ];
+    stage.install(...balanced(1));
+    const [one, other, two] = [sourcePort++, sourcePort++, sourcePort++];
+    const sendUdp = (): string => send(80, 0, { from: two, isUdp: true });
+    expect([send(80, flag.syn, { from: one }), send(80, flag.syn, { from: other }), sendUdp()]).toEqual([
+      '1',
+      '1',
+      '1',
+    ]);
+    stage.install(...balanced(2));
+    expect([send(80, flag.ack, { from: one }), send(80, flag.syn, { from: other })]).toEqual(['pass', '2']);
+    expect([sendUdp(), sendUdp()]).toEqual([datagram, later]);
+    // And another service's stay.
+    stage.install(service({ destinations: servers(1) }));
+    const kept = sourcePort++;
+    send(80, flag.syn, { from: kept });
+    stage.install(service({ destinations: servers(2) }));
+    expect(send(80, flag.ack, { from: kept })).toBe('drop');
+    expect(takeCensus(stage.maps).violations).toEqual([]);
+  });
+
   test('ends by itself with expire_nodest_conn', async () => {
     stage.install(service({ persistence: persistence(300), destinations: servers(1) }));
     connect(80);
@@ -233,6 +261,7 @@ interface Ends {
   readonly target?: string;
   readonly from?: number;
   readonly mark?: number;
+  readonly isUdp?: boolean;
 }
 
 /** The number of the real server, x for a refusal by ICMP, or the verdict. */
@@ -243,9 +272,10 @@ function connect(port: number, ends: Ends = {}): string {
 function send(
   port: number,
   flags: number,
-  { source = client, target = vip, from = sourcePort++, mark }: Ends = {},
+  { source = client, target = vip, from = sourcePort++, mark, isUdp = false }: Ends = {},
 ): string {
-  const frame = build({ source, sourcePort: from, destination: target, destinationPort: port, flags });
+  const ends = { source, sourcePort: from, destination: target, destinationPort: port };
+  const frame = build(isUdp ? ends : { ...ends, flags });
   const { verdict, packet } = mark === undefined ? stage.walk(frame) : stage.marked(mark, frame);
   if (verdict !== 'redirect') return verdict;
   if (parse(packet).ip.icmp !== undefined) return 'x';

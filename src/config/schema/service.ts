@@ -1,7 +1,7 @@
 // How services and their destinations are written.
 import { z } from 'zod';
-import { onFailures, onRemoves } from '../../model/declared.ts';
-import { persistenceEngines, schedulers } from '../../model/service.ts';
+import { onFailures } from '../../model/declared.ts';
+import { onRemoves, persistenceEngines, schedulers } from '../../model/service.ts';
 import { checkSettings, checks } from './checks.ts';
 import {
   address,

@@ -10,7 +10,6 @@ import { daemonPlace } from '../../../dataplane/place.ts';
 import type { Declared } from '../../../model/declared.ts';
 import { FairleadError } from '../../../model/error.ts';
 import { nothingInstalled } from '../../../model/everything.ts';
-import { serviceKey } from '../../../model/table.ts';
 import type { Io } from '../io.ts';
 import { toJson } from '../json.ts';
 import { formatDifference, summarise } from './difference.ts';
@@ -39,7 +38,6 @@ function planHere(declared: Declared, prune: boolean): Difference {
 export async function applyFile(io: Io, path: string, { output, prune }: ApplyOptions): Promise<void> {
   const { bytes, name } = readConfig(path);
   const declared = parseConfig(bytes, name);
-  for (const text of notHeeded(declared)) io.stderr.write(`fairlead: ${text}\n`);
   const difference = await byDaemon((client) => client.apply(bytes, { name }));
   if (difference !== undefined) {
     if (!prune)
@@ -72,15 +70,4 @@ function show(io: Io, difference: Difference, output: 'table' | 'json', tense: '
 function withoutDaemon({ services }: Declared): readonly string[] {
   const isChecked = services.some(({ destinations }) => destinations.some(({ checks }) => checks.length > 0));
   return isChecked ? ['health checks begin with the daemon: fairlead run -c FILE'] : [];
-}
-
-/** What is declared and nothing does in this version. */
-export function notHeeded({ services }: Declared): readonly string[] {
-  return services.flatMap(({ identity, onRemove }) =>
-    onRemove === 'keep'
-      ? []
-      : [
-          `${serviceKey(identity)}: on_remove: ${onRemove} is not done by this version: connections are kept, as by IPVS`,
-        ],
-  );
 }
