@@ -1,6 +1,8 @@
 // The values that go to and fro, as zod checks them; the published OpenAPI document is made of these.
 import { z } from 'zod';
+import { onFailures } from '../model/declared.ts';
 import { errorCodes } from '../model/error.ts';
+import { onRemoves } from '../model/service.ts';
 
 const mostCharacters = 1000;
 const mostWeight = 2_147_483_647;
@@ -66,6 +68,11 @@ const checkStatus = z
     state: z.enum(['up', 'down', 'unknown']),
     reason: z.string(),
     sinceMs: whenMs,
+    durationMs: z.number().optional().meta({ description: 'how long the last probe took' }),
+    intervalMs: z.number(),
+    timeoutMs: z.number(),
+    rise: z.int().meta({ description: 'probes in a row that make it up' }),
+    fall: z.int().meta({ description: 'probes in a row that make it down' }),
   })
   .meta({ id: 'CheckStatus' });
 
@@ -88,6 +95,13 @@ const serviceStatus = z
     service: z.string().meta({ description: 'as "tcp 192.0.2.10:80" or "mark 7 4"' }),
     scheduler: z.string(),
     isQuorumLost: z.boolean(),
+    quorum: z
+      .object({ weight: z.int(), hysteresis: z.int() })
+      .meta({ description: 'lost below weight - hysteresis, there again from weight + hysteresis on' }),
+    sorryServer: z.string().optional(),
+    onFailure: z.enum(onFailures),
+    onRemove: z.enum(onRemoves),
+    slowStartMs: z.number(),
     destinations: z.array(destinationStatus),
   })
   .meta({ id: 'ServiceStatus' });

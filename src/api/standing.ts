@@ -7,13 +7,16 @@ import type { DestinationStatus, ServiceStatus, StatusAnswer } from './contract.
 export function toStatus(daemon: Daemon, services: readonly InstalledService[]): StatusAnswer {
   const present = new Map(services.map((service) => [serviceKey(service.identity), service]));
   return {
-    services: daemon.declared.services.map(({ identity, scheduler, destinations }): ServiceStatus => {
+    services: daemon.declared.services.map((declared): ServiceStatus => {
+      const { identity, scheduler, quorum, sorryServer, onFailure, onRemove, slowStartMs, destinations } = declared;
       const service = serviceKey(identity);
       const own = new Map(present.get(service)?.destinations.map((one) => [destinationKey(one), one]));
       return {
         service,
         scheduler,
         isQuorumLost: daemon.isQuorumLost(service),
+        ...{ quorum, onFailure, onRemove, slowStartMs },
+        ...(sorryServer && { sorryServer: destinationKey(sorryServer) }),
         destinations: destinations.map((one) => {
           const destination = destinationKey(one);
           return toDestinationStatus(daemon, service, destination, one.weight, own.get(destination));
@@ -42,6 +45,9 @@ function toDestinationStatus(
     activeConnections: present?.activeConnections ?? 0,
     inactiveConnections: present?.inactiveConnections ?? 0,
     ...(override && { override }),
-    checks: daemon.checks(subject),
+    checks: daemon.checks(subject).map(({ durationMs, ...check }) => ({
+      ...check,
+      ...(durationMs !== undefined && { durationMs }),
+    })),
   };
 }

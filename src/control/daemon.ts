@@ -4,7 +4,7 @@ import { ProbePaths } from '../dataplane/probe-paths.ts';
 import { type Health, untested } from '../health/hysteresis.ts';
 import { Monitor } from '../health/monitor.ts';
 import { type Address, formatAddress } from '../model/address.ts';
-import type { CheckerKind } from '../model/check.ts';
+import type { Check, CheckerKind } from '../model/check.ts';
 import type { Declared, DeclaredDestination, DeclaredService } from '../model/declared.ts';
 import type { InstalledDestination, InstalledService } from '../model/director.ts';
 import { FairleadError } from '../model/error.ts';
@@ -25,8 +25,12 @@ interface Declaration {
   readonly destination: DeclaredDestination;
 }
 
-export interface CheckState extends Pick<Health, 'state' | 'reason' | 'sinceMs'> {
+export interface CheckState
+  extends Pick<Health, 'state' | 'reason' | 'sinceMs'>,
+    Pick<Check, 'intervalMs' | 'timeoutMs' | 'rise' | 'fall'> {
   readonly kind: CheckerKind;
+  /** Of the last probe; undefined: there was none yet. */
+  readonly durationMs: number | undefined;
 }
 
 /** Verdicts that come together lead to one change. */
@@ -173,11 +177,14 @@ export class Daemon implements Disposable {
   /** What its probes have found so far. */
   checks(subject: string): readonly CheckState[] {
     const keys = this.#probes.ofDestination.get(subject) ?? [];
+    const healths = this.#healths(subject);
     return keys.flatMap((key, index) => {
-      const health = this.#healths(subject)[index];
-      const kind = this.#probes.byKey.get(key)?.check.checker.kind;
-      if (health === undefined || kind === undefined) return [];
-      return [{ kind, state: health.state, reason: health.reason, sinceMs: health.sinceMs }];
+      const [health, check] = [healths[index], this.#probes.byKey.get(key)?.check];
+      if (health === undefined || check === undefined) return [];
+      const { state, reason, sinceMs } = health;
+      const { intervalMs, timeoutMs, rise, fall } = check;
+      const durationMs = this.#monitor.lastVerdict(key)?.durationMs;
+      return [{ kind: check.checker.kind, state, reason, sinceMs, durationMs, intervalMs, timeoutMs, rise, fall }];
     });
   }
 

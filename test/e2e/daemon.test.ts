@@ -160,7 +160,10 @@ ${more}`,
       /^Service: +10\.0\.0\.100:81\/tcp\nDeclared: +yes\n[\s\S]*\n {2}10\.1\.0\.1:81\n {4}State: +up\n/,
     );
     expect(told).toMatch(/ {4}Method: +gate\n {4}Weight: +1\n/);
-    expect(told).toMatch(/ {4}Check http: +up for \d+s/);
+    expect(told).toMatch(
+      / {4}Check http: +up for \d+s: .*, in [\d.]+ ms \(every 0\.5 s, timeout 0\.5 s, rise 2, fall 3\)\n/,
+    );
+    expect(told).toMatch(/\nQuorum: +there: weight 1\nSorry server: +127\.0\.0\.1:81\nOn failure: +remove\n/);
     expect(told).toMatch(/Events:\n[\s\S]*root drain tcp 10\.0\.0\.100:81 10\.1\.0\.1:81: upgrade\n/);
     expect(told).not.toContain('10.1.0.2');
     expect(await network.director.run(fairlead, 'describe', `${vip}:7/tcp`)).toContain('no: ipvsadm added it');

@@ -1,5 +1,5 @@
 // fairlead describe: all that is known of services and their destinations, and what happened to them last.
-import type { DestinationStatus, JournalAnswer } from '../../../api/contract.ts';
+import type { DestinationStatus, JournalAnswer, ServiceStatus } from '../../../api/contract.ts';
 import { formatAddress } from '../../../model/address.ts';
 import type { Counters, InstalledDestination, InstalledService, Rates } from '../../../model/director.ts';
 import { FairleadError } from '../../../model/error.ts';
@@ -83,7 +83,7 @@ function formatService(service: ServiceView, hasDaemon: boolean, events: Entries
     ['Installed', installed ? undefined : 'no'],
     ['Scheduler', installed ? formatScheduling(installed) : declared?.scheduler],
     ...(installed ? settingFields(installed) : []),
-    ['Quorum', declared && (declared.isQuorumLost ? 'lost' : 'there')],
+    ...(declared ? declaredFields(declared) : []),
     ...(installed ? trafficFields(installed, installed.destinations) : []),
   ];
   const blocks = destinations.map((one) => block(one.key, indent(formatFields(destinationFields(one, nowMs)))));
@@ -101,6 +101,24 @@ function formatService(service: ServiceView, hasDaemon: boolean, events: Entries
 function whoDeclares({ declared }: ServiceView, hasDaemon: boolean): string {
   if (declared !== undefined) return 'yes';
   return hasDaemon ? 'no: ipvsadm added it' : 'no daemon runs that would know';
+}
+
+function declaredFields({
+  isQuorumLost,
+  quorum: { weight, hysteresis },
+  sorryServer,
+  onFailure,
+  onRemove,
+  slowStartMs,
+}: ServiceStatus): readonly Field[] {
+  const needed = `weight ${weight}${hysteresis === 0 ? '' : `, hysteresis ${hysteresis}`}`;
+  return [
+    ['Quorum', `${isQuorumLost ? 'lost' : 'there'}: ${needed}`],
+    ['Sorry server', sorryServer],
+    ['On failure', onFailure],
+    ['On removal', onRemove],
+    ['Slow start', slowStartMs === 0 ? undefined : `${slowStartMs / 1000} s`],
+  ];
 }
 
 function settingFields({ persistence, persistenceEngine, localAddresses }: InstalledService): readonly Field[] {
@@ -163,9 +181,12 @@ function formatOverride(override: NonNullable<DestinationStatus['override']>, no
   return `${what}${until}, by ${who} ${formatAge(sinceMs, nowMs)} ago${why === '' ? '' : `: ${why}`}`;
 }
 
-function formatCheck({ state, reason, sinceMs }: DestinationStatus['checks'][number], nowMs: number): string {
+function formatCheck(check: DestinationStatus['checks'][number], nowMs: number): string {
+  const { state, reason, sinceMs, durationMs, intervalMs, timeoutMs, rise, fall } = check;
   const since = state === 'unknown' || sinceMs === 0 ? '' : ` for ${formatAge(sinceMs, nowMs)}`;
-  return `${state}${since}${reason === '' ? '' : `: ${reason}`}`;
+  const took = durationMs === undefined ? '' : `, in ${durationMs.toFixed(1)} ms`;
+  const policy = `every ${intervalMs / 1000} s, timeout ${timeoutMs / 1000} s, rise ${rise}, fall ${fall}`;
+  return `${state}${since}${reason === '' ? '' : `: ${reason}`}${took} (${policy})`;
 }
 
 function formatFields(fields: readonly Field[]): readonly string[] {

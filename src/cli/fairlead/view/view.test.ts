@@ -30,12 +30,18 @@ const service = (port: number, destinations: readonly (readonly [last: number, a
   }) as InstalledService;
 const standing = (destination: string, more: Partial<DestinationStatus> = {}): DestinationStatus => ({
   ...{ destination, isUp: true, declaredWeight: 3, activeConnections: 0, inactiveConnections: 0 },
-  checks: [{ kind: 'http', state: more.isUp === false ? 'down' : 'up', reason: '', sinceMs: 0 }],
+  checks: [
+    {
+      ...{ kind: 'http', state: more.isUp === false ? 'down' : 'up', reason: '', sinceMs: 0 },
+      ...{ intervalMs: 2000, timeoutMs: 1000, rise: 2, fall: 3 },
+    },
+  ],
   ...more,
 });
 const declared: readonly ServiceStatus[] = [
   {
     ...{ service: 'tcp 192.0.2.10:80', scheduler: 'wlc', isQuorumLost: false },
+    ...{ quorum: { weight: 1, hysteresis: 0 }, onFailure: 'remove', onRemove: 'keep', slowStartMs: 0 },
     destinations: [standing('10.1.0.2:8080', { isUp: false, reason: 'refused' }), standing('10.1.0.1:8080')],
   },
 ];
