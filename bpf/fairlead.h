@@ -352,7 +352,8 @@ struct destination {
 	__u32 lower_threshold;
 	__u32 block; /* 1 + the index of the first member of its block; 0: nobody remembers the lightest of it */
 	__u32 on_remove; /* enum on_remove */
-	__u32 pad[8];
+	__u32 failures; /* how often a connection was asked for again, or refused, before it was there; atomic */
+	__u32 pad[7];
 };
 
 /* One destination's counters on one CPU: counters[cpu * destinations + destination]. One cache line. */

@@ -275,12 +275,30 @@ static __always_inline void note_seen(struct flow *flow, __u32 now)
 		WRITE_ONCE(flow->seen, now);
 }
 
+#define AGAIN_PER_S 4 /* nobody asks again sooner; the same packet comes by XDP and by TC */
+
+/* The real server does not answer, and the client asks again; or it refuses. Who forges addresses does not ask again. */
+static __always_inline void note_failure(const struct flow *flow, const struct packet *packet, bool is_reply,
+					 __u32 state, __u32 idle)
+{
+	struct destination *destination;
+	const struct settings *set;
+
+	if (state != STATE_SYN_RECV || packet->protocol != IPPROTO_TCP ||
+	    !(packet->tcp_flags & (is_reply ? TCP_RST : TCP_SYN)))
+		return;
+	set = live_settings();
+	destination = destination_at(flow->destination);
+	if (set && destination && (is_reply || idle * AGAIN_PER_S >= set->hz))
+		__sync_fetch_and_add(&destination->failures, 1);
+}
+
 /* One packet's effect on its connection: the state, and the time it was last seen. */
 static __always_inline void track(struct flow *flow, __u32 slot, const struct packet *packet, bool is_reply, __u32 now)
 {
 	__u32 control = READ_ONCE(flow->control), state = flow_state(control), next;
+	__u32 partner, idle = now - READ_ONCE(flow->seen);
 	enum direction direction;
-	__u32 partner;
 
 	note_seen(flow, now);
 	if (changes_nothing(packet, control))
@@ -292,6 +310,7 @@ static __always_inline void track(struct flow *flow, __u32 slot, const struct pa
 			assure_template(controller_of(connection, connection->control));
 		return;
 	}
+	note_failure(flow, packet, is_reply, state, idle);
 	direction = direction_with(is_reply, control);
 	if (next_state(packet, direction, state) == state)
 		return;

@@ -3,6 +3,7 @@ import { networkInterfaces } from 'node:os';
 import { ProbePaths } from '../dataplane/probe-paths.ts';
 import { type Health, untested } from '../health/hysteresis.ts';
 import { Monitor } from '../health/monitor.ts';
+import { PassiveHealth } from '../health/passive.ts';
 import { type Address, formatAddress } from '../model/address.ts';
 import type { Check, CheckerKind } from '../model/check.ts';
 import type { Declared, DeclaredDestination, DeclaredService } from '../model/declared.ts';
@@ -17,7 +18,7 @@ import type { Journal } from './journal.ts';
 import type { Log } from './log.ts';
 import { type KnownHealth, Memory } from './memory.ts';
 import { notify } from './notify.ts';
-import { type IsOwn, isProbed, type Probes, probePaths, toProbes } from './probes.ts';
+import { type IsOwn, type Probes, probePaths, toProbes } from './probes.ts';
 import { type Override, type Standing, standing } from './standing.ts';
 
 interface Declaration {
@@ -83,6 +84,8 @@ export class Daemon implements Disposable {
   /** By destinationSubject's text. */
   #destinations: ReadonlyMap<string, Declaration> = new Map();
   #probes: Probes = { byKey: new Map(), ofDestination: new Map() };
+  /** By destinationSubject's text: of those with a passive check. */
+  #passive: ReadonlyMap<string, PassiveHealth> = new Map();
   readonly #lostQuorums: Set<string>;
   #paths: ProbePaths | undefined;
   #settling: NodeJS.Timeout | undefined;
@@ -178,14 +181,14 @@ export class Daemon implements Disposable {
   checks(subject: string): readonly CheckState[] {
     const keys = this.#probes.ofDestination.get(subject) ?? [];
     const healths = this.#healths(subject);
-    return keys.flatMap((key, index) => {
+    const probed = keys.flatMap((key, index) => {
       const [health, check] = [healths[index], this.#probes.byKey.get(key)?.check];
-      if (health === undefined || check === undefined) return [];
-      const { state, reason, sinceMs } = health;
-      const { intervalMs, timeoutMs, rise, fall } = check;
       const durationMs = this.#monitor.lastVerdict(key)?.durationMs;
-      return [{ kind: check.checker.kind, state, reason, sinceMs, durationMs, intervalMs, timeoutMs, rise, fall }];
+      return health === undefined || check === undefined ? [] : [toCheckState(health, check, durationMs)];
     });
+    const passive = this.#passive.get(subject);
+    const declared = this.#destinations.get(subject)?.destination.checks.find(({ checker }) => passive?.isBy(checker));
+    return passive && declared ? [...probed, toCheckState(passive.health, declared, undefined)] : probed;
   }
 
   /** What all probes have found, and how they stand, by what they ask. */
@@ -244,7 +247,6 @@ export class Daemon implements Disposable {
     const addresses = this.#paths?.set(paths) ?? new Map();
     this.#probes = toProbes(declared.services, addresses, isOwn);
     this.#monitor.watch(this.#probes.byKey);
-    this.#warnOfUnprobed();
     this.#remember();
     return difference;
   }
@@ -267,6 +269,7 @@ export class Daemon implements Disposable {
       }
     }
     this.#subjectsOfProbe = subjects;
+    this.#watchPassively(declared);
     this.#effective = new Map();
     for (const { identity } of declared.services) this.#stale.add(serviceKey(identity));
     for (const known of [this.#wasUp, this.#cameBack]) {
@@ -277,13 +280,6 @@ export class Daemon implements Disposable {
   #hear(key: string): void {
     for (const subject of this.#subjectsOfProbe.get(key) ?? []) this.#noteStale(subject);
     this.#settleSoon(settleMs);
-  }
-
-  #warnOfUnprobed(): void {
-    for (const [subject, { destination }] of this.#destinations) {
-      if (destination.checks.every(isProbed)) continue;
-      this.#options.log.warn({ destination: subject }, 'passive checks are declared, and not made by this version');
-    }
   }
 
   #settleSoon(ms: number): void {
@@ -344,12 +340,14 @@ export class Daemon implements Disposable {
 
   #healths(subject: string): readonly Health[] {
     const keys = this.#probes.ofDestination.get(subject) ?? [];
-    return keys.map(
+    const passive = this.#passive.get(subject)?.health;
+    const probed = keys.map(
       (key) =>
         this.#monitor.health(key) ??
         this.#remembered.get(key) ??
         untested(0, this.#probes.byKey.get(key)?.check.initially),
     );
+    return passive === undefined ? probed : [...probed, passive];
   }
 
   /** What one sees for the first time is how it was. */
@@ -400,13 +398,45 @@ export class Daemon implements Disposable {
     return undefined;
   }
 
+  /** What failed at destinations that are declared no more counts no more. */
+  #watchPassively(declared: Declared): void {
+    const before = this.#passive;
+    this.#passive = new Map(
+      declared.services.flatMap(({ identity, destinations }) =>
+        destinations.flatMap((one) => {
+          const checker = one.checks.map((check) => check.checker).find((checker) => checker.kind === 'passive');
+          if (checker?.kind !== 'passive') return [];
+          const subject = destinationSubject(identity, one);
+          const known = before.get(subject);
+          return [[subject, known?.isBy(checker) ? known : new PassiveHealth(checker)] as const];
+        }),
+      ),
+    );
+  }
+
+  #lookPassively(): boolean {
+    if (this.#passive.size === 0) return false;
+    const installed = this.#installed();
+    const now = Date.now();
+    let isChanged = false;
+    for (const [subject, passive] of this.#passive) {
+      const failures = installed.get(subject)?.failures;
+      // One that rests may have been removed: its time goes on.
+      if (!passive.see(failures ?? 0, now)) continue;
+      this.#noteStale(subject);
+      isChanged = true;
+    }
+    return isChanged;
+  }
+
   #tick(): void {
+    const isChanged = this.#lookPassively();
     const draining = [...this.#overrides].filter(([, { state }]) => state === 'draining');
     if (draining.length > 0) {
       const installed = this.#installed();
       for (const [subject, override] of draining) this.#goOnDraining(subject, override, installed.get(subject));
     }
-    if (draining.length > 0 || this.#cameBack.size > 0) this.#settle();
+    if (isChanged || draining.length > 0 || this.#cameBack.size > 0) this.#settle();
   }
 
   #goOnDraining(subject: string, override: Override, destination: InstalledDestination | undefined): void {
@@ -445,6 +475,20 @@ export class Daemon implements Disposable {
 export function connectionsOf(destination: InstalledDestination): number {
   const { activeConnections, inactiveConnections } = destination;
   return activeConnections + inactiveConnections;
+}
+
+function toCheckState(
+  { state, reason, sinceMs }: Health,
+  {
+    checker: { kind },
+    intervalMs,
+    timeoutMs,
+    rise,
+    fall,
+  }: Pick<Check, 'checker' | 'intervalMs' | 'timeoutMs' | 'rise' | 'fall'>,
+  durationMs: number | undefined,
+): CheckState {
+  return { kind, state, reason, sinceMs, durationMs, intervalMs, timeoutMs, rise, fall };
 }
 
 /** Of a destination that was never looked at. */

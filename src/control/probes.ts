@@ -51,8 +51,8 @@ export function toProbes(
   return { byKey, ofDestination };
 }
 
-/** Passive checks are none: they are yet to be made. */
-export function isProbed({ checker }: Check): boolean {
+/** Passive checks are none. */
+function isProbed({ checker }: Check): boolean {
   return checker.kind !== 'passive';
 }
 

@@ -324,6 +324,7 @@ function toInstalledDestination(maps: Maps, destination: LiveDestination): Omit<
     activeConnections: rows.number('active').get(slot),
     inactiveConnections: rows.number('inactive').get(slot),
     persistentConnections: rows.number('persistent').get(slot),
+    failures: rows.number('failures').get(slot),
     rates: ratesOf(maps, [slot]),
   };
 }

@@ -24,6 +24,8 @@ export interface Rates {
 export interface InstalledDestination extends Destination {
   readonly activeConnections: number;
   readonly inactiveConnections: number;
+  /** How often a connection of TCP was asked for again, or refused, before it was there; it only grows. Absent: not counted. */
+  readonly failures?: number;
   readonly persistentConnections: number;
   readonly counters: Counters;
   readonly rates: Rates;

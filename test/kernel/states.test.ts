@@ -4,7 +4,7 @@ import type { FlowState } from '../../src/model/director.ts';
 import type { Method } from '../../src/model/service.ts';
 import { takeCensus } from '../invariants.ts';
 import { build, flag } from '../packets.ts';
-import { client, destination, openStage, type Stage, service, vip } from './stage.ts';
+import { client, destination, openStage, rip, type Stage, service, vip } from './stage.ts';
 
 const columns = ['NO', 'ES', 'SS', 'SR', 'FW', 'TW', 'CL', 'CW', 'LA', 'LI', 'SA'] as const;
 type Short = (typeof columns)[number];
@@ -266,3 +266,29 @@ class Connection {
       : { state, realServer, local: { address: local.address.bytes.join('.'), port: local.port } };
   }
 }
+
+test('asked for again, or refused, before it is there: the destination is to blame; later, or by a stranger, it is not', () => {
+  stage.install(service({ destinations: [destination(1, 'masq')] }));
+  const ends = { source: client, sourcePort: 4444, destination: vip, destinationPort: 80 };
+  const back = { source: rip(1), sourcePort: 80, destination: client };
+  const counted = (): number => stage.services()[0]?.destinations[0]?.failures ?? Number.NaN;
+  const before = counted();
+  const failures = (): number => counted() - before;
+  const send = (flags: number, port = 4444): void => void stage.walk(build({ ...ends, sourcePort: port, flags }));
+  send(flag.syn);
+  send(flag.syn); // at once: nobody does
+  expect(failures()).toBe(0);
+  const flows = stage.maps.rows('flows');
+  const [seen, second] = [flows.number('seen'), stage.maps.rows('settings').number('hz').get(0)];
+  for (let slot = 0; slot < flows.length; slot++) seen.set(slot, (seen.get(slot) - second) >>> 0);
+  send(flag.syn);
+  expect(failures()).toBe(1);
+  stage.walk(build({ ...back, destinationPort: 4444, flags: flag.rst | flag.ack }));
+  expect(failures()).toBe(2);
+  send(flag.syn, 4445);
+  stage.walk(build({ ...back, destinationPort: 4445, flags: flag.syn | flag.ack }));
+  send(flag.ack, 4445);
+  stage.walk(build({ ...back, destinationPort: 4445, flags: flag.rst }));
+  send(flag.rst, 4446);
+  expect(failures()).toBe(2);
+});
