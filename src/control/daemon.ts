@@ -420,9 +420,7 @@ export class Daemon implements Disposable {
     const now = Date.now();
     let isChanged = false;
     for (const [subject, passive] of this.#passive) {
-      const failures = installed.get(subject)?.failures;
-      // One that rests may have been removed: its time goes on.
-      if (!passive.see(failures ?? 0, now)) continue;
+      if (!passive.see(installed.get(subject)?.failures, now)) continue;
       this.#noteStale(subject);
       isChanged = true;
     }

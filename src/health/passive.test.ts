@@ -33,3 +33,14 @@ test('a counter that begins anew', () => {
   expect(passive.see(0, 1000)).toBe(false);
   expect(passive.see(3, 2000)).toBe(true);
 });
+
+test('what comes back with its counter begins with a clean slate', () => {
+  const passive = new PassiveHealth(checker);
+  passive.see(0, 0);
+  expect(passive.see(5, 1000)).toBe(true);
+  expect(passive.see(undefined, 2000)).toBe(false);
+  expect(passive.see(undefined, 31_000)).toBe(true);
+  expect(passive.see(5, 32_000)).toBe(false);
+  expect(passive.see(7, 33_000)).toBe(false);
+  expect(passive.see(8, 34_000)).toBe(true);
+});

@@ -25,10 +25,13 @@ export class PassiveHealth {
     );
   }
 
-  /** `total`: of the data plane's counter, which begins anew with another destination in its place. Returns whether its state is another. */
-  see(total: number, nowMs: number): boolean {
+  /**
+   * `total`: of the data plane's counter, which begins anew with another destination in its place; undefined: there is none now. Returns
+   * whether its state is another.
+   */
+  see(total: number | undefined, nowMs: number): boolean {
     const { failures, withinMs, pauseMs } = this.#checker;
-    const more = total - (this.#total ?? total);
+    const more = total === undefined ? 0 : total - (this.#total ?? total);
     this.#total = total;
     if (this.#downSinceMs !== undefined) {
       if (nowMs - this.#downSinceMs < pauseMs) return false;
