@@ -10,7 +10,8 @@ export function writeTable({ services }: Table): Draft {
 }
 
 function writeService(service: Service): Draft {
-  const { identity, scheduler, schedulerFlags, persistence, persistenceEngine, onePacket, localAddresses } = service;
+  const { identity, scheduler, schedulerFlags, persistence, persistenceEngine, onePacket, mssClamp, localAddresses } =
+    service;
   return {
     ...(identity.kind === 'mark'
       ? { mark: identity.mark, ...(identity.family === 6 && { family: 'ipv6' }) }
@@ -19,6 +20,7 @@ function writeService(service: Service): Draft {
     ...(schedulerFlags?.length && { scheduler_flags: schedulerFlags }),
     ...(persistence && { persistence: writePersistence(persistence, persistenceEngine) }),
     ...(onePacket && { one_packet: true }),
+    ...(mssClamp !== undefined && { mss_clamp: mssClamp }),
     ...(localAddresses.length > 0 && { local_addresses: localAddresses.map(formatAddress) }),
     // In the order in which they were added.
     destinations: service.destinations.toReversed().map((destination) => writeDestination(destination, service)),

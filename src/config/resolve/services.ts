@@ -74,6 +74,7 @@ function resolveOne(identity: ServiceIdentity, said: Said, path: Path, problems:
     ...(said.scheduler_flags?.length ? { schedulerFlags: said.scheduler_flags } : {}),
     ...(persistence && { persistence }),
     ...(said.one_packet && { onePacket: true }),
+    ...(said.mss_clamp !== undefined && { mssClamp: said.mss_clamp }),
     ...(typeof said.persistence === 'object' && 'engine' in said.persistence && said.persistence.engine !== undefined
       ? { persistenceEngine: said.persistence.engine }
       : {}),
@@ -134,6 +135,8 @@ function checkService(
     problems.add(path, 'port 0, which is all ports, needs persistence');
   if (onePacket && identity.kind === 'address' && identity.protocol !== 'udp')
     problems.add([...path, 'one_packet'], 'one-packet scheduling is for udp and marks only');
+  if (said.mss_clamp !== undefined && identity.kind === 'address' && identity.protocol !== 'tcp')
+    problems.add([...path, 'mss_clamp'], 'segments are of tcp, which marks may have too');
   const family = serviceFamily(identity);
   for (const [index, address] of localAddresses.entries()) {
     const at = [...path, 'local_addresses', index];

@@ -1,7 +1,7 @@
 // How services and their destinations are written.
 import { z } from 'zod';
 import { onFailures } from '../../model/declared.ts';
-import { onRemoves, persistenceEngines, schedulers } from '../../model/service.ts';
+import { mssRange, onRemoves, persistenceEngines, schedulers } from '../../model/service.ts';
 import { checkSettings, checks } from './checks.ts';
 import {
   address,
@@ -138,6 +138,12 @@ export const service = z
     family: choice(['ipv4', 'ipv6']).optional().meta({ description: "of a mark's packets; ipv4 by default" }),
     ...common,
     one_packet: truth.optional().meta({ description: 'each datagram is scheduled by itself' }),
+    mss_clamp: z
+      .union([z.literal('path'), integer('path or a number of bytes', mssRange.least, mssRange.most)], {
+        error: `expected path or a number of bytes from ${mssRange.least} to ${mssRange.most}`,
+      })
+      .optional()
+      .meta({ description: 'SYNs tell no larger segments: than fit the path to the real server, or of so many bytes' }),
     local_addresses: oneOrMore(address).optional().meta({ description: "fullnat's source addresses" }),
     destinations: z.array(destination).optional(),
     sorry_server: sorryServer.optional(),
