@@ -25,6 +25,8 @@ const EXPIRY_TOLERANCE_S = 1;
 
 /** Of IPv6 packets that the director sends by itself: its kernel chooses it, or none. */
 const ownFlowLabel = /( hlim 64(?: tc 0x[0-9a-f]+)?) flow 0x[0-9a-f]+/g;
+/** IPVS's ipvsadm would load a module, which is there already; what comes of it depends on what else the machine has. */
+const asksForModule = /^! modprobe: /;
 const entry = /^(\S+ +)(\d\d+):(\d\d)( .*)$/;
 
 export function compare(ipvs: string, fairlead: string): readonly Disagreement[] {
@@ -56,7 +58,7 @@ function toSteps(transcript: string): readonly Step[] {
     if (time !== undefined) clock = Number(time);
     if (time !== undefined && last?.to === last?.from && last) last.to = clock;
     else if (/^[$>] /.test(line)) steps.push({ title: line, lines: [], from: clock, to: clock });
-    else if (time === undefined) last?.lines.push(line.replace(ownFlowLabel, '$1'));
+    else if (time === undefined && !asksForModule.test(line)) last?.lines.push(line.replace(ownFlowLabel, '$1'));
   }
   return steps.map((step) => ({ ...step, lines: inOrder(step.lines) }));
 }

@@ -16,7 +16,7 @@ for mode in 0 1; do
       c ip 10.0.0.1 $VIP tcp $client $port S seq 9000
       c ip 10.0.0.1 $VIP tcp $client $port A seq 9001
       talk all
-      t "ipvsadm -Lnc | grep :$port[[:space:]]"
+      t "ipvsadm -Lnc | grep '[.]100:$port '"
       ipvs "-Ln -t $VIP:$port"
       ipvs "-Ln -u $VIP:$port"
     done
