@@ -284,7 +284,7 @@ static __always_inline void note_failure(const struct flow *flow, const struct p
 	struct destination *destination;
 	const struct settings *set;
 
-	if (state != STATE_SYN_RECV || packet->protocol != IPPROTO_TCP ||
+	if (state != STATE_SYN_RECV || !(is_reply | idle) || packet->protocol != IPPROTO_TCP ||
 	    !(packet->tcp_flags & (is_reply ? TCP_RST : TCP_SYN)))
 		return;
 	set = live_settings();

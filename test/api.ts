@@ -19,6 +19,8 @@ interface Director extends Target {
   services(): readonly InstalledService[];
   /** By the destination's key. */
   weights(): Readonly<Record<string, number>>;
+  /** Of each destination, how many connections it has not taken. */
+  failures: number;
 }
 
 export interface ApiStage extends Disposable {
@@ -81,7 +83,8 @@ const dataplane: Status = {
 
 function inMemory(): Director {
   let present: Everything = nothingInstalled;
-  return {
+  const director: Director = {
+    failures: 0,
     everything: () => present,
     changeEverything: (edit) => {
       present = edit(present);
@@ -90,7 +93,7 @@ function inMemory(): Director {
       present.table.services.map((one) => ({
         ...one,
         ...counted,
-        destinations: one.destinations.map((each) => ({ ...each, ...counted, ...unused })),
+        destinations: one.destinations.map((each) => ({ ...each, ...counted, ...unused, failures: director.failures })),
       })),
     weights: () =>
       Object.fromEntries(
@@ -99,6 +102,7 @@ function inMemory(): Director {
           .map(({ rip, port, weight }) => [`${rip.bytes.join('.')}:${port}`, weight]),
       ),
   };
+  return director;
 }
 
 const none = { connections: 0n, inPackets: 0n, outPackets: 0n, inBytes: 0n, outBytes: 0n };

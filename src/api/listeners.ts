@@ -29,6 +29,7 @@ interface Open {
 export class Listeners implements Disposable {
   readonly #options: ListenersOptions;
   readonly #open = new Map<'socket' | 'listen' | 'metrics', Open>();
+  #updating: Promise<unknown> = Promise.resolve();
 
   constructor(options: ListenersOptions) {
     this.#options = options;
@@ -51,12 +52,21 @@ export class Listeners implements Disposable {
   }
 
   /** Opens what is declared now and was not, and closes what is no more. Throws what can't be opened; the rest is as declared. */
-  async update({ api, metrics }: Pick<Declared, 'api' | 'metrics'>): Promise<void> {
+  update(declared: Pick<Declared, 'api' | 'metrics'>): Promise<void> {
+    // Two at once would both find a port of before, and take it from each other.
+    const updated = this.#updating.then(() => this.#hold(declared));
+    this.#updating = updated.catch(() => undefined);
+    return updated;
+  }
+
+  async #hold({ api, metrics }: Pick<Declared, 'api' | 'metrics'>): Promise<void> {
     const { app, tokens } = this.#options;
     const guarded = new Hono().use(requireToken(tokens)).route('/', app);
     const failures = [
-      await this.#hold('listen', api.listen, (place) => serverOf(place, guarded)),
-      await this.#hold('metrics', metrics, (place) => createServer(getRequestListener(this.#metricsApp(place).fetch))),
+      await this.#holdOne('listen', api.listen, (place) => serverOf(place, guarded)),
+      await this.#holdOne('metrics', metrics, (place) =>
+        createServer(getRequestListener(this.#metricsApp(place).fetch)),
+      ),
     ];
     const failure = failures.find((one) => one !== undefined);
     if (failure !== undefined) throw failure;
@@ -70,7 +80,7 @@ export class Listeners implements Disposable {
     this.#open.clear();
   }
 
-  async #hold<Place extends Pick<Listener, 'address' | 'port'>>(
+  async #holdOne<Place extends Pick<Listener, 'address' | 'port'>>(
     name: 'listen' | 'metrics',
     place: Place | undefined,
     make: (place: Place) => Server,

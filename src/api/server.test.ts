@@ -127,6 +127,30 @@ test('a plan knows what operators said, and leaves it', async () => {
   expect(stage.director.weights()[first]).toBe(0);
 });
 
+test('what clients tell counts, and outlives plans and configurations that are refused', async () => {
+  stage.text = file(5).replace('checks: none', 'checks: {passive: {failures: 3, pause: 1h}}');
+  await ask('POST', '/v1/reload');
+  const isUp = async (): Promise<unknown> => {
+    const { services } = (await (await ask('GET', '/v1/status')).json()) as { services: { destinations: object[] }[] };
+    return services[0]?.destinations[0];
+  };
+  // The first look is what there was before.
+  await expect
+    .poll(
+      async () => {
+        stage.director.failures++;
+        return isUp();
+      },
+      { timeout: 10_000, interval: 300 },
+    )
+    .toMatchObject({ isUp: false, checks: [{ kind: 'passive', state: 'down' }] });
+  await ask('POST', '/v1/plan', file(6));
+  await ask('PUT', '/v1/config', 'services: 7');
+  stage.text = stage.text.replace('weight: 5', 'weight: 6');
+  await ask('POST', '/v1/reload');
+  expect(await isUp()).toMatchObject({ isUp: false, declaredWeight: 6 });
+});
+
 test('events come as they happen, and those that were missed', async () => {
   const response = await ask('GET', '/v1/events');
   expect(response.headers.get('content-type')).toContain('text/event-stream');

@@ -211,14 +211,18 @@ export class Daemon implements Disposable {
   }
 
   #replace({ declared, source }: Loaded, what: 'reload' | 'apply'): Difference {
+    const difference = this.#adoptOrStay(declared);
+    this.#source = source;
+    this.#revision++;
+    this.#note('fairlead', what, undefined, `${difference.services.length} services changed`);
+    this.onDeclared(declared);
+    return difference;
+  }
+
+  #adoptOrStay(declared: Declared): Difference {
     const before = this.#declared;
     try {
-      const difference = this.#adopt(declared);
-      this.#source = source;
-      this.#revision++;
-      this.#note('fairlead', what, undefined, `${difference.services.length} services changed`);
-      this.onDeclared(declared);
-      return difference;
+      return this.#adopt(declared);
     } catch (error) {
       this.#declare(before);
       throw error;
@@ -247,6 +251,7 @@ export class Daemon implements Disposable {
     const addresses = this.#paths?.set(paths) ?? new Map();
     this.#probes = toProbes(declared.services, addresses, isOwn);
     this.#monitor.watch(this.#probes.byKey);
+    this.#watchPassively(declared);
     this.#remember();
     return difference;
   }
@@ -269,7 +274,6 @@ export class Daemon implements Disposable {
       }
     }
     this.#subjectsOfProbe = subjects;
-    this.#watchPassively(declared);
     this.#effective = new Map();
     for (const { identity } of declared.services) this.#stale.add(serviceKey(identity));
     for (const known of [this.#wasUp, this.#cameBack]) {

@@ -1,15 +1,15 @@
 // Looks at how full the tables are, and notes when one nearly is, and when it is no more.
-import type { Fill, Status } from '../dataplane/status.ts';
+import type { Fill, Fills } from '../dataplane/status.ts';
 import type { Journal } from './journal.ts';
 import type { Log } from './log.ts';
 
 const everyMs = 10_000;
 const [nearly, again] = [0.9, 0.8];
 
-export function watchLimits(status: () => Status | undefined, journal: Journal, log: Log): Disposable {
+export function watchLimits(fills: () => Fills | undefined, journal: Journal, log: Log): Disposable {
   const near = new Set<string>();
   const timer = setInterval(() => {
-    const now = status();
+    const now = fills();
     if (now !== undefined) for (const told of judgeLimits(now, near)) tell(told, journal, log);
   }, everyMs);
   return { [Symbol.dispose]: () => clearInterval(timer) };
@@ -23,10 +23,9 @@ export interface LimitNews {
 
 /** `near`: the tables that were nearly full when this was asked last, which becomes those that are now. */
 export function judgeLimits(
-  tables: Pick<Status, 'connections' | 'services' | 'destinations' | 'markRules'>,
+  { connections, services, destinations, markRules }: Fills,
   near: Set<string>,
 ): readonly LimitNews[] {
-  const { connections, services, destinations, markRules } = tables;
   return Object.entries({ connections, services, destinations, 'mark rules': markRules }).flatMap(([table, fill]) => {
     const isNear = shareOf(fill) >= (near.has(table) ? again : nearly);
     if (isNear === near.has(table)) return [];

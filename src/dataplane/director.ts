@@ -45,7 +45,7 @@ import { removeProbePaths } from './probe-paths.ts';
 import { readLive } from './read.ts';
 import { readSettings, writeSettings } from './settings.ts';
 import { readUnits, slotsFor } from './sizes.ts';
-import { readStatus, type Status } from './status.ts';
+import { type Fills, readFills, readStatus, type Status } from './status.ts';
 import { readSyncDaemons, writeSyncDaemons } from './sync.ts';
 import { mergedTimeouts, readTimeouts, writeTimeouts } from './timeouts.ts';
 import { type TraceAnswer, type TraceQuestion, tracePacket } from './trace.ts';
@@ -55,6 +55,8 @@ import { validate } from './validate.ts';
 export interface DataplaneDirector extends Director {
   /** undefined where nothing is attached. */
   status(): Status | undefined;
+  /** Of the status, what can be asked often. undefined where nothing is attached. */
+  fills(): Fills | undefined;
   /** What gives packets marks. */
   markRules(): MarkRules;
   /** All or nothing, at once. Throws what the edit throws, and table-full. */
@@ -244,6 +246,10 @@ class PinnedDirector implements DataplaneDirector {
 
   status(): Status | undefined {
     return this.#maps === undefined ? undefined : readStatus(this.#maps);
+  }
+
+  fills(): Fills | undefined {
+    return this.#maps === undefined ? undefined : readFills(this.#maps);
   }
 
   trace(question: TraceQuestion): TraceAnswer | undefined {

@@ -28,6 +28,13 @@ export function readRaw(maps: Maps): RawTable {
   return { keys: Buffer.concat(entries.map(([key]) => key)), values: Buffer.concat(entries.map(([, value]) => value)) };
 }
 
+export function countServices(maps: Maps): number {
+  using table = tableInForce(maps);
+  let count = 0;
+  for (const _ of table.entries()) count++;
+  return count;
+}
+
 export function equalsRaw(a: RawTable, b: RawTable): boolean {
   return a.keys.equals(b.keys) && a.values.equals(b.values);
 }

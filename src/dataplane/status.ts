@@ -4,11 +4,10 @@ import { type Attachment, attachments, type Unattached, unattached } from './att
 import { countConnections, readJiffies } from './connections.ts';
 import { readSlots } from './destinations.ts';
 import { missingForwarding } from './forwarding.ts';
-import type { LiveTable } from './live.ts';
 import type { Maps } from './maps.ts';
 import { countMarkRules } from './mark-rules.ts';
 import { ownPoints } from './own.ts';
-import { readLive } from './read.ts';
+import { countServices } from './service_table.ts';
 import { isKept } from './slots.ts';
 
 export interface Fill {
@@ -24,7 +23,15 @@ export interface Sweep {
   readonly lateS: number;
 }
 
-export interface Status {
+export interface Fills {
+  readonly connections: Fill;
+  readonly services: Fill;
+  /** Used: in a service. Deleted: kept for connections that still refer to them, or for 2 minutes in case they come back. */
+  readonly destinations: Fill & { readonly deleted: number };
+  readonly markRules: Fill;
+}
+
+export interface Status extends Fills {
   readonly netnsCookie: bigint;
   readonly attachments: readonly Attachment[];
   readonly unattached: readonly Unattached[];
@@ -32,11 +39,6 @@ export interface Status {
   readonly own: readonly string[];
   /** Settings without which only ways that are known already are taken. The next change turns them on. */
   readonly missingForwarding: readonly string[];
-  readonly connections: Fill;
-  readonly services: Fill;
-  /** Used: in a service. Deleted: kept for connections that still refer to them, or for 2 minutes in case they come back. */
-  readonly destinations: Fill & { readonly deleted: number };
-  readonly markRules: Fill;
   /** How many fullnat has for each of its addresses, towards each real server and port. */
   readonly localPorts: number;
   readonly sweep: Sweep;
@@ -45,21 +47,27 @@ export interface Status {
   readonly events: Readonly<Record<string, bigint>>;
 }
 
+/** How full the tables are: without a look at what is in them, which is what most of a status takes. */
+export function readFills(maps: Maps): Fills {
+  return {
+    connections: {
+      used: countConnections(maps),
+      size: Math.floor(maps.instance.flow_slots / maps.vocabulary.numbers.SLOTS_PER_CONNECTION),
+    },
+    services: { used: countServices(maps), size: maps.map('cursors').info.maxEntries },
+    destinations: readDestinations(maps, bootSeconds()),
+    markRules: { used: countMarkRules(maps), size: maps.vocabulary.numbers.MARK_RULES },
+  };
+}
+
 export function readStatus(maps: Maps): Status {
-  const live = readLive(maps);
   return {
     netnsCookie: maps.instance.netns_cookie,
     attachments: attachments(maps),
     unattached: unattached(maps),
     own: ownPoints(maps),
     missingForwarding: missingForwarding(maps),
-    connections: {
-      used: countConnections(maps),
-      size: Math.floor(maps.instance.flow_slots / maps.vocabulary.numbers.SLOTS_PER_CONNECTION),
-    },
-    services: { used: live.services.length, size: maps.map('cursors').info.maxEntries },
-    destinations: readDestinations(maps, live, bootSeconds()),
-    markRules: { used: countMarkRules(maps), size: maps.vocabulary.numbers.MARK_RULES },
+    ...readFills(maps),
     localPorts: countLocalPorts(maps),
     sweep: readSweep(maps),
     reasons: readCounts(maps, 'reasons', maps.vocabulary.reasons),
@@ -67,11 +75,13 @@ export function readStatus(maps: Maps): Status {
   };
 }
 
-function readDestinations(maps: Maps, { services }: LiveTable, nowS: number): Status['destinations'] {
+function readDestinations(maps: Maps, nowS: number): Fills['destinations'] {
   const slots = readSlots(maps);
-  let deleted = 0;
-  for (let slot = 0; slot < slots.everUsed; slot++) if (isKept(slots, slot, nowS)) deleted++;
-  const used = services.reduce((sum, { destinations }) => sum + destinations.length, 0);
+  let [used, deleted] = [0, 0];
+  for (let slot = 0; slot < slots.everUsed; slot++) {
+    if (!slots.isDeleted(slot)) used++;
+    else if (isKept(slots, slot, nowS)) deleted++;
+  }
   return { used, deleted, size: maps.instance.destination_slots };
 }
 

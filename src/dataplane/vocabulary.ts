@@ -1,7 +1,7 @@
 // Names and numbers that programs and user space share, read from the programs' BTF.
 import type { Layouts } from '../kernel/btf.ts';
 import { type FlowState, flowStates } from '../model/director.ts';
-import { type Method, type Protocol, type Scheduler, schedulers } from '../model/service.ts';
+import { type Method, methods, type Protocol, type Scheduler, schedulers } from '../model/service.ts';
 
 /** IANA's numbers. */
 export const protocolNumbers: Readonly<Record<Protocol, number>> = { tcp: 6, udp: 17, sctp: 132 };
@@ -91,8 +91,6 @@ const numberNames = {
 } as const;
 type NumberName = (typeof numberNames)[keyof typeof numberNames][number];
 export type Numbers = Readonly<Record<NumberName, number>>;
-
-const methods: readonly Method[] = ['masq', 'gate', 'tunnel', 'fullnat'];
 
 export function readVocabulary(layouts: Layouts): Vocabulary {
   return {

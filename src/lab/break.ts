@@ -66,21 +66,23 @@ async function stayHealthy(scene: Scene): Promise<BreakageResult> {
 }
 
 async function breakAndMend(breakage: Breakage, scene: Scene): Promise<BreakageResult> {
-  const on = onHosts(scene.prefix, scene.signal);
-  await breakage.apply(on, scene.plan);
-  const told = await consult(scene);
-  const expected = [breakage.name, ...(breakage.consequences ?? [])];
-  for (const one of told) await obey(one, scene);
-  const answered = await isAnswered(scene);
-  const rest = await consult(scene);
-  const mended = rest.length === 0 && answered;
-  await breakage.undo?.(on, scene.plan).catch(() => undefined);
-  return {
-    name: breakage.name,
-    found: told.some(({ problem }) => problem.id === breakage.name),
-    mended,
-    falseAlarms: [...told.filter(({ problem }) => !expected.includes(problem.id)), ...rest].map(formatTold),
-  };
+  try {
+    await breakage.apply(onHosts(scene.prefix, scene.signal), scene.plan);
+    const told = await consult(scene);
+    const expected = [breakage.name, ...(breakage.consequences ?? [])];
+    for (const one of told) await obey(one, scene);
+    const answered = await isAnswered(scene);
+    const rest = await consult(scene);
+    return {
+      name: breakage.name,
+      found: told.some(({ problem }) => problem.id === breakage.name),
+      mended: rest.length === 0 && answered,
+      falseAlarms: [...told.filter(({ problem }) => !expected.includes(problem.id)), ...rest].map(formatTold),
+    };
+  } finally {
+    // Also when it is stopped, for one of them has changed a setting of the machine's.
+    await breakage.undo?.(onHosts(scene.prefix), scene.plan).catch(() => undefined);
+  }
 }
 
 interface Told {

@@ -1,5 +1,4 @@
 // Every way in which a laboratory can be broken for the doctor to find: one thing each, as it happens to people.
-
 import type { Status } from '../dataplane/status.ts';
 import { machineItself, type ProblemId } from '../doctor/problem.ts';
 import type { Outcome } from './command.ts';
@@ -242,7 +241,7 @@ const unusedPort = 9;
 
 function fullConntrack(): Breakage {
   const setting = (name: string): string => `net.netfilter.nf_conntrack_${name}`;
-  let most: number;
+  let most: number | undefined;
   return {
     name: 'conntrack-full',
     type: 'nat',
@@ -254,12 +253,12 @@ function fullConntrack(): Breakage {
       const { stdout } = await on('rs2', ['sysctl', '-n', setting('max'), setting('count')]);
       const [limit = 0, count = 0] = stdout.split('\n').map(Number);
       most = limit;
-      await on('rs2', datagrams('127.0.0.1', unusedPort, most - count));
+      await on('rs2', datagrams('127.0.0.1', unusedPort, limit - count));
     },
     undo: async (on) => {
-      await on('rs2', 'nft delete table ip lab'.split(' '));
-      // The limit is the machine's.
-      await on(machineItself, sysctl(`${setting('max')}=${most}`));
+      // First, for it is the machine's.
+      if (most !== undefined) await on(machineItself, sysctl(`${setting('max')}=${most}`));
+      return on('rs2', 'nft delete table ip lab'.split(' '));
     },
   };
 }

@@ -1,6 +1,6 @@
 // `npm run soak`: a director under full load to which everything happens, and what clients noticed of it.
 import { parseArgs } from 'node:util';
-import { type Method, methods } from '../../src/model/service.ts';
+import { methods } from '../../src/model/service.ts';
 import { soak } from './soak.ts';
 
 const usage = `npm run soak -- [OPTIONS]
@@ -40,7 +40,7 @@ async function main(): Promise<void> {
   const seed = Number(values.seed ?? Math.floor(Math.random() * 2 ** 31));
   const say = (text: string): void => void process.stderr.write(`soak: ${text}\n`);
   say(`${method}, seed ${seed}`);
-  const { failures, ...result } = await soak({ method: method as Method, ...numbers, seed, say });
+  const { failures, ...result } = await soak({ method, ...numbers, seed, say });
   for (const failure of failures) say(failure);
   if (values.json) process.stdout.write(`${JSON.stringify(result)}\n`);
   else for (const [name, value] of Object.entries(result)) process.stdout.write(`${name.padEnd(10)}${value}\n`);

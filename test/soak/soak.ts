@@ -52,6 +52,7 @@ export async function soak(options: SoakOptions): Promise<SoakResult> {
 /** The daemon, which is killed and started again, and its file. */
 class Director implements AsyncDisposable {
   readonly #network: Network;
+  readonly #folder: string;
   readonly #file: string;
   readonly client: Client;
   #daemon: Child | undefined;
@@ -59,19 +60,20 @@ class Director implements AsyncDisposable {
 
   private constructor(network: Network, folder: string) {
     this.#network = network;
+    this.#folder = folder;
     this.#file = join(folder, 'soak.yaml');
     this.client = connect({ socket: join(folder, 'api.sock') });
   }
 
   static async open(network: Network, folder: string): Promise<Director> {
     const director = new Director(network, folder);
-    director.write(folder);
+    director.write();
     await director.start();
     return director;
   }
 
   /** Another file each time: a weight is another, and a service comes and goes. */
-  write(folder = join(this.#file, '..')): void {
+  write(): void {
     const turn = this.#writes++;
     const { method, vip, realServers, realPort } = this.#network;
     const port = method === 'masq' || method === 'fullnat' ? `:${realPort(80)}` : '';
@@ -88,7 +90,7 @@ class Director implements AsyncDisposable {
     method: ${method}
     checks: {tcp: {}, interval: 2s, timeout: 2s, fall: 5}
     destinations: [${destinations.join(', ')}]
-${extra}api: {socket: ${folder}/api.sock}
+${extra}api: {socket: ${this.#folder}/api.sock}
 `,
     );
   }

@@ -1,7 +1,7 @@
 // How services and their destinations are written.
 import { z } from 'zod';
 import { onFailures } from '../../model/declared.ts';
-import { mssRange, onRemoves, persistenceEngines, schedulers } from '../../model/service.ts';
+import { methods, mssRange, onRemoves, persistenceEngines, schedulers } from '../../model/service.ts';
 import { checkSettings, checks } from './checks.ts';
 import {
   address,
@@ -26,7 +26,7 @@ import {
 const longestPersistenceS = longestMs / 1000;
 const flags = ['sh-fallback', 'sh-port', 'mh-fallback', 'mh-port', 'flag-1', 'flag-2', 'flag-3'] as const;
 
-const method = choice(['masq', 'gate', 'tunnel', 'fullnat']).meta({
+const method = choice(methods).meta({
   description: 'LVS-NAT (the default), LVS-DR, LVS-TUN or LVS-FULLNAT',
 });
 

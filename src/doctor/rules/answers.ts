@@ -24,7 +24,7 @@ function joined(problem: Problem, { command, on }: Problem['mend']): Problem {
 }
 
 function judge(finding: Finding): Problem | undefined {
-  const { rip, mac, way, destination, service, direct, dressed } = finding;
+  const { rip, mac, way, destination, direct } = finding;
   if (way === undefined || isElsewhere(finding)) return undefined;
   if (mac === undefined) {
     const asked = way.gateway === undefined ? `the real server ${rip}` : `${way.gateway}, the gateway to ${rip},`;
@@ -39,7 +39,6 @@ function judge(finding: Finding): Problem | undefined {
     return unanswered(finding, `${rip} does not answer at port ${destination.port}`, `a SYN to it was ${direct}`);
   if (direct === 'refused' && isTcp(finding))
     return unanswered(finding, `${rip} refuses connections to port ${destination.port}`, 'nothing listens there');
-  if (dressed !== 'not-asked' || service.identity.kind === 'mark') return undefined;
   return undefined;
 }
 
@@ -54,12 +53,14 @@ function judgeDressed(finding: Finding): Problem | undefined {
       mend: { command: addCommand(finding), on: rip, isSafe: false },
     };
   if (dressed === 'silent' || dressed === 'unreachable') {
-    const alive = direct === 'accepted' || direct === 'refused' ? `, though ${rip} itself answers` : '';
+    const wrong = `the real server ${rip} does not answer for ${vip}`;
+    const evidence = `a SYN as clients' packets go out was ${dressed}`;
+    if (direct === 'silent') return unanswered(finding, wrong, `${evidence}, and so was one to ${rip} itself`);
     return {
       id: 'unanswered',
-      wrong: `the real server ${rip} does not answer for ${vip}`,
+      wrong,
       why: `${destination.method}: it lacks the VIP on lo, or drops what comes for it`,
-      evidence: `a SYN as clients' packets go out was ${dressed}${alive}`,
+      evidence: `${evidence}, though ${rip} itself answers`,
       mend: { command: 'fairlead doctor --fix', on: rip, isSafe: false },
     };
   }

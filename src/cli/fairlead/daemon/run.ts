@@ -29,7 +29,7 @@ export async function runDaemon(path: string): Promise<void> {
   const journal = new Journal(place.journal);
   using daemon = new Daemon({ load: () => load(path), director, memoryPath: place.memory, journal, log });
   using _api = await serve({ daemon, director, socketPath: place.api, journal, log, version });
-  using _limits = watchLimits(() => director.status(), journal, log);
+  using _limits = watchLimits(() => director.fills(), journal, log);
   using _name = nameSocket(daemon.declared.api.socket.path, place.api, log);
   process.on('SIGHUP', () => reload(daemon, path, log));
   tellServiceManager('READY=1');
