@@ -822,11 +822,18 @@ int director_trace_cross_six(struct xdp_md *ctx)
 	return end_trace(cross_packet(ctx, HOOK_TRACE, FAMILY_6));
 }
 
-/* Run once when the maps are ready, and by every later version of this object that takes them over. */
+/* Run when the maps are ready, and again when what brings them to a later build's programs was cut short. */
 SEC("syscall")
 int start(void *ctx)
 {
 	return start_sweep();
+}
+
+/* Run before a later build's programs take the maps, or what is in them, over. */
+SEC("syscall")
+int stop(void *ctx)
+{
+	return stop_sweep();
 }
 
 SEC("syscall")

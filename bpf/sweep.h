@@ -282,3 +282,13 @@ static __always_inline int start_sweep(void)
 		return error;
 	return bpf_timer_start(&sweep->timer, 0, 0);
 }
+
+/* Returns when the timer neither runs nor will again. */
+static __always_inline int stop_sweep(void)
+{
+	__u32 zero = 0;
+	struct sweep *sweep = bpf_map_lookup_elem(&sweeps, &zero);
+	long stopped = sweep ? bpf_timer_cancel(&sweep->timer) : 0;
+
+	return stopped < 0 ? stopped : 0;
+}

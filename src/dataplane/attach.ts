@@ -12,7 +12,7 @@ import { ensureForwarding, restoreForwarding } from './forwarding.ts';
 import { ensureFeatures } from './load.ts';
 import type { Maps } from './maps.ts';
 import { type Facts, forget, recall, recallChoice, remember, rememberChoice } from './memory.ts';
-import { attachOwn, detachOwn, detachOwnOne, obstacleToOwn } from './own.ts';
+import { attachOwn, detachOwn, detachOwnOne, exchangeOwn, obstacleToOwn } from './own.ts';
 
 export interface AttachOptions {
   /** Names; all that suit if not given, those that come later included. */
@@ -20,6 +20,15 @@ export interface AttachOptions {
   readonly hook?: Hook;
   /** Told of each interface that can't be had, where it is none that somebody asked for. */
   readonly warn?: (text: string) => void;
+}
+
+/** A program for each hook. */
+export interface Programs {
+  /** Absent where no interface has it. */
+  readonly xdp: BpfProgram | undefined;
+  readonly tc: BpfProgram;
+  /** Of the director's own packets. */
+  readonly own: BpfProgram;
 }
 
 export interface Attachment {
@@ -110,6 +119,25 @@ export function attachNew(maps: Maps): void {
     }
   }
   if (isOneMore) attachOwn(maps);
+}
+
+/** Wherever one of ours is attached, these are from now on. Every packet meets one program or the other. */
+export function exchangePrograms(maps: Maps, { xdp, tc, own }: Programs): void {
+  for (const { index, tc: hasOne, xdp: isXdp } of attachments(maps)) {
+    if (hasOne) attachTc(slotOf(index, 'ingress'), tc, { replace: true });
+    if (!isXdp || xdp === undefined) continue;
+    using link = openLink(maps, index);
+    link?.update(xdp);
+  }
+  exchangeOwn(maps, own);
+}
+
+/** What keeps XDP programs attached has a second name from now on. */
+export function pinLinks(maps: Maps, directory: string): void {
+  for (const index of recall(maps).keys()) {
+    using link = BpfLink.openPinned(linkPath(maps, index));
+    link?.pin(join(directory, linkName(index)));
+  }
 }
 
 /** What is known of a former interface of the same name. */
@@ -272,7 +300,11 @@ function openLink(maps: Maps, index: number): BpfLink | undefined {
 }
 
 function linkPath(maps: Maps, index: number): string {
-  return join(maps.directory, `xdp_${index}`);
+  return join(maps.directory, linkName(index));
+}
+
+function linkName(index: number): string {
+  return `xdp_${index}`;
 }
 
 /** As the first 6 bytes of a frame are read from memory. */

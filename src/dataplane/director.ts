@@ -1,6 +1,7 @@
 // The calling network namespace's director: the model's contract, kept over the pinned maps.
 import { existsSync } from 'node:fs';
 import { bootSeconds } from '../kernel/clock.ts';
+import { interfaces } from '../kernel/interfaces.ts';
 import { removeLockFile, withLock } from '../kernel/lock.ts';
 import { netnsCookie } from '../kernel/namespace.ts';
 import {
@@ -19,10 +20,19 @@ import { initialSettings, type Settings } from '../model/settings.ts';
 import type { SyncDaemon } from '../model/sync.ts';
 import { findService, serviceKey } from '../model/table.ts';
 import { type Attachment, attachments, attachNew, attach as attachPrograms } from './attach.ts';
+import { chooseInterfaces } from './choose.ts';
 import { readConnections } from './connections.ts';
 import { isNothing, putEverything, readEverything } from './everything.ts';
 import { ensureForwarding } from './forwarding.ts';
-import { createInstance, type InstanceOptions, openInstance, removeDead, removeInstance } from './instance.ts';
+import {
+  createInstance,
+  type InstanceOptions,
+  isOfThisBuild,
+  openAnyInstance,
+  openInstance,
+  removeDead,
+  removeInstance,
+} from './instance.ts';
 import {
   type Ledger,
   nothing,
@@ -36,7 +46,6 @@ import {
   zeroService,
 } from './ledger.ts';
 import { type LiveDestination, type LiveService, toTable } from './live.ts';
-import { loadAgain } from './load.ts';
 import type { Maps } from './maps.ts';
 import { followInterfaces, readMarkRules, writeMarkRules } from './mark-rules.ts';
 import { attachOwn } from './own.ts';
@@ -47,6 +56,7 @@ import { readSettings, writeSettings } from './settings.ts';
 import { readUnits, slotsFor } from './sizes.ts';
 import { type Fills, readFills, readStatus, type Status } from './status.ts';
 import { readSyncDaemons, writeSyncDaemons } from './sync.ts';
+import { settle, takeOver } from './takeover/takeover.ts';
 import { mergedTimeouts, readTimeouts, writeTimeouts } from './timeouts.ts';
 import { type TraceAnswer, type TraceQuestion, tracePacket } from './trace.ts';
 import { changeTable, type Step } from './transaction.ts';
@@ -98,15 +108,36 @@ export function attach(options: InstanceOptions): readonly Attachment[] {
   requireRoot();
   return exclusively(() => {
     const place = requirePlace();
-    using present = openInstance(place);
-    if (present !== undefined) {
-      requireSize(present, options.connections);
-      loadAgain(present);
-      followInterfaces(present);
-      return attachPrograms(present, options);
+    settle(place);
+    using present = openAnyInstance(place);
+    if (present === undefined) {
+      using made = createInstance(place, netnsCookie(), options);
+      return attachments(made);
     }
-    using made = createInstance(place, netnsCookie(), options);
-    return attachments(made);
+    requireSize(present, options.connections);
+    chooseInterfaces(interfaces(), options.interfaces);
+    takeOver(place, present);
+    using maps = openAnyInstance(place);
+    if (maps === undefined) return [];
+    followInterfaces(maps);
+    return attachPrograms(maps, options);
+  });
+}
+
+/**
+ * Where programs of another build are attached, those of this one take their place, at the same interfaces. False where there was
+ * nothing to do.
+ */
+export function upgrade(): boolean {
+  requireRoot();
+  return exclusively(() => {
+    const place = findPlace(false);
+    if (place === undefined) return false;
+    settle(place);
+    using present = openAnyInstance(place);
+    if (present === undefined || isOfThisBuild(present)) return false;
+    takeOver(place, present);
+    return true;
   });
 }
 
@@ -266,6 +297,7 @@ class PinnedDirector implements DataplaneDirector {
   /** What is pinned now: since this was opened another process may have made the instance, or removed it. */
   #current(): Maps | undefined {
     const place = findPlace(false);
+    if (place !== undefined) settle(place);
     const maps = place === undefined ? undefined : openInstance(place);
     this.#maps?.[Symbol.dispose]();
     this.#maps = maps;
@@ -348,7 +380,8 @@ function exclusively<T>(work: () => T): T {
   });
 }
 
-function requireRoot(): void {
+/** Throws not-root. */
+export function requireRoot(): void {
   if (process.geteuid?.() !== 0)
     throw new FairleadError('not-root', 'Permission denied (you must be root)', { hint: 'run it as root' });
 }

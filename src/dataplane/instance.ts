@@ -6,6 +6,7 @@ import { jiffiesPerSecond } from '../kernel/clock.ts';
 import { possibleCpus } from '../kernel/libbpf.ts';
 import { removeLockFile, withLock } from '../kernel/lock.ts';
 import { BpfMap } from '../kernel/map.ts';
+import { readMapTypes } from '../kernel/map-types.ts';
 import { createNetnsSentinel, isNetnsAlive } from '../kernel/namespace.ts';
 import { defaultTimeouts } from '../model/director.ts';
 import { FairleadError } from '../model/error.ts';
@@ -34,16 +35,29 @@ export interface InstanceOptions extends AttachOptions {
   readonly destinations?: number;
 }
 
-/** undefined when there is none. */
+/** undefined when there is none. Throws not-attached where it is laid out as another version has it. */
 export function openInstance(place: Place): Maps | undefined {
-  if (!existsSync(join(place.directory, 'instances'))) return undefined;
-  const layouts = readObjectLayouts();
-  const maps = new Maps(place.directory, layouts);
-  if (maps.instance.version === layoutVersion(layouts)) return maps;
+  const maps = openAnyInstance(place);
+  if (maps === undefined || maps.instance.version === layoutVersion(readObjectLayouts())) return maps;
   maps[Symbol.dispose]();
   throw new FairleadError('not-attached', 'another version of fairlead is attached in this network namespace', {
-    hint: 'run fairlead detach, then start again',
+    hint: 'run fairlead attach, which brings what it holds to this one; no connection is lost by that',
   });
+}
+
+/** Also another version's: with the structs as that one has them, and with the numbers of this one. */
+export function openAnyInstance({ directory }: Place): Maps | undefined {
+  return existsSync(join(directory, 'instances')) ? new Maps(directory, layoutsOf(directory)) : undefined;
+}
+
+export function isOfThisBuild(maps: Maps): boolean {
+  return maps.instance.version === layoutVersion(readObjectLayouts()) && maps.instance.build === readBuild();
+}
+
+function layoutsOf(directory: string): Layouts {
+  using map = BpfMap.openPinned(join(directory, 'instances'));
+  const types = map && readMapTypes(map);
+  return { ...readObjectLayouts(), ...(types && { struct: types.struct }) };
 }
 
 /** Under the instance's lock. Undoes everything when anything fails. */
@@ -96,10 +110,11 @@ function isDead(directory: string): boolean {
   return sentinel !== undefined && !isNetnsAlive(sentinel);
 }
 
-function removeUnfinished({ unfinished }: Place): boolean {
+/** False when there was nothing. Beside a whole instance nothing of it is attached: one of the two was to take the other's place. */
+export function removeUnfinished({ unfinished, directory }: Place): boolean {
   if (!existsSync(unfinished)) return false;
-  if (existsSync(join(unfinished, lastPinned))) {
-    using maps = new Maps(unfinished, readObjectLayouts());
+  if (existsSync(join(unfinished, lastPinned)) && !existsSync(directory)) {
+    using maps = new Maps(unfinished, layoutsOf(unfinished));
     detach(maps);
   }
   removeDirectory(unfinished);
@@ -132,7 +147,7 @@ function instanceRow(layouts: Layouts, cookie: bigint, { flowSlots, destinationS
 function build(directory: string, layouts: Layouts, row: object, sizes: Readonly<Record<string, number>>): void {
   using sentinel = createNetnsSentinel(sentinelName);
   sentinel.pin(join(directory, sentinelName));
-  loadNew(directory, layouts, row, sizes);
+  loadNew(directory, layouts, { instance: row, sizes });
   using maps = new Maps(directory, layouts);
   maps.rows('instances').patch(0, row);
   maps.rows('settings').patch(0, {
@@ -143,7 +158,7 @@ function build(directory: string, layouts: Layouts, row: object, sizes: Readonly
   using table = createTable(maps, 0);
   putInForce(maps, table);
   startTimer(directory);
-  using ledger = createLedger(maps, (sizes.members ?? 0) + (sizes.destinations ?? 0));
+  using ledger = createLedger(layouts, (sizes.members ?? 0) + (sizes.destinations ?? 0));
   ledger.pin(join(directory, 'ledger'));
   using memory = createMemory();
   memory.pin(join(directory, lastPinned));

@@ -1,4 +1,5 @@
 // Counters as users see them: what packets counted, plus an offset that remembers deleted destinations and the last zero.
+import type { TypeLayouts } from '../kernel/btf.ts';
 import { decode, encode } from '../kernel/codec.ts';
 import { BpfMap, mapFlag, mapType } from '../kernel/map.ts';
 import type { Counters, Rates } from '../model/director.ts';
@@ -79,7 +80,7 @@ export function openLedger(maps: Maps): Ledger {
   };
 }
 
-export function createLedger({ layouts }: Pick<Maps, 'layouts'>, entries: number): BpfMap {
+export function createLedger(layouts: TypeLayouts, entries: number): BpfMap {
   return BpfMap.create({
     type: mapType.hash,
     name: 'ledger',

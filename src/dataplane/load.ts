@@ -31,29 +31,36 @@ export function readBuild(): number {
   return createHash('sha256').update(readFileSync(objectPath)).digest().readUInt32LE();
 }
 
-/** Pins maps, and the programs that every table needs, in the directory. `instance` is struct instance's row: constants to the programs. */
+export interface Loading {
+  /** struct instance's row: constants to the programs. */
+  readonly instance: object;
+  /** Entries of each map whose size depends on the instance. */
+  readonly sizes: Readonly<Record<string, number>>;
+  /** What programs are wanted for, beside what every table needs. */
+  readonly used?: ReadonlySet<Feature>;
+  /** Told how many entries a map would have: a map that the programs shall use instead of a new one. */
+  readonly take?: (name: string, entries: number) => BpfMap | undefined;
+}
+
+/** Pins maps and programs in the directory. */
 export function loadNew(
   directory: string,
   layouts: Layouts,
-  instance: object,
-  sizes: Readonly<Record<string, number>>,
+  { instance, sizes, used = new Set(), take = () => undefined }: Loading,
 ): void {
   using object = open();
   for (const [map, entries] of Object.entries(sizes)) object.setMaxEntries(map, entries);
-  const names = choose(object, new Set());
+  for (const name of ownMaps(object)) {
+    const taken = take(name, object.maxEntries(name));
+    if (taken !== undefined) object.reuse(name, taken);
+  }
+  const names = choose(object, used);
   load(object, layouts, instance);
   for (const name of ownMaps(object)) {
     using map = object.map(name);
     map.pin(join(directory, name));
   }
   install(object, directory, layouts, names);
-}
-
-/** The programs as they are built now, over the maps as they are. They are attached by attaching again. */
-export function loadAgain(maps: Maps): void {
-  loadOver(maps, () => true, loadedFeatures(maps.directory));
-  maps.rows('instances').number('build').set(0, readBuild());
-  startTimer(maps.directory);
 }
 
 /** Sees to it that the programs of these features are there too. Those that are there stay, unless they are of another build. */
@@ -66,21 +73,29 @@ export function ensureFeatures(maps: Maps, wanted: Iterable<Feature>): void {
       hint: 'run fairlead attach, which replaces them; no packet is lost by that',
     });
   }
-  loadOver(maps, (name) => !existsSync(join(maps.directory, name)), used);
+  addPrograms(maps, used);
 }
 
 /** The timer that ends idle connections runs from now on, and with the code of the program that is pinned. */
 export function startTimer(directory: string): void {
-  using program = BpfProgram.openPinned(join(directory, 'start'));
-  const result = untilMemory(() => program?.testRun({}).returnValue ?? -ENOENT);
-  if (result === 0) return;
-  throw new FairleadError('kernel', `the timer that ends idle connections did not start: ${result}`);
+  runPinned(directory, 'start', 'the timer that ends idle connections did not start');
 }
 
-function loadOver(maps: Maps, isWanted: (program: string) => boolean, used: ReadonlySet<Feature>): void {
+/** Returns when it does nothing any more. */
+export function stopTimer(directory: string): void {
+  runPinned(directory, 'stop', 'the timer that ends idle connections did not stop');
+}
+
+function runPinned(directory: string, name: string, failure: string): void {
+  using program = BpfProgram.openPinned(join(directory, name));
+  const result = untilMemory(() => program?.testRun({}).returnValue ?? -ENOENT);
+  if (result !== 0) throw new FairleadError('kernel', `${failure}: ${result}`);
+}
+
+function addPrograms(maps: Maps, used: ReadonlySet<Feature>): void {
   using object = open();
   for (const name of ownMaps(object)) object.reuse(name, maps.map(name));
-  const names = choose(object, used, isWanted);
+  const names = choose(object, used, (name) => !existsSync(join(maps.directory, name)));
   load(object, maps.layouts, maps.rows('instances').read<object>(0));
   install(object, maps.directory, maps.layouts, names);
 }

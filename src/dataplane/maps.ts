@@ -31,6 +31,7 @@ export interface InstanceRow {
   readonly destination_slots: number;
   readonly cpus: number;
   readonly version: number;
+  readonly build: number;
   readonly next_service_id: number;
   readonly lo_forwarding: number;
   readonly lo_forwarding_six: number;

@@ -1,7 +1,8 @@
 // Where the packets of clients and real servers on the director itself are seen: on lo, by which it speaks to its own addresses;
 // and where other packets leave, but only while a real server is here or a VIP is not, for forwarded packets leave there too.
 import { networkInterfaces } from 'node:os';
-import { interfaceName, interfaces } from '../kernel/interfaces.ts';
+import { type Interface, interfaceName, interfaces } from '../kernel/interfaces.ts';
+import type { BpfProgram } from '../kernel/program.ts';
 import { attachTc, detachTc, hasClsact, obstacleToTc, queryTc } from '../kernel/tc.ts';
 import { type Address, parseAddress } from '../model/address.ts';
 import { FairleadError } from '../model/error.ts';
@@ -51,10 +52,17 @@ export function detachOwnOne(maps: Maps, index: number): void {
 
 /** Names of interfaces. */
 export function ownPoints(maps: Maps): readonly string[] {
+  return attachedOwn(maps).map(({ name }) => name);
+}
+
+/** Wherever it is attached, this one is from now on. */
+export function exchangeOwn(maps: Maps, program: BpfProgram): void {
+  for (const { index } of attachedOwn(maps)) attachTc(slotOf(index, 'egress'), program, { replace: true });
+}
+
+function attachedOwn(maps: Maps): readonly Interface[] {
   const known = recallOwn(maps);
-  return interfaces()
-    .filter(({ index }) => known.has(index) && queryTc(slotOf(index, 'egress')) !== undefined)
-    .map(({ name }) => name);
+  return interfaces().filter(({ index }) => known.has(index) && queryTc(slotOf(index, 'egress')) !== undefined);
 }
 
 /** What keeps clients on the director itself from being served; undefined: nothing. */

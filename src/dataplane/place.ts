@@ -9,6 +9,7 @@ const runtimeDirectory = '/run/fairlead';
 const bpffs = join(runtimeDirectory, 'bpf');
 
 export const objectPath = fileURLToPath(new URL('../../build/bpf/director.bpf.o', import.meta.url));
+export const holdPath = fileURLToPath(new URL('../../build/bpf/hold.bpf.o', import.meta.url));
 
 /** One network namespace's. */
 export interface Place {

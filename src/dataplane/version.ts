@@ -1,49 +1,19 @@
 // Whether pinned maps are laid out as this build's programs lay them out.
-import type { Layouts } from '../kernel/btf.ts';
+import type { Layouts, TypeLayouts } from '../kernel/btf.ts';
 import type { Layout } from '../kernel/layout.ts';
-
-const shared = [
-  'flow',
-  'destination',
-  'counters',
-  'rates',
-  'member',
-  'address',
-  'service_key',
-  'service',
-  'settings',
-  'instance',
-  'locality_key',
-  'locality',
-  'mark_rule',
-  'call_id',
-];
-const vocabularies = [
-  'method',
-  'scheduler',
-  'flow_state',
-  'flow_kind',
-  'none',
-  'constant',
-  'tunnel',
-  'destination_flag',
-  'service_flag',
-  'service_lookup',
-  'flow_template',
-  'interface_bit',
-  'end',
-  'flow_control',
-  'mark_rule_flag',
-  'mark_rules_bits',
-  'stage',
-  'tc_stage',
-];
+import { keptStructs } from './takeover/kept.ts';
+import { keptNumbers } from './takeover/numbers.ts';
 
 /** 32 bits of a hash over every struct that stays in pinned maps, and over the numbers stored in them. */
 export function layoutVersion(layouts: Layouts): number {
-  const structs = shared.map((name) => `${name} ${describe(layouts.struct(name))}\n`);
-  const numbers = vocabularies.map((name) => `${name} ${[...layouts.enum(name)].join(' ')}\n`);
+  const structs = keptStructs.map((name) => `${name} ${describe(layouts.struct(name))}\n`);
+  const numbers = keptNumbers.map((name) => `${name} ${[...layouts.enum(name)].join(' ')}\n`);
   return fnv1a([...structs, ...numbers].join(''));
+}
+
+/** Whether a struct lies in memory as it did. */
+export function isSameStruct(before: TypeLayouts, now: TypeLayouts, tag: string): boolean {
+  return describe(before.struct(tag)) === describe(now.struct(tag));
 }
 
 /** No better hash is needed, and node:crypto takes 7 ms to load. */

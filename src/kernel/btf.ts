@@ -1,13 +1,16 @@
-// Layouts of structs and enums as a compiled BPF object's BTF tells them, so that no offset is ever written down.
+// Layouts of structs and enums as BTF tells them, a compiled object's or the kernel's, so that no offset is ever written down.
 import { FairleadError } from '../model/error.ts';
 import { type Elf, readElf, stringAt } from './elf.ts';
 import { type Field, type Layout, type StructLayout, structLayout } from './layout.ts';
 
-export interface Layouts {
+export interface TypeLayouts {
   /** A struct or union by its tag. Throws when the object has none of that name. */
   struct(name: string): StructLayout;
   /** An enum's names and values, in their order. Throws when the object has none of that name. */
   enum(name: string): ReadonlyMap<string, number>;
+}
+
+export interface Layouts extends TypeLayouts {
   /** The variables of a section (`.rodata`: the constants) as members of one struct as large as the section. */
   variables(section: string): StructLayout;
 }
@@ -57,23 +60,34 @@ export function readLayouts(objectPath: string): Layouts {
   if (section === undefined)
     throw new FairleadError('bad-input', `${objectPath}: expected a section .BTF: compile with -g`);
   const types = readTypes(section.bytes);
-  const known = new Map<string, StructLayout>();
   return {
-    struct(name) {
-      const layout =
-        known.get(name) ??
-        toStruct(types, expect(types.find(name, kinds.struct, kinds.union), `struct ${name}`, objectPath));
-      known.set(name, layout);
-      return layout;
-    },
-    enum: (name) => toEnum(types, expect(types.find(name, kinds.enum, kinds.enum64), `enum ${name}`, objectPath)),
+    ...typeLayouts(types, objectPath),
     variables: (name) =>
       toVariables(types, elf, expect(types.find(name, kinds.section), `variables in ${name}`, objectPath), objectPath),
   };
 }
 
-function expect(type: Type | undefined, what: string, objectPath: string): Type {
-  if (type === undefined) throw new Error(`${objectPath}: its BTF has no ${what}`);
+/** Of BTF as the kernel holds it. `origin` is named where a type is missing. */
+export function readBtf(bytes: Buffer, origin: string): TypeLayouts {
+  return typeLayouts(readTypes(bytes), origin);
+}
+
+function typeLayouts(types: Types, origin: string): TypeLayouts {
+  const known = new Map<string, StructLayout>();
+  return {
+    struct(name) {
+      const layout =
+        known.get(name) ??
+        toStruct(types, expect(types.find(name, kinds.struct, kinds.union), `struct ${name}`, origin));
+      known.set(name, layout);
+      return layout;
+    },
+    enum: (name) => toEnum(types, expect(types.find(name, kinds.enum, kinds.enum64), `enum ${name}`, origin)),
+  };
+}
+
+function expect(type: Type | undefined, what: string, origin: string): Type {
+  if (type === undefined) throw new Error(`${origin}: its BTF has no ${what}`);
   return type;
 }
 

@@ -41,6 +41,7 @@ export const mapSetMaxEntries = native<(map: Pointer, maxEntries: number) => num
   libbpf,
   'int bpf_map__set_max_entries(void *map, uint32_t max_entries)',
 );
+export const mapMaxEntries = native<(map: Pointer) => number>(libbpf, 'uint32_t bpf_map__max_entries(const void *map)');
 export const mapReuseFd = native<(map: Pointer, fd: number) => number>(
   libbpf,
   'int bpf_map__reuse_fd(void *map, int fd)',
@@ -106,6 +107,7 @@ export const objectInfo = native<(fd: number, info: Uint8Array, size: Uint8Array
   'int bpf_obj_get_info_by_fd(int bpf_fd, void *info, void *info_len)',
 );
 export const mapById = native<(id: number) => number>(libbpf, 'int bpf_map_get_fd_by_id(uint32_t id)');
+export const btfById = native<(id: number) => number>(libbpf, 'int bpf_btf_get_fd_by_id(uint32_t id)');
 export const programById = native<(id: number) => number>(libbpf, 'int bpf_prog_get_fd_by_id(uint32_t id)');
 export const programTestRun = native<(fd: number, options: Uint8Array) => number>(
   libbpf,

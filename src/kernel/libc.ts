@@ -12,6 +12,8 @@ const LOCK_NB = 4;
 const F_DUPFD_CLOEXEC = 1030;
 const CLONE_NEWNET = 0x4000_0000;
 const IF_NAMESIZE = 16;
+const AT_FDCWD = -100;
+const RENAME_EXCHANGE = 2;
 const SOCK_CLOEXEC = 0o2000000;
 const MSG_DONTWAIT = 0x40;
 
@@ -62,6 +64,10 @@ const cIoctl = native<(fd: number, request: number, argument: Uint8Array) => num
 const cIfIndexToName = native<(index: number, name: Uint8Array) => Pointer | null>(
   libc,
   'void *if_indextoname(unsigned int ifindex, void *ifname)',
+);
+const cRenameat2 = native<(fromFolder: number, from: string, toFolder: number, to: string, flags: number) => number>(
+  libc,
+  'int renameat2(int olddirfd, const char *oldpath, int newdirfd, const char *newpath, unsigned int flags)',
 );
 const cSetns = native<(fd: number, type: number) => number>(libc, 'int setns(int fd, int nstype)');
 const cClockGetres = native<(clock: number, time: Uint8Array) => number>(
@@ -176,4 +182,9 @@ function retry(call: string, subject: string | undefined, attempt: () => number)
     const errno = lastErrno();
     if (errno !== EINTR) throw kernelError(call, errno, subject);
   }
+}
+
+/** Each gets the other's name, at once. The BPF file system can since Linux 5.16. */
+export function exchangeNames(a: string, b: string): void {
+  if (cRenameat2(AT_FDCWD, a, AT_FDCWD, b, RENAME_EXCHANGE) !== 0) throw kernelError('renameat2', lastErrno(), a);
 }

@@ -37,6 +37,8 @@ export interface MapInfo {
   readonly valueSize: number;
   readonly maxEntries: number;
   readonly flags: number;
+  /** Of the types of the object that it was made by; 0 when it was made without. */
+  readonly btfId: number;
 }
 
 export interface MapSpec {
@@ -58,6 +60,7 @@ interface RawInfo {
   readonly max_entries: number;
   readonly map_flags: number;
   readonly name: Buffer;
+  readonly btf_id: number;
 }
 
 const infoLayout = cStruct('bpf_map_info', [
@@ -68,6 +71,14 @@ const infoLayout = cStruct('bpf_map_info', [
   ['max_entries', 'u32'],
   ['map_flags', 'u32'],
   ['name', 'u8', 16],
+  ['ifindex', 'u32'],
+  ['btf_vmlinux_value_type_id', 'u32'],
+  ['netns_dev', 'u64'],
+  ['netns_ino', 'u64'],
+  ['btf_id', 'u32'],
+  ['btf_key_type_id', 'u32'],
+  ['btf_value_type_id', 'u32'],
+  ['btf_vmlinux_id', 'u32'],
 ]);
 const createLayout = cStruct('bpf_map_create_opts', [
   ['sz', 'u64'],
@@ -101,6 +112,16 @@ export class BpfMap implements Disposable {
     this.valueBytes = percpuTypes.includes(type)
       ? roundUp(valueSize, 8) * check('libbpf_num_possible_cpus', libbpf.possibleCpus())
       : valueSize;
+  }
+
+  /** Whether its keys are the indexes of an array. */
+  get isArray(): boolean {
+    return this.info.type === mapType.array || this.info.type === mapType.percpuArray;
+  }
+
+  /** Whether `mmap` gives its values. */
+  get isMmapable(): boolean {
+    return this.info.type === mapType.array && (this.info.flags & mapFlag.mmapable) !== 0;
   }
 
   static fromFd(fd: number): BpfMap {
@@ -279,6 +300,7 @@ function readInfo(fd: number): MapInfo {
     valueSize: raw.value_size,
     maxEntries: raw.max_entries,
     flags: raw.map_flags,
+    btfId: raw.btf_id,
   };
 }
 

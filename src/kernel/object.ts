@@ -51,6 +51,11 @@ export class BpfObject implements Disposable {
     check('bpf_map__set_max_entries', libbpf.mapSetMaxEntries(this.#map(map), maxEntries), map);
   }
 
+  /** As it is compiled, or was set. */
+  maxEntries(map: string): number {
+    return libbpf.mapMaxEntries(this.#map(map));
+  }
+
   /** Before load: the programs use this map instead of a new one. It may be closed after. */
   reuse(name: string, map: BpfMap): void {
     check('bpf_map__reuse_fd', libbpf.mapReuseFd(this.#map(name), map.fd), name);

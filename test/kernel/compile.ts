@@ -14,11 +14,16 @@ export interface CompiledObject extends Disposable {
 export function compile(source: string): CompiledObject {
   const directory = mkdtempSync(join(tmpdir(), 'fairlead-object-'));
   const path = join(directory, basename(source).replace(/\.c$/, '.o'));
+  compileTo(source, path);
+  return { path, [Symbol.dispose]: () => rmSync(directory, { recursive: true }) };
+}
+
+export function compileTo(source: string, path: string): void {
   const include = `/usr/include/${MULTIARCH[process.arch] ?? process.arch}`;
   const words = ['-O2', '-g', '-Wall', '-target', 'bpf', '-mcpu=v3', '-I', include, '-c', source, '-o', path];
   for (const compiler of COMPILERS) {
     const { status, stderr, error } = spawnSync(compiler, words, { encoding: 'utf8' });
-    if (status === 0) return { path, [Symbol.dispose]: () => rmSync(directory, { recursive: true }) };
+    if (status === 0) return;
     if (error === undefined) throw new Error(stderr);
   }
   throw new Error('expected clang to be installed');

@@ -7,7 +7,8 @@ const usage = `npm run soak -- [OPTIONS]
   --seconds N     how long; 300 if not given
   --reloads N     how often the daemon reads another file; 1000 if not given
   --kills N       how often it is killed and started again; 100 if not given
-  --upgrades N    how often the eBPF programs are replaced; 20 if not given
+  --upgrades N    how often another build takes over, with other eBPF programs and other layouts of what they keep; 20 if not
+                  given
   --method NAME   masq (if not given), gate, tunnel or fullnat
   --seed N        which real servers are drained, and when; else a new one each time
   --json          one JSON document on standard output

@@ -8,6 +8,7 @@ import { type Client, connect } from '../../src/api/client.ts';
 import type { Child } from '../../src/lab/child.ts';
 import type { Method } from '../../src/model/service.ts';
 import { fairlead, type Network, openNetwork } from '../e2e/network.ts';
+import { makeOtherBuild } from '../other-build.ts';
 import { randomFrom } from '../random.ts';
 
 export interface SoakOptions {
@@ -42,7 +43,8 @@ export async function soak(options: SoakOptions): Promise<SoakResult> {
   const folder = mkdtempSync(join(tmpdir(), 'fairlead-soak-'));
   try {
     await using network = await openNetwork(options.method);
-    await using director = await Director.open(network, folder);
+    using other = makeOtherBuild();
+    await using director = await Director.open(network, folder, [fairlead, other.fairlead]);
     return await new Soak(network, director, options).run();
   } finally {
     rmSync(folder, { recursive: true });
@@ -55,18 +57,21 @@ class Director implements AsyncDisposable {
   readonly #folder: string;
   readonly #file: string;
   readonly client: Client;
+  /** The command of each; they lay out what they keep in other ways. The first is in use. */
+  #builds: readonly [string, string];
   #daemon: Child | undefined;
   #writes = 0;
 
-  private constructor(network: Network, folder: string) {
+  private constructor(network: Network, folder: string, builds: readonly [string, string]) {
     this.#network = network;
     this.#folder = folder;
+    this.#builds = builds;
     this.#file = join(folder, 'soak.yaml');
     this.client = connect({ socket: join(folder, 'api.sock') });
   }
 
-  static async open(network: Network, folder: string): Promise<Director> {
-    const director = new Director(network, folder);
+  static async open(network: Network, folder: string, builds: readonly [string, string]): Promise<Director> {
+    const director = new Director(network, folder, builds);
     director.write();
     await director.start();
     return director;
@@ -96,7 +101,7 @@ ${extra}api: {socket: ${this.#folder}/api.sock}
   }
 
   async start(): Promise<void> {
-    this.#daemon = this.#network.director.start(fairlead, 'run', '-c', this.#file);
+    this.#daemon = this.#network.director.start(this.#builds[0], 'run', '-c', this.#file);
     await this.#daemon.saying('the daemon runs', 'stdout', AbortSignal.timeout(30_000));
   }
 
@@ -105,8 +110,12 @@ ${extra}api: {socket: ${this.#folder}/api.sock}
     await this.#daemon?.[Symbol.asyncDispose]();
   }
 
+  /** The daemon of the other build takes over what is in the kernel, and brings it to its own programs. */
   async upgrade(): Promise<void> {
-    await this.#network.director.run(fairlead, 'attach', 'outer', 'inner');
+    const [present, next] = this.#builds;
+    await this.kill();
+    this.#builds = [next, present];
+    await this.start();
   }
 
   async [Symbol.asyncDispose](): Promise<void> {

@@ -6,7 +6,7 @@ import { Daemon, type Loaded } from '../../../control/daemon.ts';
 import { Journal } from '../../../control/journal.ts';
 import { watchLimits } from '../../../control/limits.ts';
 import type { Log } from '../../../control/log.ts';
-import { openDirector } from '../../../dataplane/director.ts';
+import { openDirector, requireRoot, upgrade } from '../../../dataplane/director.ts';
 import { daemonPlace } from '../../../dataplane/place.ts';
 import { tryLock } from '../../../kernel/lock.ts';
 import { tellServiceManager } from '../../../kernel/service-manager.ts';
@@ -18,14 +18,16 @@ import { openLog } from './log.ts';
 export async function runDaemon(path: string): Promise<void> {
   const place = daemonPlace();
   const { log: wanted } = loadConfig(path);
-  using director = openDirector({ create: true, warn: (text) => log.warn({}, text) });
+  requireRoot();
   using lock = tryLock(place.lock);
   if (lock === undefined)
     throw new FairleadError('daemon-exists', 'a daemon runs in this network namespace already', {
       hint: 'have it read its file again: kill -HUP',
     });
-  if (director === undefined) return;
   const log = openLog(wanted.level);
+  if (upgrade()) log.info({}, 'the programs of this version took the place of those attached');
+  using director = openDirector({ create: true, warn: (text) => log.warn({}, text) });
+  if (director === undefined) return;
   const journal = new Journal(place.journal);
   using daemon = new Daemon({ load: () => load(path), director, memoryPath: place.memory, journal, log });
   using _api = await serve({ daemon, director, socketPath: place.api, journal, log, version });

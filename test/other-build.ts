@@ -1,0 +1,56 @@
+// Fairlead as a later version might be: the same commands, over programs that lay out what they keep in other ways.
+import { cpSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { compileTo } from './kernel/compile.ts';
+import { root } from './root.ts';
+
+export interface OtherBuild extends Disposable {
+  /** The path of the command. */
+  readonly fairlead: string;
+  readonly ipvsadm: string;
+}
+
+/** In bpf/fairlead.h: what is there, and what becomes of it. Members move and come, in all that packets and users write. */
+const changes: readonly (readonly [before: string, after: string])[] = [
+  ['\t__u32 destination; /* of an extension', '\t__u32 tomorrow[2];\n\t__u32 destination; /* of an extension'],
+  ['struct service {\n', 'struct service {\n\t__u64 tomorrow;\n'],
+  ['struct member {\n', 'struct member {\n\t__u32 tomorrow[3];\n'],
+  ['\t__u32 active;\n\t__u32 inactive;\n', '\t__u32 inactive;\n\t__u32 tomorrow;\n\t__u32 active;\n'],
+  ['\t__u64 in_packets;\n\t__u64 in_bytes;\n', '\t__u64 in_bytes;\n\t__u64 in_packets;\n'],
+  ['struct settings {\n', 'struct settings {\n\t__u64 tomorrow;\n'],
+  ['struct instance {\n', 'struct instance {\n\t__u64 tomorrow;\n'],
+  ['struct locality {\n', 'struct locality {\n\t__u32 tomorrow;\n'],
+  ['struct call_id {\n', 'struct call_id {\n\t__u64 tomorrow;\n'],
+  ['struct path_mtu {\n', 'struct path_mtu {\n\t__u32 tomorrow;\n'],
+  ['struct mark_rule {\n', 'struct mark_rule {\n\t__u64 tomorrow;\n'],
+  ['\tREASONS,\n', '\tREASON_TOMORROW,\n\tREASONS,\n'],
+  ['\tEVENTS,\n', '\tEVENT_TOMORROW,\n\tEVENTS,\n'],
+];
+
+export function makeOtherBuild(): OtherBuild {
+  const folder = mkdtempSync(join(tmpdir(), 'fairlead-build-'));
+  try {
+    for (const name of ['bin', 'dist', 'bpf', 'build/bpf', 'package.json'])
+      cpSync(join(root, name), join(folder, name), { recursive: true });
+    symlinkSync(join(root, 'node_modules'), join(folder, 'node_modules'));
+    const header = join(folder, 'bpf/fairlead.h');
+    writeFileSync(header, changes.reduce(changed, readFileSync(header, 'utf8')));
+    for (const name of ['director', 'hold'])
+      compileTo(join(folder, `bpf/${name}.bpf.c`), join(folder, `build/bpf/${name}.bpf.o`));
+  } catch (error) {
+    rmSync(folder, { recursive: true });
+    throw error;
+  }
+  return {
+    fairlead: join(folder, 'bin/fairlead'),
+    ipvsadm: join(folder, 'bin/ipvsadm'),
+    [Symbol.dispose]: () => rmSync(folder, { recursive: true }),
+  };
+}
+
+function changed(text: string, [before, after]: readonly [string, string]): string {
+  const [first, ...rest] = text.split(before);
+  if (rest.length !== 1) throw new Error(`bpf/fairlead.h: expected one place with ${JSON.stringify(before)}`);
+  return [first, ...rest].join(after);
+}
