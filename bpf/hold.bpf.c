@@ -38,12 +38,12 @@ struct {
 } hold_until SEC(".maps");
 
 /* The program that this one stands in the place of. */
-#define HELD(name_)                                  \
-	struct {                                     \
+#define HELD(name_)                                    \
+	struct {                                       \
 		__uint(type, BPF_MAP_TYPE_PROG_ARRAY); \
-		__uint(max_entries, 1);              \
-		__type(key, __u32);                  \
-		__type(value, __u32);                \
+		__uint(max_entries, 1);                \
+		__type(key, __u32);                    \
+		__type(value, __u32);                  \
 	} name_ SEC(".maps")
 
 HELD(held_xdp);

@@ -22,11 +22,12 @@ export function* readConnections(maps: Maps): Generator<Connection> {
   const { NO_PARTNER } = maps.vocabulary.numbers;
   const control = controlOf(maps.vocabulary.numbers);
   const clock = readClock(maps);
+  const isAbandoned = abandonment(maps);
   using callIds = openCallIds(maps);
   for (const [slot, before] of liveSlots(maps)) {
     const entry = readEntry(maps, control, slot);
     // The slot may have gone to another connection while it was read.
-    if (!control.isSameEntry(before, word.get(slot))) continue;
+    if (!control.isSameEntry(before, word.get(slot)) || isAbandoned(entry.destination)) continue;
     const last = entry.partner === NO_PARTNER ? entry.seen : later(entry.seen, seen.get(entry.partner));
     const connection =
       entry.lease === undefined
@@ -34,6 +35,17 @@ export function* readConnections(maps: Maps): Generator<Connection> {
         : toTemplate(maps, callIds, entry, clock.secondsLeft(entry.lease.timeoutS, last));
     if (connection !== undefined) yield connection;
   }
+}
+
+/** Whether the connections of a destination are as good as gone: no packet finds them any more, and the next sweep ends them. */
+function abandonment(maps: Maps): (destination: number) => boolean {
+  const { DESTINATION_AVAILABLE, ON_REMOVE_RESCHEDULE } = maps.vocabulary.numbers;
+  const rows = maps.rows('destinations');
+  const [flags, onRemove] = [rows.number('flags'), rows.number('on_remove')];
+  const isExpiring = maps.rows('settings').number('expire_nodest_conn').get(0) !== 0;
+  return (destination) =>
+    (flags.get(destination) & DESTINATION_AVAILABLE) === 0 &&
+    (isExpiring || onRemove.get(destination) === ON_REMOVE_RESCHEDULE);
 }
 
 /** Live connections and templates, counted without decoding any. */
