@@ -554,7 +554,8 @@ struct instance {
 	__u32 lo_forwarding_six; /* net.ipv6.conf.lo.forwarding */
 	__u32 build; /* of which the programs are: 32 bits of the object's hash */
 	__u32 lo_accept_local; /* net.ipv4.conf.lo.accept_local */
-	__u32 reserved[2];
+	__u32 table_version; /* of the services: another with each change, and odd while one is being made */
+	__u32 reserved;
 };
 
 /* interfaces: an interface's MAC in the low 48 bits, these above them. */

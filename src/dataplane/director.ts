@@ -299,6 +299,10 @@ class PinnedDirector implements DataplaneDirector {
     const place = findPlace(false);
     if (place !== undefined) settle(place);
     const maps = place === undefined ? undefined : openInstance(place);
+    if (maps !== undefined && this.#maps?.isOf(maps)) {
+      maps[Symbol.dispose]();
+      return this.#maps;
+    }
     this.#maps?.[Symbol.dispose]();
     this.#maps = maps;
     return maps;

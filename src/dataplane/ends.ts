@@ -2,6 +2,7 @@
 import type { Address } from '../model/address.ts';
 import type { Service } from '../model/service.ts';
 import type { Maps } from './maps.ts';
+import type { Plan } from './plan.ts';
 import { encodeAddress } from './wire.ts';
 
 /** Makes the map what these services need, and touches nothing else. */
@@ -15,6 +16,21 @@ export function writeEnds(maps: Maps, services: Iterable<Service>): void {
   }
   const keys = Buffer.from([...wanted.keys()].join(''), 'latin1');
   ends.updateBatch(keys, words([...wanted.values()]), wanted.size);
+}
+
+/** The same after a change: only where another service may need what one needs no more, are they all asked. */
+export function changeEnds(maps: Maps, { kept, written, removed }: Plan): void {
+  const { numbers } = maps.vocabulary;
+  const before = endsOf([...removed, ...written.flatMap(({ previous }) => previous ?? [])], numbers);
+  const after = endsOf(written, numbers);
+  if ([...before].some(([name, bits]) => ((after.get(name) ?? 0) & bits) !== bits)) {
+    writeEnds(maps, [...kept, ...written]);
+    return;
+  }
+  const ends = maps.map('ends');
+  const more = [...after].filter(([name, bits]) => before.get(name) !== bits);
+  const values = more.map(([name, bits]) => bits | (ends.lookup(Buffer.from(name, 'latin1'))?.readUInt32LE(0) ?? 0));
+  ends.updateBatch(Buffer.from(more.map(([name]) => name).join(''), 'latin1'), words(values), more.length);
 }
 
 /** Bits of enum end by the address's bytes, a letter each. */

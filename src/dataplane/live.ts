@@ -38,14 +38,20 @@ export interface LiveTable {
   readonly services: readonly LiveService[];
 }
 
-/** The same as a person configures it. */
+const configured = new WeakMap<LiveService, Service>();
+
+/** The same as a person configures it: the same object as long as the service is what it is. */
 export function toTable({ services }: LiveTable): Table {
-  return {
-    services: services.map(({ record: _, destinations, ...service }) => ({
-      ...service,
-      destinations: destinations.map(toDestination),
-    })),
-  };
+  return { services: services.map(asConfigured) };
+}
+
+export function asConfigured(live: LiveService): Service {
+  const known = configured.get(live);
+  if (known !== undefined) return known;
+  const { record: _, destinations, ...service } = live;
+  const made = { ...service, destinations: destinations.map(toDestination) };
+  configured.set(live, made);
+  return made;
 }
 
 /** Member by member: taking two away from a copy costs ten times as much, and there may be 100,000. */

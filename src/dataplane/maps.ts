@@ -92,6 +92,11 @@ export class Maps implements Disposable {
     return sharedArray(this.map('buckets').mmap(), strideOf(4)).numbers(0, { kind: 'int', size: 4, signed: false });
   }
 
+  /** Whether both are of one instance, and not of one that has taken the other's place. */
+  isOf(other: Maps): boolean {
+    return this.map('instances').info.id === other.map('instances').info.id;
+  }
+
   [Symbol.dispose](): void {
     for (const map of this.#open.values()) map[Symbol.dispose]();
     this.#open.clear();

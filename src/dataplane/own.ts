@@ -9,7 +9,7 @@ import { FairleadError } from '../model/error.ts';
 import { openProgram, slotOf } from './filter.ts';
 import type { Maps } from './maps.ts';
 import { forgetOwn, recall, recallOwn, rememberOwn } from './memory.ts';
-import { encodeAddress } from './wire.ts';
+import { readLive } from './read.ts';
 
 const loopback = 1;
 const loopbackNet = 127;
@@ -87,27 +87,15 @@ function attachOwnOne(maps: Maps, index: number, isAnew: boolean): void {
 }
 
 function isNeededBeyondLo(maps: Maps): boolean {
-  const { numbers } = maps.vocabulary;
-  const rows = maps.rows('destinations');
-  const used = maps.rows('settings').number('destinations_used').get(0);
-  const [flags, protocol, rip, vip] = [
-    rows.number('flags'),
-    rows.number('key.protocol'),
-    rows.bytes('rip'),
-    rows.bytes('key.vip'),
-  ];
-  const own = ownAddresses();
-  const isOwn = (bytes: Buffer): boolean => own.has(wordOf(bytes)) || bytes[0] === loopbackNet;
-  for (let slot = 0; slot < used; slot++) {
-    if ((flags.get(slot) & numbers.DESTINATION_AVAILABLE) === 0) continue;
-    if (isOwn(rip.get(slot)) || (protocol.get(slot) !== 0 && !isOwn(vip.get(slot)))) return true;
-  }
-  return false;
-}
-
-function ownAddresses(): ReadonlySet<string> {
-  const assigned = Object.values(networkInterfaces()).flatMap((each) => each ?? []);
-  return new Set(assigned.map(({ address }) => wordOf(encodeAddress(toAddress(address)))));
+  const own = new Set(
+    Object.values(networkInterfaces()).flatMap((each) => (each ?? []).map(({ address }) => wordOf(toAddress(address)))),
+  );
+  const isOwn = (address: Address): boolean => isLoopback(address) || own.has(wordOf(address));
+  return readLive(maps).services.some(
+    ({ identity, destinations }) =>
+      destinations.some(({ rip }) => isOwn(rip)) ||
+      (destinations.length > 0 && identity.kind === 'address' && !isOwn(identity.vip)),
+  );
 }
 
 /** Without the interface that an address may name. */
@@ -115,6 +103,12 @@ function toAddress(text: string): Address {
   return parseAddress(text.replace(/%.*/, ''));
 }
 
-function wordOf(bytes: Buffer): string {
-  return bytes.toString('latin1');
+function isLoopback({ family, bytes }: Address): boolean {
+  return family === 4 && bytes[0] === loopbackNet;
+}
+
+/** Of IPv4 a number, for there may be 100,000. */
+function wordOf({ family, bytes }: Address): number | string {
+  const [a = 0, b = 0, c = 0, d = 0] = bytes;
+  return family === 4 ? ((a << 24) | (b << 16) | (c << 8) | d) >>> 0 : bytes.join();
 }

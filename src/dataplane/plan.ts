@@ -11,7 +11,7 @@ import type { Listed } from '../schedule/edits.ts';
 import { lastWeights } from '../schedule/last-weights.ts';
 import { maglevOf } from '../schedule/maglev.ts';
 import { type BucketNumbers, bucketCountOf } from './bucket-count.ts';
-import type { LiveDestination, LiveService, LiveTable, ServiceRecord } from './live.ts';
+import { asConfigured, type LiveDestination, type LiveService, type LiveTable, type ServiceRecord } from './live.ts';
 import type { Allocate } from './regions.ts';
 import { type FlagNumbers, hasSameSettings, settingsOf } from './service-flags.ts';
 import type { SlotPool } from './slots.ts';
@@ -184,7 +184,8 @@ function listed<D extends Destination>(destinations: readonly D[]): readonly (D 
   return destinations.map((destination) => ({ ...destination, key: destinationKey(destination) }));
 }
 
-function isSame(a: Service, b: Service): boolean {
+function isSame(a: LiveService, b: Service): boolean {
+  if (asConfigured(a) === b) return true;
   return (
     hasSameSettings(a, b) &&
     areEqual(a.localAddresses, ownFamilyFirst(b).localAddresses, equalAddresses) &&

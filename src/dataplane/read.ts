@@ -8,20 +8,48 @@ import type { Maps } from './maps.ts';
 import type { Region } from './regions.ts';
 import { decodeEntries, type Entry, equalsRaw, type RawTable, readRaw } from './service_table.ts';
 import { serviceOf } from './service-flags.ts';
+import { isBeingChanged, tableVersion } from './table-version.ts';
 import { decodeTunnel } from './tunnel.ts';
 import { toAddress } from './wire.ts';
 
 const attempts = 100;
+/** What was read last, and what it was then. */
+const known = new WeakMap<Maps, { readonly version: number; readonly live: LiveTable }>();
 
-/** Needs no lock: what the table in force refers to is never written to, so it is right if the table is still the same after. */
+/** A service that is as it was when it was read last is the same object. Needs no lock. */
 export function readLive(maps: Maps): LiveTable {
+  const version = tableVersion(maps);
+  const last = known.get(maps);
+  if (last?.version === version) return last.live;
+  const live = readAll(maps);
+  if (version === tableVersion(maps)) remember(maps, live);
+  return live;
+}
+
+/** After a change by this process, under the instance's lock. What is written is read: it is as others find it. */
+export function rememberChange(maps: Maps, kept: readonly LiveService[], written: readonly LiveService[]): void {
+  const fresh = written.map(({ identity, record }) => toService(maps, { identity, record }));
+  remember(maps, inOrder([...kept, ...fresh]));
+}
+
+function remember(maps: Maps, live: LiveTable): void {
+  const version = tableVersion(maps);
+  if (!isBeingChanged(version)) known.set(maps, { version, live });
+}
+
+function inOrder(services: LiveService[]): LiveTable {
+  return { services: services.sort((a, b) => a.record.order - b.record.order) };
+}
+
+/** What the table in force refers to is never written to, so it is right if the table is still the same after. */
+function readAll(maps: Maps): LiveTable {
   let before = readRaw(maps);
   for (let attempt = 0; attempt < attempts; attempt++) {
     const read = attemptRead(maps, before);
     const after = readRaw(maps);
     if (!equalsRaw(before, after)) before = after;
     else if (read instanceof Error) throw read;
-    else return { services: read.sort((a, b) => a.record.order - b.record.order) };
+    else return inOrder(read);
   }
   throw new FairleadError(
     'kernel',

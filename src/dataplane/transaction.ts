@@ -3,19 +3,20 @@ import type { Counters } from '../model/director.ts';
 import type { Table } from '../model/service.ts';
 import { makeRoomForCallIds } from './call-ids.ts';
 import { copyMember, ownerOf, prepareDestinations, readSlots, repairSlots, retireSlot } from './destinations.ts';
-import { writeEnds } from './ends.ts';
+import { changeEnds, writeEnds } from './ends.ts';
 import { featuresOfTable } from './features.ts';
 import { type Ledger, minus, nothing, openLedger, plus, rawCounters, serviceEntry, sumOf } from './ledger.ts';
-import { type LiveTable, toTable } from './live.ts';
+import { type LiveTable, type ServiceRecord, toTable } from './live.ts';
 import { ensureFeatures } from './load.ts';
 import { forgetLocalities } from './localities.ts';
 import { setLookups } from './lookups.ts';
 import type { Maps } from './maps.ts';
 import { isEmptyPlan, type Plan, type PlannedService, planChange, type Room } from './plan.ts';
-import { readLive } from './read.ts';
-import { regionAllocator } from './regions.ts';
+import { readLive, rememberChange } from './read.ts';
+import { type Allocate, type Region, regionAllocator } from './regions.ts';
 import { putInPlace, removeInPlace, replaceTable, waitForPackets } from './service_table.ts';
 import { slotPool } from './slots.ts';
+import { beginChange, endChange, isBeingChanged, tableVersion } from './table-version.ts';
 import { encodeTunnel } from './tunnel.ts';
 import { validate } from './validate.ts';
 import { encodeAddress } from './wire.ts';
@@ -26,16 +27,17 @@ export type Step = 'repaired' | 'planned' | 'settled' | 'prepared' | 'swapped' |
 /** Under the instance's lock. Throws before 'swapped', or not at all; then the table is what it was. */
 export function* changeTable(maps: Maps, edit: (installed: Table) => Table, nowS: number): Generator<Step, void> {
   const live = readLive(maps);
-  repairSlots(maps, live, nowS);
-  setLookups(maps, live.services);
+  if (isBeingChanged(tableVersion(maps))) repair(maps, live, nowS);
   yield 'repaired';
-  const wanted = edit(toTable(live));
-  validate(wanted);
+  const installed = toTable(live);
+  const wanted = edit(installed);
+  validate(wanted, new Set(installed.services));
   const plan = planChange(live, wanted, roomOf(maps, live, nowS));
   if (isEmptyPlan(plan)) return;
   yield 'planned';
-  ensureFeatures(maps, featuresOfTable(wanted));
+  ensureFeatures(maps, featuresOfTable({ services: plan.written }));
   const ledger = openLedger(maps);
+  beginChange(maps);
   try {
     // Packets may still read what an earlier change let go of.
     waitForPackets(maps);
@@ -45,42 +47,57 @@ export function* changeTable(maps: Maps, edit: (installed: Table) => Table, nowS
     yield 'prepared';
     swap(maps, plan);
   } catch (error) {
-    repairSlots(maps, live, nowS);
-    setLookups(maps, live.services);
+    repair(maps, live, nowS);
     throw error;
   }
   yield 'swapped';
-  writeEnds(maps, [...plan.kept, ...plan.written]);
+  changeEnds(maps, plan);
   finish(maps, ledger, plan, nowS);
   setLookups(maps, wanted.services);
+  endChange(maps);
+  rememberChange(maps, plan.kept, plan.written);
   yield 'finished';
 }
 
+/** Whatever a change that came to no end left of it. */
+function repair(maps: Maps, live: LiveTable, nowS: number): void {
+  repairSlots(maps, live, nowS);
+  setLookups(maps, live.services);
+  writeEnds(maps, live.services);
+  endChange(maps);
+}
+
+/** What many changes need nothing of is only looked for when it is asked for. */
 function roomOf(maps: Maps, { services }: LiveTable, nowS: number): Room {
-  const records = services.map(({ record }) => record);
-  const capacity = (map: string): number => maps.map(map).info.maxEntries;
+  const allocator = (what: string, map: string, region: (record: ServiceRecord) => Region): Allocate => {
+    const allocate = once(() =>
+      regionAllocator(
+        what,
+        maps.map(map).info.maxEntries,
+        services.map(({ record }) => region(record)),
+      ),
+    );
+    return (length) => allocate()(length);
+  };
+  const slots = once(() => slotPool(readSlots(maps), nowS));
   return {
-    members: regionAllocator(
-      'destinations',
-      capacity('members'),
-      records.map(({ members }) => members),
-    ),
-    buckets: regionAllocator(
-      'hash buckets',
-      capacity('buckets'),
-      records.map(({ buckets }) => buckets),
-    ),
-    localAddresses: regionAllocator(
-      'local addresses',
-      capacity('local_addresses'),
-      records.map(({ localAddresses }) => localAddresses),
-    ),
-    slots: slotPool(readSlots(maps), nowS),
+    members: allocator('destinations', 'members', ({ members }) => members),
+    buckets: allocator('hash buckets', 'buckets', ({ buckets }) => buckets),
+    localAddresses: allocator('local addresses', 'local_addresses', ({ localAddresses }) => localAddresses),
+    slots: { resurrect: (owner) => slots().resurrect(owner), take: () => slots().take() },
     ownerOf: (service, destination) => ownerOf(maps, service, destination),
     numbers: maps.vocabulary.numbers,
-    serviceIds: capacity('cursors'),
+    serviceIds: maps.map('cursors').info.maxEntries,
     nextServiceId: maps.rows('instances').number('next_service_id').get(0),
     cursorOf: (id) => maps.words('cursors').get(id),
+  };
+}
+
+function once<T>(make: () => T): () => T {
+  let made: { readonly value: T } | undefined;
+  return () => {
+    made ??= { value: make() };
+    return made.value;
   };
 }
 
