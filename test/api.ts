@@ -3,7 +3,6 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { toApp } from '../src/api/server.ts';
-import { parseConfig } from '../src/config/load.ts';
 import type { Target } from '../src/control/apply.ts';
 import { Daemon } from '../src/control/daemon.ts';
 import { Journal } from '../src/control/journal.ts';
@@ -40,10 +39,7 @@ export function openApiStage(text: string): ApiStage {
   const director = inMemory();
   const start = (): Pick<ApiStage, 'daemon' | 'app' | 'metrics' | 'journal'> => {
     const journal = new Journal(join(folder, 'journal'));
-    const load = () => {
-      const source = Buffer.from(stage.text);
-      return { source, declared: parseConfig(source, 'web.yaml') };
-    };
+    const load = () => ({ source: Buffer.from(stage.text), name: 'web.yaml' });
     const daemon = new Daemon({ load, director, memoryPath: join(folder, 'memory'), journal, log: silent });
     const about = { daemon, installed: () => director.services(), status: () => dataplane, journal, log: silent };
     const metrics = openMetrics({ ...about, version: '0' });

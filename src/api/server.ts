@@ -1,7 +1,6 @@
 // The daemon's API: its routes, and what each of them does.
 import { type Context, Hono } from 'hono';
-import { parseConfig } from '../config/load.ts';
-import type { Daemon } from '../control/daemon.ts';
+import type { Daemon, Written } from '../control/daemon.ts';
 import type { Journal } from '../control/journal.ts';
 import type { Log } from '../control/log.ts';
 import type { Status } from '../dataplane/status.ts';
@@ -58,9 +57,9 @@ export function toApp({ daemon, installed, status, metrics, journal, log, versio
     const difference = daemon.apply(loaded);
     return context.json(difference, 200, tagOf(daemon));
   });
-  app.post(routes.plan.path, async (context) => context.json(daemon.plan((await readConfig(context)).declared)));
+  app.post(routes.plan.path, async (context) => context.json(daemon.plan(daemon.parse(await readConfig(context)))));
   app.post(routes.check.path, async (context) => {
-    const { services } = (await readConfig(context)).declared;
+    const { services } = daemon.parse(await readConfig(context));
     const destinations = services.reduce((sum, one) => sum + one.destinations.length, 0);
     return context.json({ services: services.length, destinations } satisfies CheckAnswer);
   });
@@ -89,9 +88,8 @@ function subjectOf(context: Context): string {
   return `${context.req.param('service') ?? ''} ${context.req.param('destination') ?? ''}`;
 }
 
-async function readConfig(context: Context): Promise<Parameters<Daemon['apply']>[0]> {
-  const source = await readBytes(context);
-  return { source, declared: parseConfig(source, context.req.query('name') ?? 'the body') };
+async function readConfig(context: Context): Promise<Written> {
+  return { source: await readBytes(context), name: context.req.query('name') ?? 'the body' };
 }
 
 function tagOf({ revision }: Daemon): { readonly ETag: string } {

@@ -6,7 +6,8 @@ import { FairleadError } from '../model/error.ts';
 import { describeIssue, toProblems } from './explain.ts';
 import { parsePlain } from './plain.ts';
 import { ConfigError, formatPath, type LocatedProblem, type Position, type Problem } from './problem.ts';
-import { resolveFile } from './resolve/file.ts';
+import type { Remembered } from './remembered.ts';
+import { resolveFile, resolveServices } from './resolve/file.ts';
 import { collectProblems } from './resolve/problems.ts';
 import { file } from './schema/file.ts';
 import { parseYaml, type Yaml } from './yaml.ts';
@@ -32,12 +33,12 @@ export function loadFile<Value>(path: string, schema: z.ZodType<Value>): Value {
   throw new ConfigError(name, located(yaml, toProblems(parsed.error.issues)));
 }
 
-/** `name` is what errors call the file. Throws ConfigError. */
-export function parseConfig(bytes: Uint8Array, name: string): Declared {
+/** `name` is what errors call the file. What is remembered is not made again. Throws ConfigError. */
+export function parseConfig(bytes: Uint8Array, name: string, remembered?: Remembered): Declared {
   const text = decodeText(bytes, name);
   const plain = parsePlain(text);
   if (plain !== undefined) {
-    const { declared } = interpret(plain);
+    const declared = (remembered && interpretNews(plain, remembered)) ?? interpret(plain).declared;
     if (declared !== undefined) return declared;
   }
   // Whatever is wrong, the library knows where.
@@ -48,12 +49,26 @@ export function parseConfig(bytes: Uint8Array, name: string): Declared {
   throw new ConfigError(name, located(yaml, problems));
 }
 
+/** Only what was not there the last time is looked at. undefined where something is wrong, wherever that is. */
+function interpretNews(value: unknown, remembered: Remembered): Declared | undefined {
+  const news = remembered.news(value);
+  if (news === undefined) return undefined;
+  const parsed = file.safeParse(news.value);
+  const problems = collectProblems();
+  if (!parsed.success) return undefined;
+  const services = resolveServices(parsed.data, problems, news.services);
+  const declared = resolveFile(parsed.data, services, problems);
+  if (problems.found.length > 0) return undefined;
+  news.remember(services);
+  return declared;
+}
+
 /** Without what the text was: a configuration as values, of YAML or of JSON. */
 export function interpret(value: unknown): { declared?: Declared; problems: readonly Problem[] } {
   const parsed = file.safeParse(value, { error: describeIssue, reportInput: true });
   if (!parsed.success) return { problems: toProblems(parsed.error.issues) };
   const problems = collectProblems();
-  const declared = resolveFile(parsed.data, problems);
+  const declared = resolveFile(parsed.data, resolveServices(parsed.data, problems), problems);
   return problems.found.length > 0 ? { problems: problems.found } : { declared, problems: [] };
 }
 

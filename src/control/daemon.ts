@@ -1,10 +1,10 @@
 // The control loop: what is declared, how destinations stand and what operators said become one desired state, which is applied.
-import { networkInterfaces } from 'node:os';
+import { parseConfig } from '../config/load.ts';
+import { Remembered } from '../config/remembered.ts';
 import { ProbePaths } from '../dataplane/probe-paths.ts';
 import { type Health, untested } from '../health/hysteresis.ts';
 import { Monitor } from '../health/monitor.ts';
 import { PassiveHealth } from '../health/passive.ts';
-import { type Address, formatAddress } from '../model/address.ts';
 import type { Check, CheckerKind } from '../model/check.ts';
 import type { Declared, DeclaredDestination, DeclaredService } from '../model/declared.ts';
 import type { InstalledDestination, InstalledService } from '../model/director.ts';
@@ -18,13 +18,9 @@ import type { Journal } from './journal.ts';
 import type { Log } from './log.ts';
 import { type KnownHealth, Memory } from './memory.ts';
 import { notify } from './notify.ts';
-import { type IsOwn, type Probes, probePaths, toProbes } from './probes.ts';
+import { noPaths, ownAddresses, probePaths } from './probes.ts';
+import { Roster } from './roster.ts';
 import { type Override, type Standing, standing } from './standing.ts';
-
-interface Declaration {
-  readonly service: DeclaredService;
-  readonly destination: DeclaredDestination;
-}
 
 export interface CheckState
   extends Pick<Health, 'state' | 'reason' | 'sinceMs'>,
@@ -43,15 +39,15 @@ const interfacesMs = 5000;
 /** After a change that the kernel refused. */
 const retryMs = 1000;
 
-/** A configuration, and the text that it was written as. */
-export interface Loaded {
-  readonly declared: Declared;
+/** A configuration as it is written, and what errors call that. */
+export interface Written {
   readonly source: Buffer;
+  readonly name: string;
 }
 
 export interface DaemonOptions {
-  /** Throws what is wrong with the configuration. */
-  readonly load: () => Loaded;
+  /** Throws where there is none. */
+  readonly load: () => Written;
   readonly director: Target & { services(): readonly InstalledService[] };
   readonly memoryPath: string;
   readonly journal: Journal;
@@ -71,9 +67,9 @@ export class Daemon implements Disposable {
   readonly #wasUp = new Map<string, boolean>();
   /** Keys of services that are to be looked at. */
   readonly #stale = new Set<string>();
-  #effective = new Map<DeclaredService, Effective>();
-  /** Which destinations a probe is one of. */
-  #subjectsOfProbe: ReadonlyMap<string, readonly string[]> = new Map();
+  #effective = new WeakMap<DeclaredService, Effective>();
+  readonly #roster = new Roster();
+  readonly #known = new Remembered();
   #declared: Declared;
   #source: Buffer;
   /** Grows with each change of what is declared, or said by operators. */
@@ -81,9 +77,6 @@ export class Daemon implements Disposable {
   /** After each change of what is declared. */
   onDeclared: (declared: Declared) => void = () => undefined;
   readonly #start = Date.now().toString(36);
-  /** By destinationSubject's text. */
-  #destinations: ReadonlyMap<string, Declaration> = new Map();
-  #probes: Probes = { byKey: new Map(), ofDestination: new Map() };
   /** By destinationSubject's text: of those with a passive check. */
   #passive: ReadonlyMap<string, PassiveHealth> = new Map();
   readonly #lostQuorums: Set<string>;
@@ -96,9 +89,9 @@ export class Daemon implements Disposable {
   constructor(options: DaemonOptions) {
     const { load, memoryPath, log } = options;
     this.#options = options;
-    const loaded = load();
-    this.#declared = loaded.declared;
-    this.#source = loaded.source;
+    const written = load();
+    this.#declared = this.parse(written);
+    this.#source = written.source;
     const { overrides, lostQuorums, health } = Memory.read(memoryPath, (why) => log.warn({ why }, 'not remembered'));
     this.#overrides = new Map(overrides);
     this.#lostQuorums = new Set(lostQuorums);
@@ -115,9 +108,14 @@ export class Daemon implements Disposable {
     return this.#noteRefusal(() => this.#replace(this.#options.load(), 'reload'));
   }
 
-  /** As if the file had this, until it is read again. */
-  apply(loaded: Loaded): Difference {
-    return this.#noteRefusal(() => this.#replace(loaded, 'apply'));
+  /** As if the file had this, until it is read again. Throws as `parse` does. */
+  apply(written: Written): Difference {
+    return this.#noteRefusal(() => this.#replace(written, 'apply'));
+  }
+
+  /** What it declares. Services that are written as those of the last one are the same. Throws what is wrong with it. */
+  parse({ source, name }: Written): Declared {
+    return parseConfig(source, name, this.#known);
   }
 
   /** What applying it would change, as destinations stand now. */
@@ -126,8 +124,9 @@ export class Daemon implements Disposable {
     const [wasUp, cameBack] = [new Map(this.#wasUp), new Map(this.#cameBack)];
     try {
       this.#declare(declared);
-      const installed = this.#installed();
-      for (const service of declared.services) this.#effective.set(service, this.#toEffective(service, installed));
+      const installed = this.#cameBack.size > 0 ? this.#installed() : new Map<string, InstalledDestination>();
+      const fresh = declared.services.filter((service) => this.#isStale(service));
+      for (const service of fresh) this.#effective.set(service, this.#toEffective(service, installed));
       return planDesired(this.#options.director.everything(), this.#desired(), { keep: false });
     } finally {
       this.#declare(before);
@@ -157,10 +156,10 @@ export class Daemon implements Disposable {
   /** `undefined` lifts it. Throws destination-missing. */
   override(subject: string, change: Omit<Override, 'sinceMs'> | undefined, by: Pick<Override, 'who' | 'why'>): void {
     const before = this.#overrides.get(subject);
-    if (!this.#probes.ofDestination.has(subject) && before === undefined)
+    if (this.#roster.find(subject) === undefined && before === undefined)
       throw new FairleadError('destination-missing', `no destination ${subject} is declared`);
     // It has lost its connections meanwhile, as one that was down.
-    const slowStartMs = this.#destinations.get(subject)?.service.slowStartMs ?? 0;
+    const slowStartMs = this.#roster.find(subject)?.service.slowStartMs ?? 0;
     if (change === undefined && before?.state !== undefined && slowStartMs > 0)
       this.#cameBack.set(subject, performance.now());
     if (change === undefined) this.#overrides.delete(subject);
@@ -173,21 +172,21 @@ export class Daemon implements Disposable {
 
   /** undefined of what is not declared. */
   standing(subject: string): Standing | undefined {
-    const found = this.#destinations.get(subject);
+    const found = this.#roster.find(subject);
     return found && this.#standingOf(subject, found.destination);
   }
 
   /** What its probes have found so far. */
   checks(subject: string): readonly CheckState[] {
-    const keys = this.#probes.ofDestination.get(subject) ?? [];
+    const keys = this.#roster.probesOf(subject);
     const healths = this.#healths(subject);
     const probed = keys.flatMap((key, index) => {
-      const [health, check] = [healths[index], this.#probes.byKey.get(key)?.check];
+      const [health, check] = [healths[index], this.#roster.probes.get(key)?.check];
       const durationMs = this.#monitor.lastVerdict(key)?.durationMs;
       return health === undefined || check === undefined ? [] : [toCheckState(health, check, durationMs)];
     });
     const passive = this.#passive.get(subject);
-    const declared = this.#destinations.get(subject)?.destination.checks.find(({ checker }) => passive?.isBy(checker));
+    const declared = this.#roster.find(subject)?.destination.checks.find(({ checker }) => passive?.isBy(checker));
     return passive && declared ? [...probed, toCheckState(passive.health, declared, undefined)] : probed;
   }
 
@@ -210,9 +209,10 @@ export class Daemon implements Disposable {
     this.#paths?.[Symbol.dispose]();
   }
 
-  #replace({ declared, source }: Loaded, what: 'reload' | 'apply'): Difference {
+  #replace(written: Written, what: 'reload' | 'apply'): Difference {
+    const declared = this.parse(written);
     const difference = this.#adoptOrStay(declared);
-    this.#source = source;
+    this.#source = written.source;
     this.#revision++;
     this.#note('fairlead', what, undefined, `${difference.services.length} services changed`);
     this.onDeclared(declared);
@@ -242,15 +242,15 @@ export class Daemon implements Disposable {
     this.#declare(declared);
     const difference = this.#apply();
     // Only now: the data plane that their packets need is there.
-    const isOwn = ownAddresses();
-    const paths = probePaths(declared.services, isOwn);
+    const own = ownAddresses();
+    const paths = probePaths(declared.services, own.has);
     if (paths.length === 0) {
       this.#paths?.[Symbol.dispose]();
       this.#paths = undefined;
     } else this.#paths ??= ProbePaths.open();
-    const addresses = this.#paths?.set(paths) ?? new Map();
-    this.#probes = toProbes(declared.services, addresses, isOwn);
-    this.#monitor.watch(this.#probes.byKey);
+    const pathAddresses = this.#paths?.set(paths) ?? noPaths;
+    this.#roster.enrol(declared.services, { own, pathAddresses });
+    this.#monitor.watch(this.#roster.probes);
     this.#watchPassively(declared);
     this.#remember();
     return difference;
@@ -259,30 +259,15 @@ export class Daemon implements Disposable {
   /** What probes are known by does not depend on the addresses that they go to. */
   #declare(declared: Declared): void {
     this.#declared = declared;
-    this.#destinations = new Map(
-      declared.services.flatMap((service) =>
-        service.destinations.map((one) => [destinationSubject(service.identity, one), { service, destination: one }]),
-      ),
-    );
-    this.#probes = toProbes(declared.services, new Map(), ownAddresses());
-    const subjects = new Map<string, string[]>();
-    for (const [subject, keys] of this.#probes.ofDestination) {
-      for (const key of keys) {
-        const others = subjects.get(key);
-        if (others === undefined) subjects.set(key, [subject]);
-        else others.push(subject);
-      }
-    }
-    this.#subjectsOfProbe = subjects;
-    this.#effective = new Map();
-    for (const { identity } of declared.services) this.#stale.add(serviceKey(identity));
+    const around = { own: ownAddresses(), pathAddresses: noPaths };
+    for (const { identity } of this.#roster.enrol(declared.services, around)) this.#stale.add(serviceKey(identity));
     for (const known of [this.#wasUp, this.#cameBack]) {
-      for (const subject of known.keys()) if (!this.#destinations.has(subject)) known.delete(subject);
+      for (const subject of known.keys()) if (this.#roster.find(subject) === undefined) known.delete(subject);
     }
   }
 
   #hear(key: string): void {
-    for (const subject of this.#subjectsOfProbe.get(key) ?? []) this.#noteStale(subject);
+    for (const subject of this.#roster.judgedBy(key)) this.#noteStale(subject);
     this.#settleSoon(settleMs);
   }
 
@@ -306,7 +291,7 @@ export class Daemon implements Disposable {
   /** Only what may have changed is looked at, for there may be much. */
   #apply(): Difference {
     for (const subject of this.#cameBack.keys()) this.#noteStale(subject);
-    const services = this.#declared.services.filter(({ identity }) => this.#stale.has(serviceKey(identity)));
+    const services = this.#staleServices();
     for (const service of services) this.#noticeTransitions(service);
     const installed = this.#cameBack.size > 0 ? this.#installed() : new Map<string, InstalledDestination>();
     for (const service of services) this.#effective.set(service, this.#toEffective(service, installed));
@@ -317,9 +302,18 @@ export class Daemon implements Disposable {
     return difference;
   }
 
+  /** Also what became of it is not known where a change was refused. */
+  #isStale(service: DeclaredService): boolean {
+    return !this.#effective.has(service) || this.#stale.has(serviceKey(service.identity));
+  }
+
+  #staleServices(): readonly DeclaredService[] {
+    return [...this.#stale].flatMap((key) => this.#roster.service(key) ?? []);
+  }
+
   #toEffective(service: DeclaredService, installed: ReadonlyMap<string, InstalledDestination>): Effective {
     return toEffective(service, {
-      standing: (subject) => this.standing(subject) ?? unknownStanding,
+      standing: (subject, destination) => this.#standingOf(subject, destination),
       share: (subject) => this.#share(subject),
       activeConnections: (subject) => installed.get(subject)?.activeConnections ?? 0,
       wasQuorumLost: (key) => this.#lostQuorums.has(key),
@@ -334,7 +328,7 @@ export class Daemon implements Disposable {
   }
 
   #noteStale(subject: string): void {
-    const found = this.#destinations.get(subject);
+    const found = this.#roster.find(subject);
     if (found !== undefined) this.#stale.add(serviceKey(found.service.identity));
   }
 
@@ -343,13 +337,13 @@ export class Daemon implements Disposable {
   }
 
   #healths(subject: string): readonly Health[] {
-    const keys = this.#probes.ofDestination.get(subject) ?? [];
+    const keys = this.#roster.probesOf(subject);
     const passive = this.#passive.get(subject)?.health;
     const probed = keys.map(
       (key) =>
         this.#monitor.health(key) ??
         this.#remembered.get(key) ??
-        untested(0, this.#probes.byKey.get(key)?.check.initially),
+        untested(0, this.#roster.probes.get(key)?.check.initially),
     );
     return passive === undefined ? probed : [...probed, passive];
   }
@@ -358,7 +352,7 @@ export class Daemon implements Disposable {
   #noticeTransitions(service: DeclaredService): void {
     for (const destination of service.destinations) {
       const subject = destinationSubject(service.identity, destination);
-      const { isUp, reason } = this.standing(subject) ?? unknownStanding;
+      const { isUp, reason } = this.#standingOf(subject, destination);
       const was = this.#wasUp.get(subject) ?? isUp;
       this.#wasUp.set(subject, isUp);
       if (!isUp) this.#cameBack.delete(subject);
@@ -394,7 +388,7 @@ export class Daemon implements Disposable {
 
   #share(subject: string): number | undefined {
     const since = this.#cameBack.get(subject);
-    const slowStartMs = this.#destinations.get(subject)?.service.slowStartMs ?? 0;
+    const slowStartMs = this.#roster.find(subject)?.service.slowStartMs ?? 0;
     if (since === undefined || slowStartMs === 0) return undefined;
     const share = (performance.now() - since) / slowStartMs;
     if (share < 1) return share;
@@ -493,16 +487,8 @@ function toCheckState(
   return { kind, state, reason, sinceMs, durationMs, intervalMs, timeoutMs, rise, fall };
 }
 
-/** Of a destination that was never looked at. */
-const unknownStanding: Standing = { isUp: true, reason: undefined, weight: 0, isRemoved: false };
-
 function describe(change: Omit<Override, 'sinceMs'> | undefined): string {
   if (change === undefined) return 'enable';
   const words = { quiesced: 'disable', draining: 'drain', removed: 'remove' } as const;
   return change.state === undefined ? `set weight ${change.weight}` : words[change.state];
-}
-
-function ownAddresses(): IsOwn {
-  const own = new Set(Object.values(networkInterfaces()).flatMap((all) => (all ?? []).map(({ address }) => address)));
-  return (address: Address) => own.has(formatAddress(address)) || (address.family === 4 && address.bytes[0] === 127);
 }

@@ -17,25 +17,39 @@ export interface Desired {
 export type DesiredService = Service;
 
 export function toDesired({ services, markRules, addresses, settings, timeouts }: Declared): Desired {
-  return { services: services.map(toDesiredService), markRules, addresses, settings, timeouts };
+  return {
+    services: services.map((service) =>
+      toDesiredService(
+        service,
+        service.destinations.map((one) => toDestination(one, one.weight)),
+      ),
+    ),
+    markRules,
+    addresses,
+    settings,
+    timeouts,
+  };
 }
 
-export function toDesiredService({
-  onRemove,
-  onFailure: _onFailure,
-  quorum: _quorum,
-  sorryServer: _sorryServer,
-  slowStartMs: _slowStartMs,
-  notify: _notify,
-  destinations,
-  ...service
-}: DeclaredService): DesiredService {
-  return { ...service, ...(onRemove !== 'keep' && { onRemove }), destinations: destinations.map(toDestination) };
+export function toDesiredService(
+  {
+    onRemove,
+    onFailure: _onFailure,
+    quorum: _quorum,
+    sorryServer: _sorryServer,
+    slowStartMs: _slowStartMs,
+    notify: _notify,
+    destinations: _destinations,
+    ...service
+  }: DeclaredService,
+  destinations: readonly Destination[],
+): DesiredService {
+  return { ...service, ...(onRemove !== 'keep' && { onRemove }), destinations };
 }
 
 /** Member by member: taking three away from a copy costs ten times as much, and there may be 100,000. */
-export function toDestination(declared: DeclaredDestination): Destination {
-  const { rip, port, method, weight, upperThreshold, lowerThreshold, tunnel } = declared;
+export function toDestination(declared: DeclaredDestination, weight: number): Destination {
+  const { rip, port, method, upperThreshold, lowerThreshold, tunnel } = declared;
   const destination: { -readonly [Name in keyof Destination]: Destination[Name] } = { rip, port, method, weight };
   if (upperThreshold !== undefined) destination.upperThreshold = upperThreshold;
   if (lowerThreshold !== undefined) destination.lowerThreshold = lowerThreshold;

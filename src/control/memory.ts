@@ -16,8 +16,9 @@ export interface Said {
 export type KnownHealth = ReadonlyMap<string, Health>;
 
 const version = 1;
-/** Of health, which may be much and is found out again: not more often than this. */
+/** Of health, which may be much and is found out again: not more often than this, and a small part of the time. */
 const healthEveryMs = 1000;
+const healthShare = 0.02;
 
 interface WrittenSaid {
   readonly version: number;
@@ -35,7 +36,8 @@ export class Memory implements Disposable {
   readonly #known: () => KnownHealth;
   #writtenSaid = '';
   #timer: NodeJS.Timeout | undefined;
-  #healthWrittenAt = Number.NEGATIVE_INFINITY;
+  /** By performance.now(). */
+  #healthAgainAt = Number.NEGATIVE_INFINITY;
 
   /** `known` is asked when health is written. */
   constructor(path: string, known: () => KnownHealth) {
@@ -65,7 +67,7 @@ export class Memory implements Disposable {
   /** At once, or as soon as it may be written again. */
   keepHealth(): void {
     if (this.#timer !== undefined) return;
-    const waitMs = this.#healthWrittenAt + healthEveryMs - performance.now();
+    const waitMs = this.#healthAgainAt - performance.now();
     if (waitMs <= 0) this.#writeHealth();
     else this.#timer = setTimeout(() => this.#writeHealth(), waitMs);
   }
@@ -78,9 +80,10 @@ export class Memory implements Disposable {
   #writeHealth(): void {
     clearTimeout(this.#timer);
     this.#timer = undefined;
-    this.#healthWrittenAt = performance.now();
+    const begun = performance.now();
     const written: WrittenHealth = { version, health: Object.fromEntries(this.#known()) };
     writeFile(healthPath(this.#path), JSON.stringify(written));
+    this.#healthAgainAt = begun + Math.max(healthEveryMs, (performance.now() - begun) / healthShare);
   }
 }
 

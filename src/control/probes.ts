@@ -1,21 +1,28 @@
-// Which probes a configuration asks for, and by which of them each destination is judged.
+// Which probes a configuration asks for, and by which paths they go.
 import { createHash } from 'node:crypto';
+import { networkInterfaces } from 'node:os';
 import { type ProbePath, pathKey } from '../dataplane/probe-paths.ts';
 import type { Policy, Probe } from '../health/monitor.ts';
 import type { Target } from '../health/target.ts';
 import { type Address, formatAddress } from '../model/address.ts';
 import type { Check } from '../model/check.ts';
 import type { DeclaredDestination, DeclaredService } from '../model/declared.ts';
-import { destinationSubject } from '../model/table.ts';
-
-export interface Probes {
-  readonly byKey: ReadonlyMap<string, Probe>;
-  /** destinationSubject's text -> keys of the probes that must all find it well. */
-  readonly ofDestination: ReadonlyMap<string, readonly string[]>;
-}
 
 /** Whether an address is one of this host's own: then it is asked directly, for no packet to it leaves. */
 export type IsOwn = (address: Address) => boolean;
+
+export interface OwnAddresses {
+  readonly has: IsOwn;
+  /** Another when others are the host's own. */
+  readonly text: string;
+}
+
+export function ownAddresses(): OwnAddresses {
+  const own = new Set(Object.values(networkInterfaces()).flatMap((all) => (all ?? []).map(({ address }) => address)));
+  const has = (address: Address): boolean =>
+    own.has(formatAddress(address)) || (address.family === 4 && address.bytes[0] === 127);
+  return { has, text: [...own].sort().join() };
+}
 
 /** What there must be addresses for. */
 export function probePaths(services: readonly DeclaredService[], isOwn: IsOwn): readonly ProbePath[] {
@@ -27,32 +34,38 @@ export function probePaths(services: readonly DeclaredService[], isOwn: IsOwn): 
   return [...new Map(paths.map((path) => [pathKey(path), path])).values()];
 }
 
-/** Those that ask the same of the same are one. `addresses`: of the paths, by their keys. */
-export function toProbes(
-  services: readonly DeclaredService[],
-  addresses: ReadonlyMap<string, Address>,
-  isOwn: IsOwn,
-): Probes {
-  const byKey = new Map<string, Probe>();
-  const ofDestination = new Map<string, readonly string[]>();
-  for (const service of services) {
-    for (const destination of service.destinations) {
-      const keys = destination.checks.filter(isProbed).map((check) => {
-        const path = pathOf(service, destination, check, isOwn);
-        const target = toTarget(service, destination, check, path && addresses.get(pathKey(path)));
-        const { target: _, ...policy } = check;
-        const key = probeKey(target, policy, path);
-        byKey.set(key, { target, check: policy });
-        return key;
-      });
-      ofDestination.set(destinationSubject(service.identity, destination), keys);
-    }
-  }
-  return { byKey, ofDestination };
+/** By pathKey. */
+export type PathAddresses = ReadonlyMap<string, Address>;
+export const noPaths: PathAddresses = new Map();
+
+/** What is around the services, and has a part in what their probes are. */
+export interface Surroundings {
+  readonly own: OwnAddresses;
+  readonly pathAddresses: PathAddresses;
+}
+
+export interface FoundProbe {
+  /** Those that ask the same of the same have the same. */
+  readonly key: string;
+  readonly probe: Probe;
+  /** It goes to an address that leads there by a path. */
+  readonly hasPath: boolean;
+}
+
+export function probeOf(
+  service: DeclaredService,
+  destination: DeclaredDestination,
+  check: Check,
+  { own, pathAddresses }: Surroundings,
+): FoundProbe {
+  const path = pathOf(service, destination, check, own.has);
+  const target = toTarget(service, destination, check, path && pathAddresses.get(pathKey(path)));
+  const { target: _, ...policy } = check;
+  return { key: probeKey(target, policy, path), probe: { target, check: policy }, hasPath: path !== undefined };
 }
 
 /** Passive checks are none. */
-function isProbed({ checker }: Check): boolean {
+export function isProbed({ checker }: Check): boolean {
   return checker.kind !== 'passive';
 }
 

@@ -53,7 +53,10 @@ export function mergedService(
   desired: DesiredService,
   isAdopted: boolean,
 ): { merged: Service; change: ServiceChange | undefined } {
-  if (!isAdopted && isAsDesired(present, desired)) return { merged: present, change: undefined };
+  if (!isAdopted && isAsDesired(present, desired)) {
+    knownAsDesired.set(desired, present);
+    return { merged: present, change: undefined };
+  }
   const destinations: DestinationChange[] = [];
   const left = new Map(desired.destinations.map((one) => [destinationKey(one), one]));
   const kept: Destination[] = [];
@@ -148,8 +151,12 @@ function maskText(mask: NonNullable<Service['persistence']>['mask']): string {
   return formatRange({ address: zero, mask }).replace(/^.*\//, '/');
 }
 
+/** What each desired service was last found to be already. Neither changes, so there is nothing to compare when both come again. */
+const knownAsDesired = new WeakMap<DesiredService, Service>();
+
 /** Without looking any up: those of a service that nobody touched are in the order in which they were added. */
 function isAsDesired(present: Service, desired: DesiredService): boolean {
+  if (knownAsDesired.get(desired) === present) return true;
   const last = present.destinations.length - 1;
   return (
     desired.destinations.length === present.destinations.length &&

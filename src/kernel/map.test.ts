@@ -65,6 +65,7 @@ test('what a map is can be asked', () => {
     valueSize: 4,
     maxEntries: 5,
     flags: mapFlag.mmapable,
+    btfId: 0,
   });
 });
 

@@ -3,7 +3,6 @@ import { formatAddress } from '../../model/address.ts';
 import {
   type Api,
   type Declared,
-  type DeclaredService,
   defaultMostDestinations,
   defaultSocketPath,
   type HeldAddress,
@@ -12,18 +11,16 @@ import {
 import type { Timeouts } from '../../model/director.ts';
 import type { Settings } from '../../model/settings.ts';
 import type { Path } from '../problem.ts';
+import type { Declares } from '../remembered.ts';
 import type { WrittenFile } from '../schema/file.ts';
 import { resolveMarkRule } from './marks.ts';
 import type { Problems } from './problems.ts';
-import { type Known, resolveService } from './services.ts';
+import { enter, type Known, resolveService } from './services.ts';
 
-export function resolveFile(written: WrittenFile, problems: Problems): Declared {
-  const known: Known = new Map();
-  const services: DeclaredService[] = [];
-  for (const [index, service] of (written.services ?? []).entries())
-    services.push(...resolveService(service, written.defaults ?? {}, ['services', index], known, problems));
+/** `services`: of resolveServices. */
+export function resolveFile(written: WrittenFile, services: readonly Declares[], problems: Problems): Declared {
   return {
-    services,
+    services: services.flat(),
     markRules: (written.marks ?? []).flatMap((rule, index) => resolveMarkRule(rule, ['marks', index], problems) ?? []),
     addresses: resolveAddresses(written.addresses ?? {}, problems),
     settings: given(written.settings ?? {}) as Partial<Settings>,
@@ -32,6 +29,22 @@ export function resolveFile(written: WrittenFile, problems: Problems): Declared 
     metrics: resolveMetrics(written.metrics),
     log: { level: written.log?.level ?? 'info' },
   };
+}
+
+/** By entry. `known`: what entries of the whole file declare, undefined for each of those that are in `written`; absent: all are. */
+export function resolveServices(
+  { services = [], defaults = {} }: WrittenFile,
+  problems: Problems,
+  known: readonly (Declares | undefined)[] = services.map(() => undefined),
+): readonly Declares[] {
+  const places: Known = new Map();
+  let next = 0;
+  return known.map((declares, index) => {
+    const path = ['services', index];
+    if (declares === undefined) return resolveService(services[next++] ?? {}, defaults, path, places, problems);
+    for (const { identity } of declares) enter(identity, path, places, problems);
+    return declares;
+  });
 }
 
 function given(values: Readonly<Record<string, unknown>>): object {

@@ -36,17 +36,18 @@ export function resolveService(
 ): readonly DeclaredService[] {
   const said: Said = { ...defaults, ...written };
   const services: DeclaredService[] = [];
-  for (const { identity, at } of identitiesOf(written, path)) {
-    const key = serviceKey(identity);
-    const before = known.get(key);
-    if (before !== undefined) {
-      problems.again(at, before, `the service ${key} is there twice`);
-      continue;
-    }
-    known.set(key, at);
-    services.push(resolveOne(identity, said, path, problems));
-  }
+  for (const { identity, at } of identitiesOf(written, path))
+    if (enter(identity, at, known, problems)) services.push(resolveOne(identity, said, path, problems));
   return services;
+}
+
+/** False where it is there already, which is a problem. */
+export function enter(identity: ServiceIdentity, at: Path, known: Known, problems: Problems): boolean {
+  const key = serviceKey(identity);
+  const before = known.get(key);
+  if (before === undefined) known.set(key, at);
+  else problems.again(at, before, `the service ${key} is there twice`);
+  return before === undefined;
 }
 
 type Said = WrittenService & Pick<WrittenDefaults, 'check'>;

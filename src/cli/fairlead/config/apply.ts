@@ -23,8 +23,8 @@ export interface ApplyOptions {
 /** Returns whether there is a difference. A daemon knows how destinations stand, and so what apply would do there. */
 export async function planFile(io: Io, path: string, { output, prune }: ApplyOptions): Promise<boolean> {
   const { bytes, name } = readConfig(path);
-  const declared = parseConfig(bytes, name);
-  const difference = (await byDaemon((client) => client.plan(bytes, { name }))) ?? planHere(declared, prune);
+  const difference =
+    (await byDaemon((client) => client.plan(bytes, { name }))) ?? planHere(parseConfig(bytes, name), prune);
   show(io, difference, output, 'to come');
   return !isSame(difference);
 }
@@ -37,7 +37,6 @@ function planHere(declared: Declared, prune: boolean): Difference {
 /** By the daemon, where one runs: it would soon undo what another does beside it. */
 export async function applyFile(io: Io, path: string, { output, prune }: ApplyOptions): Promise<void> {
   const { bytes, name } = readConfig(path);
-  const declared = parseConfig(bytes, name);
   const difference = await byDaemon((client) => client.apply(bytes, { name }));
   if (difference !== undefined) {
     if (!prune)
@@ -45,6 +44,7 @@ export async function applyFile(io: Io, path: string, { output, prune }: ApplyOp
     show(io, difference, output, 'done');
     return;
   }
+  const declared = parseConfig(bytes, name);
   for (const text of withoutDaemon(declared)) io.stderr.write(`fairlead: ${text}\n`);
   using director = openDirector({ create: true, warn: (text) => io.stderr.write(`fairlead: ${text}\n`) });
   if (director === undefined) return;

@@ -1,8 +1,8 @@
 // fairlead run: the daemon in the foreground, until it is told to end.
 import { lstatSync, readlinkSync, rmSync, statSync, symlinkSync } from 'node:fs';
 import { serve } from '../../../api/serve.ts';
-import { loadConfig, parseConfig, readConfig } from '../../../config/load.ts';
-import { Daemon, type Loaded } from '../../../control/daemon.ts';
+import { loadConfig, readConfig } from '../../../config/load.ts';
+import { Daemon, type Written } from '../../../control/daemon.ts';
 import { Journal } from '../../../control/journal.ts';
 import { watchLimits } from '../../../control/limits.ts';
 import type { Log } from '../../../control/log.ts';
@@ -41,9 +41,9 @@ export async function runDaemon(path: string): Promise<void> {
   log.info({ signal }, 'the daemon ends; packets go on');
 }
 
-function load(path: string): Loaded {
-  const { bytes, name } = readConfig(path);
-  return { source: bytes, declared: parseConfig(bytes, name) };
+function load(path: string): Written {
+  const { bytes: source, name } = readConfig(path);
+  return { source, name };
 }
 
 /** Commands know the namespace's own socket; others know the name that is declared. The first namespace's daemon gets the name. */
