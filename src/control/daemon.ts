@@ -18,7 +18,7 @@ import type { Journal } from './journal.ts';
 import type { Log } from './log.ts';
 import { type KnownHealth, Memory } from './memory.ts';
 import { notify } from './notify.ts';
-import { noPaths, ownAddresses, probePaths } from './probes.ts';
+import { noPaths, ownAddresses } from './probes.ts';
 import { Roster } from './roster.ts';
 import { type Override, type Standing, standing } from './standing.ts';
 
@@ -48,6 +48,8 @@ export interface Written {
 export interface DaemonOptions {
   /** Throws where there is none. */
   readonly load: () => Written;
+  /** What was read already. */
+  readonly known?: Remembered;
   readonly director: Target & { services(): readonly InstalledService[] };
   readonly memoryPath: string;
   readonly journal: Journal;
@@ -69,7 +71,7 @@ export class Daemon implements Disposable {
   readonly #stale = new Set<string>();
   #effective = new WeakMap<DeclaredService, Effective>();
   readonly #roster = new Roster();
-  readonly #known = new Remembered();
+  readonly #known: Remembered;
   #declared: Declared;
   #source: Buffer;
   /** Grows with each change of what is declared, or said by operators. */
@@ -87,8 +89,9 @@ export class Daemon implements Disposable {
 
   /** Applies what is declared. Throws what is wrong with it, and what the kernel refuses. */
   constructor(options: DaemonOptions) {
-    const { load, memoryPath, log } = options;
+    const { load, known = new Remembered(), memoryPath, log } = options;
     this.#options = options;
+    this.#known = known;
     const written = load();
     this.#declared = this.parse(written);
     this.#source = written.source;
@@ -242,16 +245,15 @@ export class Daemon implements Disposable {
     this.#declare(declared);
     const difference = this.#apply();
     // Only now: the data plane that their packets need is there.
-    const own = ownAddresses();
-    const paths = probePaths(declared.services, own.has);
+    const paths = this.#roster.paths();
     if (paths.length === 0) {
       this.#paths?.[Symbol.dispose]();
       this.#paths = undefined;
     } else this.#paths ??= ProbePaths.open();
     const pathAddresses = this.#paths?.set(paths) ?? noPaths;
-    this.#roster.enrol(declared.services, { own, pathAddresses });
+    this.#roster.enrol(declared.services, { own: ownAddresses(), pathAddresses });
     this.#monitor.watch(this.#roster.probes);
-    this.#watchPassively(declared);
+    this.#watchPassively();
     this.#remember();
     return difference;
   }
@@ -260,10 +262,9 @@ export class Daemon implements Disposable {
   #declare(declared: Declared): void {
     this.#declared = declared;
     const around = { own: ownAddresses(), pathAddresses: noPaths };
-    for (const { identity } of this.#roster.enrol(declared.services, around)) this.#stale.add(serviceKey(identity));
-    for (const known of [this.#wasUp, this.#cameBack]) {
-      for (const subject of known.keys()) if (this.#roster.find(subject) === undefined) known.delete(subject);
-    }
+    const { services, gone } = this.#roster.enrol(declared.services, around);
+    for (const { identity } of services) this.#stale.add(serviceKey(identity));
+    for (const subject of gone) for (const known of [this.#wasUp, this.#cameBack]) known.delete(subject);
   }
 
   #hear(key: string): void {
@@ -351,6 +352,7 @@ export class Daemon implements Disposable {
   /** What one sees for the first time is how it was. */
   #noticeTransitions(service: DeclaredService): void {
     for (const destination of service.destinations) {
+      if (destination.checks.length === 0) continue; // it is up whatever happens
       const subject = destinationSubject(service.identity, destination);
       const { isUp, reason } = this.#standingOf(subject, destination);
       const was = this.#wasUp.get(subject) ?? isUp;
@@ -397,18 +399,13 @@ export class Daemon implements Disposable {
   }
 
   /** What failed at destinations that are declared no more counts no more. */
-  #watchPassively(declared: Declared): void {
+  #watchPassively(): void {
     const before = this.#passive;
     this.#passive = new Map(
-      declared.services.flatMap(({ identity, destinations }) =>
-        destinations.flatMap((one) => {
-          const checker = one.checks.map((check) => check.checker).find((checker) => checker.kind === 'passive');
-          if (checker?.kind !== 'passive') return [];
-          const subject = destinationSubject(identity, one);
-          const known = before.get(subject);
-          return [[subject, known?.isBy(checker) ? known : new PassiveHealth(checker)] as const];
-        }),
-      ),
+      Array.from(this.#roster.passive(), ([subject, checker]) => {
+        const known = before.get(subject);
+        return [subject, known?.isBy(checker) ? known : new PassiveHealth(checker)];
+      }),
     );
   }
 

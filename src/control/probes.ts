@@ -1,4 +1,4 @@
-// Which probes a configuration asks for, and by which paths they go.
+// What a check asks of a destination, and by which path.
 import { createHash } from 'node:crypto';
 import { networkInterfaces } from 'node:os';
 import { type ProbePath, pathKey } from '../dataplane/probe-paths.ts';
@@ -24,16 +24,6 @@ export function ownAddresses(): OwnAddresses {
   return { has, text: [...own].sort().join() };
 }
 
-/** What there must be addresses for. */
-export function probePaths(services: readonly DeclaredService[], isOwn: IsOwn): readonly ProbePath[] {
-  const paths = services.flatMap((service) =>
-    service.destinations.flatMap((destination) =>
-      destination.checks.flatMap((check) => pathOf(service, destination, check, isOwn) ?? []),
-    ),
-  );
-  return [...new Map(paths.map((path) => [pathKey(path), path])).values()];
-}
-
 /** By pathKey. */
 export type PathAddresses = ReadonlyMap<string, Address>;
 export const noPaths: PathAddresses = new Map();
@@ -48,8 +38,8 @@ export interface FoundProbe {
   /** Those that ask the same of the same have the same. */
   readonly key: string;
   readonly probe: Probe;
-  /** It goes to an address that leads there by a path. */
-  readonly hasPath: boolean;
+  /** That leads there as clients' packets go; undefined: it is asked directly. */
+  readonly path: ProbePath | undefined;
 }
 
 export function probeOf(
@@ -61,15 +51,9 @@ export function probeOf(
   const path = pathOf(service, destination, check, own.has);
   const target = toTarget(service, destination, check, path && pathAddresses.get(pathKey(path)));
   const { target: _, ...policy } = check;
-  return { key: probeKey(target, policy, path), probe: { target, check: policy }, hasPath: path !== undefined };
+  return { key: probeKey(target, policy, path), probe: { target, check: policy }, path };
 }
 
-/** Passive checks are none. */
-export function isProbed({ checker }: Check): boolean {
-  return checker.kind !== 'passive';
-}
-
-/** undefined: it is asked directly. */
 function pathOf(
   { identity }: DeclaredService,
   { rip, method, tunnel }: DeclaredDestination,

@@ -1,22 +1,36 @@
 // Who is declared: services and destinations by their keys, and the probes that judge them. What is declared as before is not looked at
 // again.
+import { type ProbePath, pathKey } from '../dataplane/probe-paths.ts';
 import type { Probe } from '../health/monitor.ts';
-import type { Check } from '../model/check.ts';
+import type { Checker } from '../model/check.ts';
 import type { DeclaredDestination, DeclaredService } from '../model/declared.ts';
 import { destinationKey, serviceKey } from '../model/table.ts';
-import { isProbed, probeOf, type Surroundings } from './probes.ts';
+import { probeOf, type Surroundings } from './probes.ts';
 
 export interface Declaration {
   readonly service: DeclaredService;
   readonly destination: DeclaredDestination;
 }
 
+type PassiveChecker = Extract<Checker, { kind: 'passive' }>;
+
 interface Entry {
   readonly service: DeclaredService;
   readonly destinations: ReadonlyMap<string, DeclaredDestination>;
   /** By destinationKey: keys of the probes that must all find it well. Only those that have any. */
   readonly probes: ReadonlyMap<string, readonly string[]>;
-  readonly hasPaths: boolean;
+  /** That its probes go by. */
+  readonly paths: readonly ProbePath[];
+  /** What passive checks look at: by destinationKey. */
+  readonly passive: ReadonlyMap<string, PassiveChecker>;
+}
+
+/** What a change of the roster has brought. */
+export interface Changes {
+  /** That were not declared, or not like that. */
+  readonly services: readonly DeclaredService[];
+  /** Destinations that are declared no more: destinationSubject's texts. */
+  readonly gone: readonly string[];
 }
 
 const none: readonly string[] = [];
@@ -29,23 +43,24 @@ export class Roster {
   readonly #judged = new Map<string, Set<string>>();
   #ownAddresses = '';
 
-  /** Makes it what is declared. Returns the services that were not, or not like that. */
-  enrol(services: readonly DeclaredService[], around: Surroundings): readonly DeclaredService[] {
+  /** Makes it what is declared. */
+  enrol(services: readonly DeclaredService[], around: Surroundings): Changes {
     const isElsewhere = around.own.text !== this.#ownAddresses;
     this.#ownAddresses = around.own.text;
     const left = new Set(this.#entries.keys());
     const fresh: DeclaredService[] = [];
+    const struck: string[] = [];
     for (const service of services) {
       const key = serviceKey(service.identity);
       left.delete(key);
       const before = this.#entries.get(key);
       if (before?.service !== service) fresh.push(service);
-      else if (!before.hasPaths && !isElsewhere) continue;
-      this.#strike(key);
+      else if (before.paths.length === 0 && !isElsewhere) continue;
+      for (const subject of this.#strike(key)) struck.push(subject);
       this.#enter(key, service, around);
     }
-    for (const key of left) this.#strike(key);
-    return fresh;
+    for (const key of left) for (const subject of this.#strike(key)) struck.push(subject);
+    return { services: fresh, gone: struck.filter((subject) => this.find(subject) === undefined) };
   }
 
   /** By destinationSubject's text. */
@@ -74,6 +89,19 @@ export class Roster {
     return this.#probes;
   }
 
+  /** Each once. */
+  paths(): readonly ProbePath[] {
+    const all = new Map<string, ProbePath>();
+    for (const { paths } of this.#entries.values()) for (const path of paths) all.set(pathKey(path), path);
+    return [...all.values()];
+  }
+
+  /** By destinationSubject's text: what passive checks look at. */
+  *passive(): Iterable<readonly [string, PassiveChecker]> {
+    for (const [key, { passive }] of this.#entries)
+      for (const [name, checker] of passive) yield [`${key} ${name}`, checker];
+  }
+
   /** No key has a blank in it, but between a service's protocol and address. */
   #locate(subject: string): readonly [Entry | undefined, string] {
     const at = subject.lastIndexOf(' ');
@@ -83,31 +111,39 @@ export class Roster {
   #enter(key: string, service: DeclaredService, around: Surroundings): void {
     const destinations = new Map<string, DeclaredDestination>();
     const probes = new Map<string, readonly string[]>();
-    let hasPaths = false;
+    const paths: ProbePath[] = [];
+    const passive = new Map<string, PassiveChecker>();
     for (const destination of service.destinations) {
       const name = destinationKey(destination);
       destinations.set(name, destination);
-      const checks = destination.checks.filter(isProbed);
-      if (checks.length === 0) continue;
-      const keys = checks.map((check: Check) => {
-        const found = probeOf(service, destination, check, around);
-        hasPaths ||= found.hasPath;
-        this.#probes.set(found.key, found.probe);
-        let subjects = this.#judged.get(found.key);
-        if (subjects === undefined) {
-          subjects = new Set();
-          this.#judged.set(found.key, subjects);
+      const keys: string[] = [];
+      for (const check of destination.checks) {
+        if (check.checker.kind === 'passive') {
+          if (!passive.has(name)) passive.set(name, check.checker);
+          continue;
         }
-        subjects.add(`${key} ${name}`);
-        return found.key;
-      });
-      probes.set(name, keys);
+        const { key: probe, path, ...found } = probeOf(service, destination, check, around);
+        keys.push(probe);
+        if (path !== undefined) paths.push(path);
+        this.#probes.set(probe, found.probe);
+        this.#judge(probe, `${key} ${name}`);
+      }
+      if (keys.length > 0) probes.set(name, keys);
     }
-    this.#entries.set(key, { service, destinations, probes, hasPaths });
+    this.#entries.set(key, { service, destinations, probes, paths, passive });
   }
 
-  #strike(key: string): void {
-    for (const [name, probes] of this.#entries.get(key)?.probes ?? []) {
+  #judge(probe: string, subject: string): void {
+    const subjects = this.#judged.get(probe);
+    if (subjects === undefined) this.#judged.set(probe, new Set([subject]));
+    else subjects.add(subject);
+  }
+
+  /** Returns the subjects that it had. */
+  #strike(key: string): readonly string[] {
+    const entry = this.#entries.get(key);
+    if (entry === undefined) return [];
+    for (const [name, probes] of entry.probes) {
       for (const probe of probes) {
         const subjects = this.#judged.get(probe);
         subjects?.delete(`${key} ${name}`);
@@ -117,5 +153,6 @@ export class Roster {
       }
     }
     this.#entries.delete(key);
+    return Array.from(entry.destinations.keys(), (name) => `${key} ${name}`);
   }
 }

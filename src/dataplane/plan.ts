@@ -5,7 +5,7 @@ import { about, FairleadError } from '../model/error.ts';
 import type { Destination, Service, ServiceIdentity, Table } from '../model/service.ts';
 import { destinationKey, destinationSubject, serviceFamily, serviceKey } from '../model/table.ts';
 import { bucketsOf } from '../schedule/buckets.ts';
-import { freshCursor, movedCursor } from '../schedule/cursor.ts';
+import { freshCursor, hasCursor, movedCursor } from '../schedule/cursor.ts';
 import { descentOf } from '../schedule/descent.ts';
 import type { Listed } from '../schedule/edits.ts';
 import { lastWeights } from '../schedule/last-weights.ts';
@@ -89,15 +89,15 @@ function planService(
   previous: LiveService | undefined,
   order: number,
   id: number,
-  known: ReadonlyMap<string, KnownSlot>,
+  known: ReadonlyMap<Destination, KnownSlot>,
   room: Room,
 ): PlannedService {
-  const remembered = lastWeights(listed(previous?.destinations ?? []), listed(service.destinations));
+  const remembered = previous && lastWeights(listed(previous.destinations), listed(service.destinations));
   const destinations = service.destinations.map((destination, index): PlannedDestination => {
-    const key = destinationKey(destination);
-    const take = (): number => about(destinationSubject(service.identity, destination), () => room.slots.take());
-    const lastWeight = remembered[index] ?? destination.weight;
-    return { ...destination, lastWeight, ...(known.get(key) ?? { slot: take(), origin: 'new' }) };
+    const take = (): number => about(() => destinationSubject(service.identity, destination), room.slots.take);
+    const lastWeight = remembered?.[index] ?? destination.weight;
+    const { slot, origin } = known.get(destination) ?? { slot: take(), origin: 'new' };
+    return { ...destination, lastWeight, slot, origin };
   });
   const weights = destinations.map(({ weight }) => weight);
   const { localAddresses, ownCount } = ownFamilyFirst(service);
@@ -152,24 +152,25 @@ function tableOf(
 
 type KnownSlot = Pick<PlannedDestination, 'slot' | 'origin'>;
 
+/** Those that it has or had; the others of its destinations are new. */
 function knownSlots(
   service: Service,
   previous: LiveService | undefined,
   { slots, ownerOf }: Room,
-): ReadonlyMap<string, KnownSlot> {
-  const known = new Map<string, KnownSlot>();
-  for (const { rip, port, slot } of previous?.destinations ?? []) {
-    known.set(destinationKey({ rip, port }), { slot, origin: 'kept' });
-  }
+): ReadonlyMap<Destination, KnownSlot> {
+  const known = new Map<Destination, KnownSlot>();
+  const present = new Map(previous?.destinations.map((one) => [destinationKey(one), one.slot]));
+  if (present.size === 0 && !slots.hasTrash()) return known;
   for (const destination of service.destinations) {
-    const key = destinationKey(destination);
-    const slot = known.has(key) ? undefined : slots.resurrect(() => ownerOf(service.identity, destination));
-    if (slot !== undefined) known.set(key, { slot, origin: 'resurrected' });
+    const kept = present.get(destinationKey(destination));
+    const slot = kept ?? slots.resurrect(() => ownerOf(service.identity, destination));
+    if (slot !== undefined) known.set(destination, { slot, origin: kept === undefined ? 'resurrected' : 'kept' });
   }
   return known;
 }
 
 function cursorOf(service: Service, previous: LiveService | undefined, room: Room): bigint {
+  if (!hasCursor(service.scheduler)) return 0n;
   if (previous === undefined) return movedCursor(service.scheduler, 0n, [], listed(service.destinations));
   if (previous.scheduler !== service.scheduler)
     return freshCursor(

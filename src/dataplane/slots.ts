@@ -16,6 +16,8 @@ export interface Slots {
 }
 
 export interface SlotPool {
+  /** Whether anything can be resurrected. */
+  hasTrash(): boolean;
   /** The slot that this owner had before it was deleted, with its counters and connections. */
   resurrect(owner: () => string): number | undefined;
   take(): number;
@@ -36,6 +38,7 @@ export function slotPool(slots: Slots, nowS: number): SlotPool {
   let idle: [string, number][] | undefined;
 
   return {
+    hasTrash: () => trash.size > 0,
     resurrect(owner) {
       if (trash.size === 0) return undefined;
       const name = owner();

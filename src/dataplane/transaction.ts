@@ -84,7 +84,11 @@ function roomOf(maps: Maps, { services }: LiveTable, nowS: number): Room {
     members: allocator('destinations', 'members', ({ members }) => members),
     buckets: allocator('hash buckets', 'buckets', ({ buckets }) => buckets),
     localAddresses: allocator('local addresses', 'local_addresses', ({ localAddresses }) => localAddresses),
-    slots: { resurrect: (owner) => slots().resurrect(owner), take: () => slots().take() },
+    slots: {
+      hasTrash: () => slots().hasTrash(),
+      resurrect: (owner) => slots().resurrect(owner),
+      take: () => slots().take(),
+    },
     ownerOf: (service, destination) => ownerOf(maps, service, destination),
     numbers: maps.vocabulary.numbers,
     serviceIds: maps.map('cursors').info.maxEntries,

@@ -43,11 +43,11 @@ export class FairleadError extends Error {
 }
 
 /** What fails in here is about this subject, unless it is about one within it already. */
-export function about<T>(subject: string, work: () => T): T {
+export function about<T>(subject: string | (() => string), work: () => T): T {
   try {
     return work();
   } catch (error) {
-    if (error instanceof FairleadError) error.subject ??= subject;
+    if (error instanceof FairleadError) error.subject ??= typeof subject === 'string' ? subject : subject();
     throw error;
   }
 }

@@ -3,6 +3,11 @@ import type { Scheduler } from '../model/service.ts';
 import { descentOf } from './descent.ts';
 import { type Listed, listEdits } from './edits.ts';
 
+/** Whether it goes on from a place at all. */
+export function hasCursor(scheduler: Scheduler): boolean {
+  return scheduler === 'rr' || scheduler === 'wrr';
+}
+
 /** The word of a scheduler that has just been chosen for these destinations. */
 export function freshCursor(scheduler: Scheduler, weights: readonly number[]): bigint {
   return scheduler === 'wrr' ? encode({ position: 0, currentWeight: descentOf(weights).maxWeight }) : 0n;

@@ -1,7 +1,8 @@
 // fairlead run: the daemon in the foreground, until it is told to end.
 import { lstatSync, readlinkSync, rmSync, statSync, symlinkSync } from 'node:fs';
 import { serve } from '../../../api/serve.ts';
-import { loadConfig, readConfig } from '../../../config/load.ts';
+import { parseConfig, readConfig } from '../../../config/load.ts';
+import { Remembered } from '../../../config/remembered.ts';
 import { Daemon, type Written } from '../../../control/daemon.ts';
 import { Journal } from '../../../control/journal.ts';
 import { watchLimits } from '../../../control/limits.ts';
@@ -17,7 +18,9 @@ import { openLog } from './log.ts';
 /** Resolves when it has ended. Rejects, with nothing changed, when it can't begin. */
 export async function runDaemon(path: string): Promise<void> {
   const place = daemonPlace();
-  const { log: wanted } = loadConfig(path);
+  const known = new Remembered();
+  const { source, name } = load(path);
+  const { log: wanted } = parseConfig(source, name, known);
   requireRoot();
   using lock = tryLock(place.lock);
   if (lock === undefined)
@@ -29,7 +32,7 @@ export async function runDaemon(path: string): Promise<void> {
   using director = openDirector({ create: true, warn: (text) => log.warn({}, text) });
   if (director === undefined) return;
   const journal = new Journal(place.journal);
-  using daemon = new Daemon({ load: () => load(path), director, memoryPath: place.memory, journal, log });
+  using daemon = new Daemon({ load: () => load(path), known, director, memoryPath: place.memory, journal, log });
   using _api = await serve({ daemon, director, socketPath: place.api, journal, log, version });
   using _limits = watchLimits(() => director.fills(), journal, log);
   using _name = nameSocket(daemon.declared.api.socket.path, place.api, log);
