@@ -36,9 +36,11 @@ export function loadFile<Value>(path: string, schema: z.ZodType<Value>): Value {
 /** `name` is what errors call the file. What is remembered is not made again. Throws ConfigError. */
 export function parseConfig(bytes: Uint8Array, name: string, remembered?: Remembered): Declared {
   const text = decodeText(bytes, name);
+  const news = remembered && interpretNews(text, remembered);
+  if (news !== undefined) return news;
   const plain = parsePlain(text);
   if (plain !== undefined) {
-    const declared = (remembered && interpretNews(plain, remembered)) ?? interpret(plain).declared;
+    const { declared } = interpret(plain);
     if (declared !== undefined) return declared;
   }
   // Whatever is wrong, the library knows where.
@@ -50,10 +52,11 @@ export function parseConfig(bytes: Uint8Array, name: string, remembered?: Rememb
 }
 
 /** Only what was not there the last time is looked at. undefined where something is wrong, wherever that is. */
-function interpretNews(value: unknown, remembered: Remembered): Declared | undefined {
-  const news = remembered.news(value);
-  if (news === undefined) return undefined;
-  const parsed = file.safeParse(news.value);
+function interpretNews(text: string, remembered: Remembered): Declared | undefined {
+  const news = remembered.news(text);
+  const plain = news && parsePlain(news.text);
+  if (news === undefined || plain === undefined) return undefined;
+  const parsed = file.safeParse(plain);
   const problems = collectProblems();
   if (!parsed.success) return undefined;
   const services = resolveServices(parsed.data, problems, news.services);

@@ -15,6 +15,8 @@ export interface Declaration {
 type PassiveChecker = Extract<Checker, { kind: 'passive' }>;
 
 interface Entry {
+  /** In which it was declared last. */
+  turn: number;
   readonly service: DeclaredService;
   readonly destinations: ReadonlyMap<string, DeclaredDestination>;
   /** By destinationKey: keys of the probes that must all find it well. Only those that have any. */
@@ -42,24 +44,26 @@ export class Roster {
   /** By probe: the subjects that it is one of. */
   readonly #judged = new Map<string, Set<string>>();
   #ownAddresses = '';
+  #turn = 0;
 
   /** Makes it what is declared. */
   enrol(services: readonly DeclaredService[], around: Surroundings): Changes {
     const isElsewhere = around.own.text !== this.#ownAddresses;
     this.#ownAddresses = around.own.text;
-    const left = new Set(this.#entries.keys());
+    const turn = ++this.#turn;
     const fresh: DeclaredService[] = [];
     const struck: string[] = [];
     for (const service of services) {
       const key = serviceKey(service.identity);
-      left.delete(key);
       const before = this.#entries.get(key);
+      if (before !== undefined) before.turn = turn;
       if (before?.service !== service) fresh.push(service);
       else if (before.paths.length === 0 && !isElsewhere) continue;
       for (const subject of this.#strike(key)) struck.push(subject);
       this.#enter(key, service, around);
     }
-    for (const key of left) for (const subject of this.#strike(key)) struck.push(subject);
+    for (const [key, entry] of this.#entries)
+      if (entry.turn !== turn) for (const subject of this.#strike(key)) struck.push(subject);
     return { services: fresh, gone: struck.filter((subject) => this.find(subject) === undefined) };
   }
 
@@ -130,7 +134,7 @@ export class Roster {
       }
       if (keys.length > 0) probes.set(name, keys);
     }
-    this.#entries.set(key, { service, destinations, probes, paths, passive });
+    this.#entries.set(key, { turn: this.#turn, service, destinations, probes, paths, passive });
   }
 
   #judge(probe: string, subject: string): void {

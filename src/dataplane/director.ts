@@ -298,11 +298,8 @@ class PinnedDirector implements DataplaneDirector {
   #current(): Maps | undefined {
     const place = findPlace(false);
     if (place !== undefined) settle(place);
+    if (place !== undefined && this.#maps?.isPinnedIn(place.directory)) return this.#maps;
     const maps = place === undefined ? undefined : openInstance(place);
-    if (maps !== undefined && this.#maps?.isOf(maps)) {
-      maps[Symbol.dispose]();
-      return this.#maps;
-    }
     this.#maps?.[Symbol.dispose]();
     this.#maps = maps;
     return maps;

@@ -92,9 +92,10 @@ export class Maps implements Disposable {
     return sharedArray(this.map('buckets').mmap(), strideOf(4)).numbers(0, { kind: 'int', size: 4, signed: false });
   }
 
-  /** Whether both are of one instance, and not of one that has taken the other's place. */
-  isOf(other: Maps): boolean {
-    return this.map('instances').info.id === other.map('instances').info.id;
+  /** Whether the instance that is pinned there is this one, and none that has taken its place. */
+  isPinnedIn(directory: string): boolean {
+    using pinned = BpfMap.openPinned(join(directory, 'instances'));
+    return pinned?.info.id === this.map('instances').info.id;
   }
 
   [Symbol.dispose](): void {

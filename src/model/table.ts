@@ -51,7 +51,18 @@ export function editTable(table: Table, edits: Iterable<Edit>, broadcasts: reado
   return { services: Array.from(draft.services.values(), finished) };
 }
 
+/** An identity is asked for its key again and again, wherever services are compared. */
+const keys = new WeakMap<ServiceIdentity, string>();
+
 export function serviceKey(identity: ServiceIdentity): string {
+  const known = keys.get(identity);
+  if (known !== undefined) return known;
+  const key = formatIdentity(identity);
+  keys.set(identity, key);
+  return key;
+}
+
+function formatIdentity(identity: ServiceIdentity): string {
   return identity.kind === 'mark'
     ? `mark ${identity.mark} ${identity.family}`
     : `${identity.protocol} ${formatEndpoint(identity.vip, identity.port)}`;
