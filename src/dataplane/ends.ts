@@ -18,7 +18,10 @@ export function writeEnds(maps: Maps, services: Iterable<Service>): void {
   ends.updateBatch(keys, words([...wanted.values()]), wanted.size);
 }
 
-/** The same after a change: only where another service may need what one needs no more, are they all asked. */
+/** More are not looked up one by one. */
+const fewEnds = 1000;
+
+/** The same after a change: they are all asked only where another service may need what one needs no more, or where much is new. */
 export function changeEnds(maps: Maps, { kept, written, removed }: Plan): void {
   const { numbers } = maps.vocabulary;
   const before = endsOf([...removed, ...written.flatMap(({ previous }) => previous ?? [])], numbers);
@@ -27,8 +30,12 @@ export function changeEnds(maps: Maps, { kept, written, removed }: Plan): void {
     writeEnds(maps, [...kept, ...written]);
     return;
   }
-  const ends = maps.map('ends');
   const more = [...after].filter(([name, bits]) => before.get(name) !== bits);
+  if (more.length > fewEnds) {
+    writeEnds(maps, [...kept, ...written]);
+    return;
+  }
+  const ends = maps.map('ends');
   const values = more.map(([name, bits]) => bits | (ends.lookup(Buffer.from(name, 'latin1'))?.readUInt32LE(0) ?? 0));
   ends.updateBatch(Buffer.from(more.map(([name]) => name).join(''), 'latin1'), words(values), more.length);
 }

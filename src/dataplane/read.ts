@@ -91,19 +91,18 @@ function toDestination(maps: Maps, member: number): LiveDestination {
   const { rip, port } = readEndpoint(maps, slot);
   const weight = members.number('weight').get(member);
   const lastWeight = members.number('last_weight').get(member);
-  const tunnel = decodeTunnel(members.number('tunnel').get(member), maps.vocabulary.numbers);
-  return { rip, port, method, weight, ...readThresholds(maps, member), ...tunnel, slot, lastWeight };
-}
-
-function readThresholds(maps: Maps, member: number): Pick<LiveDestination, 'upperThreshold' | 'lowerThreshold'> {
-  const members = maps.rows('members');
+  // Property by property: each object that is spread into another has a shape of its own, which is as large as itself.
+  const destination: Writable<LiveDestination> = { rip, port, method, weight, slot, lastWeight };
   const upperThreshold = members.number('upper_threshold').get(member);
   const lowerThreshold = members.number('lower_threshold').get(member);
-  return {
-    ...(upperThreshold === 0 ? {} : { upperThreshold }),
-    ...(lowerThreshold === 0 ? {} : { lowerThreshold }),
-  };
+  const tunnel = decodeTunnel(members.number('tunnel').get(member), maps.vocabulary.numbers);
+  if (upperThreshold !== 0) destination.upperThreshold = upperThreshold;
+  if (lowerThreshold !== 0) destination.lowerThreshold = lowerThreshold;
+  if (tunnel !== undefined) destination.tunnel = tunnel;
+  return destination;
 }
+
+type Writable<T> = { -readonly [Name in keyof T]: T[Name] };
 
 /** The real server of a slot. */
 export function readEndpoint(maps: Maps, slot: number): { readonly rip: Address; readonly port: number } {

@@ -195,7 +195,8 @@ function toAnswer(maps: Maps, row: TraceRow): TraceAnswer {
 function readTunnel(maps: Maps, slot: number): Pick<Destination, 'tunnel'> {
   const rows = maps.rows('destinations');
   const word = joinTunnel({ bits: rows.number('tunnel').get(slot), port: be16(rows.number('tunnel_port').get(slot)) });
-  return decodeTunnel(word, maps.vocabulary.numbers);
+  const tunnel = decodeTunnel(word, maps.vocabulary.numbers);
+  return tunnel === undefined ? {} : { tunnel };
 }
 
 function verdictOf(maps: Maps, number: number): TraceVerdict {

@@ -16,13 +16,14 @@ export function encodeTunnel({ method, tunnel = ipip }: Destination, numbers: Tu
   return ((tunnel.port << portShift) | typeNumbers(numbers)[tunnel.type] | checksumBits(tunnel, numbers)) >>> 0;
 }
 
-/** Absent for IP in IP, which says it all. */
-export function decodeTunnel(word: number, numbers: TunnelNumbers): Pick<Destination, 'tunnel'> {
+/** undefined for IP in IP, which says it all. */
+export function decodeTunnel(word: number, numbers: TunnelNumbers): Tunnel | undefined {
+  if (word === numbers.TUNNEL_IPIP) return undefined;
   const known = Object.entries(typeNumbers(numbers)) as [Tunnel['type'], number][];
   const type = known.find(([, number]) => number === (word & numbers.TUNNEL_TYPE_MASK))?.[0];
   if (type === undefined) throw new RangeError('a tunnel of a type that has no name');
-  if (type === 'ipip') return {};
-  return { tunnel: { type, port: word >>> portShift, checksum: checksumOf(word, numbers) } };
+  if (type === 'ipip') return undefined;
+  return { type, port: word >>> portShift, checksum: checksumOf(word, numbers) };
 }
 
 /** The bits of enum tunnel, and the port in host order. */

@@ -204,17 +204,33 @@ function resolveDestinations(
     const own =
       written.checks === undefined ? checks : resolveChecks(written.checks, said.check, [...at(), 'checks'], problems);
     const onFailure = written.on_failure ?? said.on_failure ?? 'remove';
-    resolved.push({
-      ...destination,
-      checks: own,
-      onFailure,
-      notify: written.notify === undefined ? noNotify : resolveNotify(written.notify),
-    });
+    const notify = written.notify === undefined ? noNotify : resolveNotify(written.notify);
+    resolved.push(declaredOf(destination, { checks: own, onFailure, notify }));
   }
   return resolved;
 }
 
 const noNotify: Notify = {};
+
+/** Member by member: each object that is spread into another has a shape of its own, which is as large as itself. */
+function declaredOf(
+  { rip, port, method, weight, upperThreshold, lowerThreshold, tunnel }: Destination,
+  { checks, onFailure, notify }: Pick<DeclaredDestination, 'checks' | 'onFailure' | 'notify'>,
+): DeclaredDestination {
+  const declared: { -readonly [Name in keyof DeclaredDestination]: DeclaredDestination[Name] } = {
+    rip,
+    port,
+    method,
+    weight,
+    checks,
+    onFailure,
+    notify,
+  };
+  if (upperThreshold !== undefined) declared.upperThreshold = upperThreshold;
+  if (lowerThreshold !== undefined) declared.lowerThreshold = lowerThreshold;
+  if (tunnel !== undefined) declared.tunnel = tunnel;
+  return declared;
+}
 
 /** Where something is, made into a path only when there is something to be said of it. */
 type At = () => Path;
