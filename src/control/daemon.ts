@@ -20,7 +20,7 @@ import { type KnownHealth, Memory } from './memory.ts';
 import { notify } from './notify.ts';
 import { noPaths, ownAddresses } from './probes.ts';
 import { Roster } from './roster.ts';
-import { spareMemoryAfter } from './spare-memory.ts';
+import { spareMemoryAfterChange } from './spare-memory.ts';
 import { type Override, type Standing, standing } from './standing.ts';
 
 export interface CheckState
@@ -300,7 +300,7 @@ export class Daemon implements Disposable {
     const difference = applyDesired(this.#options.director, this.#desired(), { keep: false });
     for (const service of services) this.#noticeQuorum(service);
     this.#stale.clear();
-    spareMemoryAfter(services.length);
+    spareMemoryAfterChange(this.#declared.services.length);
     if (!isSame(difference)) this.#options.log.debug({ services: difference.services.length }, 'changed');
     return difference;
   }

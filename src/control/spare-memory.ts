@@ -1,17 +1,20 @@
-// Memory that a large change needed for a moment is given back: V8 would keep it for as long as little happens.
+// Memory that a change of a large table needed for a moment is given back: V8 would keep it for as long as little happens.
 import { setFlagsFromString } from 'node:v8';
 import { runInNewContext } from 'node:vm';
 
-/** Of services that changed: with fewer there is little to give back. */
+/** With fewer services there is little to give back. */
 const manyServices = 1000;
-/** By then whoever asked for the change has the answer: collecting takes up to 100 ms. */
-const afterMs = 1000;
+/** Collecting takes up to 100 ms: not while changes follow each other, and whoever asked for the last one has the answer by then. */
+const afterMs = 2000;
 
 let collect: (() => void) | undefined;
+let timer: NodeJS.Timeout | undefined;
 
-export function spareMemoryAfter(services: number): void {
+/** `services`: how many are declared. */
+export function spareMemoryAfterChange(services: number): void {
   if (services < manyServices) return;
-  setTimeout(() => {
+  clearTimeout(timer);
+  timer = setTimeout(() => {
     collect ??= exposedCollector();
     collect();
   }, afterMs).unref();
@@ -20,6 +23,5 @@ export function spareMemoryAfter(services: number): void {
 /** The one way to it without an option on the command line. */
 function exposedCollector(): () => void {
   setFlagsFromString('--expose-gc');
-  const gc = runInNewContext('gc') as (options: object) => void;
-  return () => gc({ type: 'major', flavor: 'last-resort' });
+  return runInNewContext('gc') as () => void;
 }
