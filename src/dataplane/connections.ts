@@ -16,15 +16,14 @@ import { toEnds } from './wire.ts';
 
 /** Connections that begin or end meanwhile may be seen or not. */
 export function* readConnections(maps: Maps): Generator<Connection> {
-  const rows = maps.rows('flows');
-  const word = rows.number('control');
-  const seen = rows.number('seen');
   const { NO_PARTNER } = maps.vocabulary.numbers;
   const control = controlOf(maps.vocabulary.numbers);
   const clock = readClock(maps);
   const isAbandoned = abandonment(maps);
   using callIds = openCallIds(maps);
   for (const [slot, before] of liveSlots(maps)) {
+    const rows = maps.rows('flows');
+    const [word, seen] = [rows.number('control'), rows.number('seen')];
     const entry = readEntry(maps, control, slot);
     // The slot may have gone to another connection while it was read.
     if (!control.isSameEntry(before, word.get(slot)) || isAbandoned(entry.destination)) continue;
@@ -61,8 +60,8 @@ function* liveSlots(maps: Maps): Generator<readonly [slot: number, control: numb
   const { SLOTS_PER_PAGE } = maps.vocabulary.numbers;
   const { kind } = controlOf(maps.vocabulary.numbers);
   const live = maps.vocabulary.flowKinds.get('FLOW_LIVE');
-  const control = maps.rows('flows').number('control');
   for (const page of heldPages(maps)) {
+    const control = maps.rows('flows').number('control'); // mapped only where there is something to see
     const first = page * SLOTS_PER_PAGE;
     for (let slot = first; slot < Math.min(first + SLOTS_PER_PAGE, slots); slot++) {
       const word = control.get(slot);
