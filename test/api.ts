@@ -40,7 +40,13 @@ export function openApiStage(text: string): ApiStage {
   const start = (): Pick<ApiStage, 'daemon' | 'app' | 'metrics' | 'journal'> => {
     const journal = new Journal(join(folder, 'journal'));
     const load = () => ({ source: Buffer.from(stage.text), name: 'web.yaml' });
-    const daemon = new Daemon({ load, director, memoryPath: join(folder, 'memory'), journal, log: silent });
+    const daemon = new Daemon({
+      load,
+      director,
+      memory: { said: [join(folder, 'memory')], health: join(folder, 'health') },
+      journal,
+      log: silent,
+    });
     const about = { daemon, installed: () => director.services(), status: () => dataplane, journal, log: silent };
     const metrics = openMetrics({ ...about, version: '0' });
     return { daemon, journal, metrics, app: toApp({ ...about, metrics, version: '0' }) };

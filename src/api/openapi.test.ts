@@ -140,7 +140,10 @@ function bodyOf(requestBody: Operation['requestBody']): fc.Arbitrary<Request['bo
   const json = requestBody?.content['application/json']?.schema;
   if (requestBody === undefined) return fc.constant(undefined);
   return fc.oneof(
-    ...(json === undefined ? [fc.constant(text)] : [valueBy(json).map((value) => JSON.stringify(value))]),
+    {
+      weight: 8,
+      arbitrary: json === undefined ? fc.constant(text) : valueBy(json).map((value) => JSON.stringify(value)),
+    },
     fc.json(),
     fc.uint8Array().map((bytes) => new Uint8Array(bytes)),
     fc.string(),

@@ -16,7 +16,7 @@ import { type Difference, isSame } from './difference.ts';
 import { type Effective, toEffective } from './effective.ts';
 import type { Journal } from './journal.ts';
 import type { Log } from './log.ts';
-import { type KnownHealth, Memory } from './memory.ts';
+import { type KnownHealth, Memory, type MemoryPaths } from './memory.ts';
 import { notify } from './notify.ts';
 import { noPaths, ownAddresses } from './probes.ts';
 import { Roster } from './roster.ts';
@@ -52,7 +52,7 @@ export interface DaemonOptions {
   /** What was read already. */
   readonly known?: Remembered;
   readonly director: Target & { services(): readonly InstalledService[] };
-  readonly memoryPath: string;
+  readonly memory: MemoryPaths;
   readonly journal: Journal;
   readonly log: Log;
 }
@@ -90,18 +90,18 @@ export class Daemon implements Disposable {
 
   /** Applies what is declared. Throws what is wrong with it, and what the kernel refuses. */
   constructor(options: DaemonOptions) {
-    const { load, known = new Remembered(), memoryPath, log } = options;
+    const { load, known = new Remembered(), memory, log } = options;
     this.#options = options;
     this.#known = known;
     const written = load();
     this.#declared = this.parse(written);
     this.#source = written.source;
-    const { overrides, lostQuorums, health } = Memory.read(memoryPath, (why) => log.warn({ why }, 'not remembered'));
+    const { overrides, lostQuorums, health } = Memory.read(memory, (why) => log.warn({ why }, 'not remembered'));
     this.#overrides = new Map(overrides);
     this.#lostQuorums = new Set(lostQuorums);
     this.#remembered = health;
     this.#monitor = new Monitor({ remembered: health, onChange: (key) => this.#hear(key) });
-    this.#memory = new Memory(memoryPath, () => this.#monitor.known());
+    this.#memory = new Memory(memory, () => this.#monitor.known());
     this.#adopt(this.#declared);
     this.#ticking = setInterval(() => this.#tick(), tickMs);
     this.#looking = setInterval(() => this.#paths?.attach(), interfacesMs);

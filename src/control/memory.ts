@@ -31,8 +31,14 @@ interface WrittenHealth {
   readonly health: Readonly<Record<string, Health>>;
 }
 
+export interface MemoryPaths {
+  /** Where what was said is kept, and where those of before may have kept it. */
+  readonly said: readonly [string, ...string[]];
+  readonly health: string;
+}
+
 export class Memory implements Disposable {
-  readonly #path: string;
+  readonly #paths: MemoryPaths;
   readonly #known: () => KnownHealth;
   #writtenSaid = '';
   #timer: NodeJS.Timeout | undefined;
@@ -40,15 +46,16 @@ export class Memory implements Disposable {
   #healthAgainAt = Number.NEGATIVE_INFINITY;
 
   /** `known` is asked when health is written. */
-  constructor(path: string, known: () => KnownHealth) {
-    this.#path = path;
+  constructor(paths: MemoryPaths, known: () => KnownHealth) {
+    this.#paths = paths;
     this.#known = known;
   }
 
   /** What is of another version, or damaged, is as none: `told` hears why. */
-  static read(path: string, told: (why: string) => void): Said & { readonly health: KnownHealth } {
-    const said = readFile<WrittenSaid>(path, told);
-    const health = readFile<WrittenHealth>(healthPath(path), told);
+  static read(paths: MemoryPaths, told: (why: string) => void): Said & { readonly health: KnownHealth } {
+    let said: WrittenSaid | undefined;
+    for (const path of paths.said) said ??= readFile<WrittenSaid>(path, told);
+    const health = readFile<WrittenHealth>(paths.health, told);
     return {
       overrides: new Map(Object.entries(said?.overrides ?? {})),
       lostQuorums: new Set(said?.lostQuorums),
@@ -60,7 +67,7 @@ export class Memory implements Disposable {
   keepSaid({ overrides, lostQuorums }: Said): void {
     const written: WrittenSaid = { version, overrides: Object.fromEntries(overrides), lostQuorums: [...lostQuorums] };
     const text = JSON.stringify(written);
-    if (text !== this.#writtenSaid) writeFile(this.#path, text);
+    if (text !== this.#writtenSaid) writeFile(this.#paths.said[0], text, true);
     this.#writtenSaid = text;
   }
 
@@ -82,14 +89,9 @@ export class Memory implements Disposable {
     this.#timer = undefined;
     const begun = performance.now();
     const written: WrittenHealth = { version, health: Object.fromEntries(this.#known()) };
-    writeFile(healthPath(this.#path), JSON.stringify(written));
+    writeFile(this.#paths.health, JSON.stringify(written), false);
     this.#healthAgainAt = begun + Math.max(healthEveryMs, (performance.now() - begun) / healthShare);
   }
-}
-
-/** Beside what was said. */
-export function healthPath(path: string): string {
-  return `${path}.health`;
 }
 
 function readFile<Written extends { readonly version: number }>(
@@ -106,9 +108,9 @@ function readFile<Written extends { readonly version: number }>(
   return undefined;
 }
 
-/** Whoever dies meanwhile leaves the one of before. */
-function writeFile(path: string, text: string): void {
+/** Whoever dies meanwhile leaves the one of before; so does the machine, if it is to be on the disk first. */
+function writeFile(path: string, text: string, flush: boolean): void {
   mkdirSync(dirname(path), { recursive: true, mode: 0o755 });
-  writeFileSync(`${path}.new`, text, { mode: 0o600 });
+  writeFileSync(`${path}.new`, text, { mode: 0o600, flush });
   renameSync(`${path}.new`, path);
 }

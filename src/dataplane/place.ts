@@ -2,10 +2,11 @@
 import { readdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { netnsCookie } from '../kernel/namespace.ts';
+import { isFirstNamespace, netnsCookie } from '../kernel/namespace.ts';
 import { ensureBpffs, findBpffs } from '../kernel/pinning.ts';
 
 const runtimeDirectory = '/run/fairlead';
+const stateDirectory = '/var/lib/fairlead';
 const bpffs = join(runtimeDirectory, 'bpf');
 
 export const objectPath = fileURLToPath(new URL('../../build/bpf/director.bpf.o', import.meta.url));
@@ -42,6 +43,16 @@ export function lockPath(): string {
 
 export function daemonPlace(): DaemonPlace {
   return daemonPlaceOf(String(netnsCookie()));
+}
+
+/**
+ * A file that outlives a boot: in the state directory of the daemon's systemd unit, else of the machine. undefined in another network
+ * namespace than the machine's own, which does not outlive a boot either.
+ */
+export function lastingPath(name: string): string | undefined {
+  const [given = ''] = (process.env.STATE_DIRECTORY ?? '').split(':');
+  if (given !== '') return join(given, name);
+  return isFirstNamespace() ? join(stateDirectory, name) : undefined;
 }
 
 function daemonPlaceOf(name: string): DaemonPlace {

@@ -1,5 +1,5 @@
 // Which network namespace this is, whether another still lives, and looking into one for a moment.
-import { closeSync, openSync, readFileSync } from 'node:fs';
+import { closeSync, openSync, readFileSync, readlinkSync } from 'node:fs';
 import { close, enterNetworkNamespace, socket, socketOption } from './libc.ts';
 import { BpfMap, mapType } from './map.ts';
 
@@ -16,6 +16,15 @@ export function netnsCookie(): bigint {
     return socketOption(fd, SOL_SOCKET, SO_NETNS_COOKIE, 8).readBigUInt64LE();
   } finally {
     close(fd);
+  }
+}
+
+/** Whether this is the one that PID 1 is in: the machine's, or the container's. */
+export function isFirstNamespace(): boolean {
+  try {
+    return readlinkSync('/proc/1/ns/net') === readlinkSync('/proc/self/ns/net');
+  } catch {
+    return false;
   }
 }
 

@@ -198,8 +198,20 @@ ${more}`,
     expect(told.trim().split('\n')).toEqual(['10.1.0.1:81', '10.1.0.2:81', '10.1.0.3:81']);
   });
 
+  test('what operators said outlives a boot', async () => {
+    await network.director.run(fairlead, 'set', 'weight', `${vip}:81/tcp`, '10.1.0.1:81', '9', '--why', 'more memory');
+    await daemon[Symbol.asyncDispose]();
+    // All that a boot leaves nothing of.
+    const { netnsCookie } = JSON.parse(await network.director.run(fairlead, 'status', '-o', 'json'));
+    await network.director.run(fairlead, 'detach');
+    await network.director.run('sh', '-c', `rm -r /run/fairlead/${netnsCookie}.*`);
+    daemon = await run();
+    expect((await weights())['10.1.0.1:81']).toBe(9);
+    expect(await network.director.run(fairlead, 'get')).toMatch(/10\.1\.0\.1:81 .*more memory \(root\)/);
+  });
+
   async function run(): Promise<Child> {
-    const child = network.director.start(fairlead, 'run', '-c', file);
+    const child = network.director.start('env', `STATE_DIRECTORY=${folder}/state`, fairlead, 'run', '-c', file);
     await child.saying('the daemon runs', 'stdout', AbortSignal.timeout(20_000));
     return child;
   }

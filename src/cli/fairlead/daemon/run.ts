@@ -7,8 +7,9 @@ import { Daemon, type Written } from '../../../control/daemon.ts';
 import { Journal } from '../../../control/journal.ts';
 import { watchLimits } from '../../../control/limits.ts';
 import type { Log } from '../../../control/log.ts';
+import type { MemoryPaths } from '../../../control/memory.ts';
 import { openDirector, requireRoot, upgrade } from '../../../dataplane/director.ts';
-import { daemonPlace } from '../../../dataplane/place.ts';
+import { type DaemonPlace, daemonPlace, lastingPath } from '../../../dataplane/place.ts';
 import { tryLock } from '../../../kernel/lock.ts';
 import { tellServiceManager } from '../../../kernel/service-manager.ts';
 import { FairleadError } from '../../../model/error.ts';
@@ -32,7 +33,7 @@ export async function runDaemon(path: string): Promise<void> {
   using director = openDirector({ create: true, warn: (text) => log.warn({}, text) });
   if (director === undefined) return;
   const journal = new Journal(place.journal);
-  using daemon = new Daemon({ load: () => load(path), known, director, memoryPath: place.memory, journal, log });
+  using daemon = new Daemon({ load: () => load(path), known, director, memory: memoryOf(place), journal, log });
   using _api = await serve({ daemon, director, socketPath: place.api, journal, log, version });
   using _limits = watchLimits(() => director.fills(), journal, log);
   using _name = nameSocket(daemon.declared.api.socket.path, place.api, log);
@@ -42,6 +43,12 @@ export async function runDaemon(path: string): Promise<void> {
   const signal = await ending();
   tellServiceManager('STOPPING=1');
   log.info({ signal }, 'the daemon ends; packets go on');
+}
+
+/** What operators said outlives a boot. */
+function memoryOf({ memory }: DaemonPlace): MemoryPaths {
+  const lasting = lastingPath('memory');
+  return { said: lasting === undefined ? [memory] : [lasting, memory], health: `${memory}.health` };
 }
 
 function load(path: string): Written {
