@@ -16,8 +16,7 @@ export interface Said {
 export type KnownHealth = ReadonlyMap<string, Health>;
 
 const version = 1;
-/** Of health, which may be much and is found out again: not more often than this, and a small part of the time. */
-const healthEveryMs = 1000;
+/** Health may be much, and is found out again: writing it takes no more of the time than this. */
 const healthShare = 0.02;
 
 interface WrittenSaid {
@@ -90,7 +89,7 @@ export class Memory implements Disposable {
     const begun = performance.now();
     const written: WrittenHealth = { version, health: Object.fromEntries(this.#known()) };
     writeFile(this.#paths.health, JSON.stringify(written), false);
-    this.#healthAgainAt = begun + Math.max(healthEveryMs, (performance.now() - begun) / healthShare);
+    this.#healthAgainAt = begun + (performance.now() - begun) / healthShare;
   }
 }
 
