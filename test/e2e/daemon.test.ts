@@ -121,8 +121,9 @@ ${more}`,
     await until(async () => Object.values(await weights()).join() === '1,1,1', { what: 'slow start is over' });
     declare('  - tcp: 10.0.0.101\n');
     const before = await network.director.run(ipvsadm, '-Sn');
+    const refused = daemon.saying('that of before stays', 'stdout', AbortSignal.timeout(10_000));
     await network.director.run('sh', '-c', `kill -HUP ${await pidOf(network.director)}`);
-    await daemon.saying('that of before stays', 'stdout', AbortSignal.timeout(10_000));
+    await refused;
     expect(await network.director.run(ipvsadm, '-Sn')).toBe(before);
     declare('  - tcp: 10.0.0.101:80\n    destinations: [10.1.0.1]\n');
     await network.director.run('sh', '-c', `kill -HUP ${await pidOf(network.director)}`);
