@@ -254,9 +254,20 @@ export class Daemon implements Disposable {
     const pathAddresses = this.#paths?.set(paths) ?? noPaths;
     this.#roster.enrol(declared.services, { own: ownAddresses(), pathAddresses });
     this.#monitor.watch(this.#roster.probes);
+    this.#warnOfLoad();
     this.#watchPassively();
     this.#remember();
     return difference;
+  }
+
+  #warnOfLoad(): void {
+    const { asked, most } = this.#monitor.load;
+    if (asked <= most) return;
+    const factor = (asked / most).toFixed(1);
+    this.#options.log.warn(
+      { askedPerSecond: Math.round(asked), most },
+      `the health checks are more than one process can do: their intervals are ${factor} times as long`,
+    );
   }
 
   /** What probes are known by does not depend on the addresses that they go to. */

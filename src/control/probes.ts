@@ -50,8 +50,19 @@ export function probeOf(
 ): FoundProbe {
   const path = pathOf(service, destination, check, own.has);
   const target = toTarget(service, destination, check, path && pathAddresses.get(pathKey(path)));
-  const { target: _, ...policy } = check;
+  const policy = policyOf(check);
   return { key: probeKey(target, policy, path), probe: { target, check: policy }, path };
+}
+
+/** Destinations of one service mostly share their checks, and so what remains of these. */
+const policies = new WeakMap<Check, Policy>();
+
+function policyOf(check: Check): Policy {
+  const known = policies.get(check);
+  if (known !== undefined) return known;
+  const { target: _, ...policy } = check;
+  policies.set(check, policy);
+  return policy;
 }
 
 function pathOf(

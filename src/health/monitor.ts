@@ -1,6 +1,7 @@
 // All probes of one director, each by its own clock.
 import type { Check, CheckerKind } from '../model/check.ts';
 import { type Health, untested, weigh } from './hysteresis.ts';
+import { Pace } from './pace.ts';
 import { type Ask, probe as askOnce } from './probe.ts';
 import type { Target } from './target.ts';
 import type { State, Verdict } from './verdict.ts';
@@ -32,7 +33,9 @@ export interface Tally {
 
 interface Running {
   readonly probe: Probe;
-  readonly stop: AbortController;
+  isEnded: boolean;
+  /** Of the probe that is just being asked. */
+  asking: AbortController | undefined;
   health: Health;
   last: Verdict | undefined;
   timer: NodeJS.Timeout | undefined;
@@ -42,6 +45,7 @@ export class Monitor implements Disposable {
   readonly #running = new Map<string, Running>();
   readonly #options: MonitorOptions;
   readonly #ask: Ask;
+  readonly #pace = new Pace();
   readonly #counted = new Map<CheckerKind, { readonly verdicts: Record<State, number>; durationMs: number }>();
 
   constructor(options: MonitorOptions) {
@@ -57,6 +61,13 @@ export class Monitor implements Disposable {
       this.#running.delete(key);
     }
     for (const [key, one] of probes) if (!this.#running.has(key)) this.#begin(key, one);
+  }
+
+  /** How many of them their intervals ask for in a second, and how many there will be at the most. */
+  get load(): { readonly asked: number; readonly most: number } {
+    let asked = 0;
+    for (const { probe } of this.#running.values()) asked += 1000 / probe.check.intervalMs;
+    return { asked, most: this.#pace.mostBegun };
   }
 
   /** undefined of what is not watched. */
@@ -89,34 +100,37 @@ export class Monitor implements Disposable {
   [Symbol.dispose](): void {
     for (const running of this.#running.values()) end(running);
     this.#running.clear();
+    this.#pace[Symbol.dispose]();
   }
 
   #begin(key: string, probe: Probe): void {
     const health = this.#options.remembered?.get(key) ?? untested(Date.now(), probe.check.initially);
-    const running: Running = { probe, stop: new AbortController(), health, last: undefined, timer: undefined };
+    const running: Running = { probe, isEnded: false, asking: undefined, health, last: undefined, timer: undefined };
     this.#running.set(key, running);
     this.#runAfter(Math.random() * probe.check.warmUpMs, key, running);
   }
 
   #runAfter(ms: number, key: string, running: Running): void {
-    running.timer = setTimeout(() => void this.#run(key, running), Math.max(0, Math.round(ms)));
+    running.timer = setTimeout(() => this.#pace.begin(() => this.#run(key, running)), Math.max(0, Math.round(ms)));
   }
 
   async #run(key: string, running: Running): Promise<void> {
+    if (running.isEnded) return;
     const begun = performance.now();
     const { intervalMs, jitterMs } = running.probe.check;
-    const verdict = await this.#askPatiently(running);
-    if (running.stop.signal.aborted) return;
+    running.asking = new AbortController();
+    const verdict = await this.#askPatiently(running.probe, running.asking.signal);
+    running.asking = undefined;
+    if (running.isEnded) return;
     this.#take(key, running, verdict);
     // Earlier by chance, never later: `fall` intervals are a promise.
     this.#runAfter(begun + intervalMs - jitterMs * Math.random() - performance.now(), key, running);
   }
 
-  async #askPatiently({ probe, stop }: Running): Promise<Verdict> {
-    const { target, check } = probe;
+  async #askPatiently({ target, check }: Probe, stop: AbortSignal): Promise<Verdict> {
     for (let left = check.retries; ; left--) {
-      const verdict = await this.#ask(target, check.checker, check.timeoutMs, stop.signal);
-      if (verdict.state !== 'down' || left <= 0 || stop.signal.aborted) return verdict;
+      const verdict = await this.#ask(target, check.checker, check.timeoutMs, stop);
+      if (verdict.state !== 'down' || left <= 0 || stop.aborted) return verdict;
       await pause(check.retryDelayMs);
     }
   }
@@ -150,9 +164,10 @@ function entryOf<Key, Value>(map: Map<Key, Value>, key: Key, make: () => Value):
   return made;
 }
 
-function end({ stop, timer }: Running): void {
-  clearTimeout(timer);
-  stop.abort(new Error('no longer asked'));
+function end(running: Running): void {
+  clearTimeout(running.timer);
+  running.isEnded = true;
+  running.asking?.abort(new Error('no longer asked'));
 }
 
 function pause(ms: number): Promise<void> {
