@@ -2,6 +2,7 @@
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import type { HeldDirector } from '../src/api/held.ts';
 import { toApp } from '../src/api/server.ts';
 import type { Target } from '../src/control/apply.ts';
 import { Daemon } from '../src/control/daemon.ts';
@@ -9,13 +10,18 @@ import { Journal } from '../src/control/journal.ts';
 import type { Log } from '../src/control/log.ts';
 import type { Status } from '../src/dataplane/status.ts';
 import { openMetrics } from '../src/metrics/metrics.ts';
-import type { InstalledService } from '../src/model/director.ts';
+import type { Connection, InstalledService } from '../src/model/director.ts';
 import { type Everything, nothingInstalled } from '../src/model/everything.ts';
+import { serviceKey } from '../src/model/table.ts';
 
 export const silent: Log = { debug: () => {}, info: () => {}, warn: () => {}, error: () => {} };
 
-interface Director extends Target {
+interface Director extends Target, HeldDirector {
   services(): readonly InstalledService[];
+  status(): Status;
+  connections: readonly Connection[];
+  /** Keys of services whose counters were zeroed. */
+  readonly zeroed: (string | undefined)[];
   /** By the destination's key. */
   weights(): Readonly<Record<string, number>>;
   /** Of each destination, how many connections it has not taken. */
@@ -47,9 +53,9 @@ export function openApiStage(text: string): ApiStage {
       journal,
       log: silent,
     });
-    const about = { daemon, installed: () => director.services(), status: () => dataplane, journal, log: silent };
-    const metrics = openMetrics({ ...about, version: '0' });
-    return { daemon, journal, metrics, app: toApp({ ...about, metrics, version: '0' }) };
+    const about = { daemon, journal, log: silent, version: '0' };
+    const metrics = openMetrics({ ...about, installed: () => director.services(), status: () => director.status() });
+    return { daemon, journal, metrics, app: toApp({ ...about, director, metrics }) };
   };
   const stage = {
     text,
@@ -87,6 +93,14 @@ function inMemory(): Director {
   let present: Everything = nothingInstalled;
   const director: Director = {
     failures: 0,
+    connections: [],
+    zeroed: [],
+    status: () => dataplane,
+    connectionPage: (from, most) => {
+      const connections = director.connections.slice(from, from + most);
+      return { connections, next: from + most < director.connections.length ? from + most : undefined };
+    },
+    zero: (identity) => void director.zeroed.push(identity && serviceKey(identity)),
     everything: () => present,
     changeEverything: (edit) => {
       present = edit(present);

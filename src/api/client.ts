@@ -5,17 +5,25 @@ import { createInterface } from 'node:readline';
 import { FairleadError } from '../model/error.ts';
 import {
   type CheckAnswer,
+  type Connection,
+  type ConnectionsAnswer,
   type Difference,
   type Event,
   type JournalAnswer,
   type LiftRequest,
+  type MarkRulesAnswer,
+  type MarkRulesRequest,
   type OverrideRequest,
   type OverrideStatus,
   type Problem,
   type ReloadAnswer,
   type Route,
   routes,
+  type ServicesAnswer,
+  type SettingsAnswer,
+  type SettingsRequest,
   type StatusAnswer,
+  type ZeroRequest,
 } from './contract.ts';
 
 /** Where a daemon is: on this machine by its unix socket, or by TCP with a token. */
@@ -44,12 +52,33 @@ export interface Config {
   readonly etag: string;
 }
 
+/** Each an address, or one with its port. */
+export interface ConnectionFilter {
+  readonly client?: string;
+  readonly virtual?: string;
+  readonly destination?: string;
+}
+
 /** Each call rejects with a FairleadError that has what the daemon answered, or with code `daemon-missing`. */
 export interface Client {
   /** How all that is declared stands. Services and destinations are named by its keys in all other calls. */
   status(): Promise<StatusAnswer>;
   /** What is attached, how full the tables are, why packets were not forwarded: as `fairlead status -o json`. */
   dataplane(): Promise<unknown>;
+  /** What is installed, also what ipvsadm added, with counters and rates: as `fairlead list -o json`. */
+  services(): Promise<ServicesAnswer>;
+  /** Counters of one service, or of all, begin at 0. */
+  zero(request: ZeroRequest): Promise<void>;
+  /** Connections and what persistent services remember, as they are read. */
+  connections(filter?: ConnectionFilter): AsyncIterable<Connection>;
+  /** What IPVS has under net.ipv4.vs, and how long idle connections live. */
+  settings(): Promise<SettingsAnswer>;
+  /** All or none. What the configuration declares is set again with its next change. */
+  changeSettings(request: SettingsRequest): Promise<SettingsAnswer>;
+  /** Each as behind `fairlead mark add`. */
+  markRules(): Promise<MarkRulesAnswer & { readonly etag: string }>;
+  /** Puts them in the place of those that are there. */
+  setMarkRules(request: MarkRulesRequest, condition?: Condition): Promise<MarkRulesAnswer>;
   /** undefined: nobody has said anything of it. */
   getOverride(service: string, destination: string): Promise<OverrideStatus | undefined>;
   override(service: string, destination: string, request: OverrideRequest, condition?: Condition): Promise<void>;
@@ -90,6 +119,17 @@ export function connect(endpoint: Endpoint = { socket: process.env.FAIRLEAD_SOCK
   return {
     status: () => call(routes.status),
     dataplane: () => call(routes.dataplane),
+    services: () => call(routes.services),
+    zero: (body) => call(routes.zero, { body }),
+    connections: (filter = {}) => readConnections((path) => call(routes.connections, { path }), filter),
+    settings: () => call(routes.settings),
+    changeSettings: (body) => call(routes.changeSettings, { body }),
+    async markRules() {
+      const { method, path } = routes.markRules;
+      const { body, etag } = await send({ method, path });
+      return { ...(JSON.parse(body.toString()) as MarkRulesAnswer), etag };
+    },
+    setMarkRules: (body, condition) => call(routes.setMarkRules, { body, ...condition }),
     getOverride: (service, destination) =>
       call<OverrideStatus>(routes.getOverride, {
         path: ofDestination(routes.getOverride, service, destination),
@@ -190,6 +230,19 @@ async function* readEvents(send: Send, after: string | undefined): AsyncGenerato
     }
   } finally {
     response.destroy();
+  }
+}
+
+async function* readConnections(
+  read: (path: string) => Promise<ConnectionsAnswer>,
+  filter: ConnectionFilter,
+): AsyncGenerator<Connection> {
+  for (let from: number | undefined = 0; from !== undefined; ) {
+    const { connections, next } = await read(
+      `${routes.connections.path}?${new URLSearchParams({ ...filter, from: `${from}` })}`,
+    );
+    yield* connections;
+    from = next;
   }
 }
 

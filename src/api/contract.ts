@@ -17,6 +17,16 @@ export type ReloadAnswer = Immutable<z.output<typeof schemas.reloadAnswer>>;
 export type CheckAnswer = Immutable<z.output<typeof schemas.checkAnswer>>;
 /** What has changed, or would. */
 export type Difference = Immutable<z.output<typeof schemas.difference>>;
+/** Of all services, also those that ipvsadm added. */
+export type ServicesAnswer = Immutable<z.output<typeof schemas.servicesAnswer>>;
+export type InstalledService = ServicesAnswer['services'][number];
+export type ConnectionsAnswer = Immutable<z.output<typeof schemas.connectionsAnswer>>;
+export type Connection = ConnectionsAnswer['connections'][number];
+export type SettingsAnswer = Immutable<z.output<typeof schemas.settingsAnswer>>;
+export type SettingsRequest = Immutable<z.output<typeof schemas.settingsRequest>>;
+export type MarkRulesAnswer = Immutable<z.output<typeof schemas.markRulesAnswer>>;
+export type MarkRulesRequest = Immutable<z.output<typeof schemas.markRulesRequest>>;
+export type ZeroRequest = Immutable<z.output<typeof schemas.zeroRequest>>;
 /** RFC 9457. */
 export type Problem = Immutable<z.output<typeof schemas.problem>>;
 
@@ -27,7 +37,7 @@ type Immutable<T> = T extends readonly (infer Item)[]
     : T;
 
 export interface Route {
-  readonly method: 'GET' | 'PUT' | 'POST' | 'DELETE';
+  readonly method: 'GET' | 'PUT' | 'PATCH' | 'POST' | 'DELETE';
   /** `:name` stands for one segment, percent-encoded. */
   readonly path: string;
   /** By TCP, the least that a token has to have. */
@@ -43,6 +53,34 @@ export const routes = {
   dataplane: {
     ...{ method: 'GET', path: '/v1/dataplane', role: 'read' },
     summary: 'What is attached where, how full the tables are, and why packets were not forwarded',
+  },
+  services: {
+    ...{ method: 'GET', path: '/v1/services', role: 'read' },
+    summary: 'What is installed, also what ipvsadm added: services, their destinations, counters and rates',
+  },
+  zero: {
+    ...{ method: 'POST', path: '/v1/zero', role: 'write' },
+    summary: 'Counters of a service and its destinations, or of all, begin at 0',
+  },
+  connections: {
+    ...{ method: 'GET', path: '/v1/connections', role: 'read' },
+    summary: 'Connections and what persistent services remember, page by page',
+  },
+  settings: {
+    ...{ method: 'GET', path: '/v1/settings', role: 'read' },
+    summary: 'What IPVS has under net.ipv4.vs, and how long idle connections live',
+  },
+  changeSettings: {
+    ...{ method: 'PATCH', path: '/v1/settings', role: 'write' },
+    summary: 'Sets some of them, all or none. What the configuration declares is set again with its next change',
+  },
+  markRules: {
+    ...{ method: 'GET', path: '/v1/mark-rules', role: 'read' },
+    summary: 'The rules that give packets marks',
+  },
+  setMarkRules: {
+    ...{ method: 'PUT', path: '/v1/mark-rules', role: 'write' },
+    summary: 'Puts others in their place, all or none',
   },
   getOverride: {
     ...{ method: 'GET', path: '/v1/services/:service/destinations/:destination/override', role: 'read' },

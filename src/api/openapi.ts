@@ -16,9 +16,29 @@ const fileName = {
   name: { description: 'what errors call the configuration', schema: { type: 'string', maxLength: 1000 } },
 };
 
+const end = { schema: { type: 'string', maxLength: 100 } };
+const endPlaces = {
+  client: { description: 'only those of this address, or address and port', ...end },
+  virtual: { description: 'likewise', ...end },
+  destination: { description: 'likewise', ...end },
+};
+
 const traits: Readonly<Record<RouteName, Traits>> = {
   status: { answer: schemas.statusAnswer },
   dataplane: { answer: 'application/json' },
+  services: { answer: schemas.servicesAnswer },
+  zero: { body: schemas.zeroRequest, answer: undefined },
+  connections: {
+    query: {
+      from: { description: 'next of the page before', schema: { type: 'integer', minimum: 0, maximum: 2 ** 32 - 1 } },
+      ...endPlaces,
+    },
+    answer: schemas.connectionsAnswer,
+  },
+  settings: { answer: schemas.settingsAnswer },
+  changeSettings: { body: schemas.settingsRequest, answer: schemas.settingsAnswer },
+  markRules: { answer: schemas.markRulesAnswer },
+  setMarkRules: { body: schemas.markRulesRequest, answer: schemas.markRulesAnswer, isConditional: true },
   getOverride: { answer: schemas.overrideStatus },
   override: { body: schemas.overrideRequest, answer: undefined, isConditional: true },
   lift: { body: schemas.liftRequest, answer: undefined, isConditional: true },
@@ -66,7 +86,7 @@ function toOperation(name: RouteName, { path, summary, role }: Route): object {
     })),
     ...Object.entries(query).map(([parameter, facts]) => ({ name: parameter, in: 'query', ...facts })),
     ...(isConditional
-      ? [{ name: 'If-Match', in: 'header', schema: { type: 'string' }, description: 'the ETag of /v1/config' }]
+      ? [{ name: 'If-Match', in: 'header', schema: { type: 'string' }, description: 'the ETag of what was read' }]
       : []),
   ];
   return {

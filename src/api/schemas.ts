@@ -1,8 +1,10 @@
 // The values that go to and fro, as zod checks them; the published OpenAPI document is made of these.
 import { z } from 'zod';
 import { onFailures } from '../model/declared.ts';
+import { longestTimeoutS } from '../model/director.ts';
 import { errorCodes } from '../model/error.ts';
-import { onRemoves } from '../model/service.ts';
+import { methods, onRemoves, schedulers } from '../model/service.ts';
+import { settingNames, settingRange } from '../model/settings.ts';
 
 const mostCharacters = 1000;
 const mostWeight = 2_147_483_647;
@@ -10,10 +12,11 @@ const mostWeight = 2_147_483_647;
 const said = z.string({ error: `expected a text of up to ${mostCharacters} characters` }).max(mostCharacters, {
   error: `expected a text of up to ${mostCharacters} characters`,
 });
-const count = (most: number) => {
-  const error = `expected a number from 0 to ${most}`;
-  return z.int({ error }).min(0, { error }).max(most, { error });
+const numberIn = (least: number, most: number) => {
+  const error = `expected a number from ${least} to ${most}`;
+  return z.int({ error }).min(least, { error }).max(most, { error });
 };
+const count = (most: number) => numberIn(0, most);
 const whenMs = z.number().meta({ description: 'milliseconds since 1970' });
 
 export const liftRequest = z
@@ -120,6 +123,121 @@ export const journalEntry = z
   .meta({ id: 'Entry' });
 
 export const journalAnswer = z.object({ entries: z.array(journalEntry) }).meta({ id: 'Journal' });
+
+/** Where a client looks at more than it should keep: a number that grows. */
+const counted = {
+  connections: z.number(),
+  inPackets: z.number(),
+  outPackets: z.number(),
+  inBytes: z.number(),
+  outBytes: z.number(),
+};
+const counters = z.object(counted).meta({ id: 'Counters', description: 'bytes are of layer 3' });
+const rates = z.object(counted).meta({ id: 'Rates', description: 'per second, as IPVS averages them' });
+
+const installedDestination = z
+  .object({
+    rip: z.string(),
+    port: z.int(),
+    method: z.enum(methods),
+    weight: z.int(),
+    upperThreshold: z.int().optional(),
+    lowerThreshold: z.int().optional(),
+    tunnel: z.object({ type: z.string(), port: z.int(), checksum: z.string() }).optional(),
+    activeConnections: z.int(),
+    inactiveConnections: z.int(),
+    persistentConnections: z.int(),
+    failures: z.int().optional().meta({ description: 'connections that it has not taken at once; it only grows' }),
+    counters,
+    rates,
+  })
+  .meta({ id: 'InstalledDestination' });
+
+const installedService = z
+  .object({
+    protocol: z.string().optional(),
+    vip: z.string().optional(),
+    port: z.int().optional(),
+    mark: z.int().optional(),
+    family: z.int().optional().meta({ description: 'of a mark: 4 or 6' }),
+    scheduler: z.enum(schedulers),
+    schedulerFlags: z.array(z.string()).optional(),
+    persistence: z.object({ timeoutS: z.int(), mask: z.string() }).optional(),
+    persistenceEngine: z.string().optional(),
+    onePacket: z.boolean().optional(),
+    mssClamp: z.union([z.int(), z.literal('path')]).optional(),
+    onRemove: z.enum(onRemoves).optional(),
+    localAddresses: z.array(z.string()).optional(),
+    destinations: z.array(installedDestination),
+    counters,
+    rates,
+  })
+  .meta({ id: 'InstalledService', description: 'by protocol, vip and port, or by mark and family' });
+
+export const servicesAnswer = z.object({ services: z.array(installedService) }).meta({ id: 'Services' });
+
+export const zeroRequest = z
+  .strictObject({
+    ...liftRequest.shape,
+    service: said.optional().meta({ description: 'its key; absent: all' }),
+  })
+  .meta({ id: 'ZeroRequest' });
+
+const connection = z
+  .object({
+    protocol: z.string(),
+    state: z.string().meta({ description: 'as ipvsadm -Lc shows it' }),
+    isTemplate: z.boolean().optional().meta({ description: 'it is what a persistent service remembers a client by' }),
+    expiresInS: z.int().meta({ description: 'unless another packet comes' }),
+    client: z.string().meta({ description: 'as 198.51.100.7:40000' }),
+    virtual: z.string(),
+    local: z.string().optional().meta({ description: "fullnat's source towards the real server" }),
+    destination: z.string(),
+    method: z.enum(methods),
+    engine: z.object({ name: z.string(), data: z.string() }).optional(),
+  })
+  .meta({ id: 'Connection' });
+
+export const connectionsAnswer = z
+  .object({
+    connections: z.array(connection),
+    next: z.int().optional().meta({ description: '`from` of the next page; absent: this is the last' }),
+  })
+  .meta({ id: 'Connections', description: 'a page may have none that are asked for, and not be the last' });
+
+const settingValues = Object.fromEntries(settingNames.map((name) => [name, z.int()] as const));
+const timeoutS = z.int().meta({ description: 'seconds' });
+
+export const settingsAnswer = z
+  .object({
+    settings: z.object(settingValues),
+    timeouts: z.object({ tcp: timeoutS, tcpFin: timeoutS, udp: timeoutS }),
+  })
+  .meta({ id: 'Settings' });
+
+const settingRequests = Object.fromEntries(
+  settingNames.map((name) => {
+    const { least, most } = settingRange(name);
+    return [name, numberIn(least, most).optional()] as const;
+  }),
+);
+const timeoutRequest = numberIn(1, longestTimeoutS).optional().meta({ description: 'seconds' });
+
+export const settingsRequest = z
+  .strictObject({
+    ...liftRequest.shape,
+    settings: z.strictObject(settingRequests).optional(),
+    timeouts: z.strictObject({ tcp: timeoutRequest, tcpFin: timeoutRequest, udp: timeoutRequest }).optional(),
+  })
+  .meta({ id: 'SettingsRequest' });
+
+const markRules = z.array(said).meta({ description: 'each as behind `fairlead mark add`; the first is met first' });
+
+export const markRulesAnswer = z.object({ rules: markRules }).meta({ id: 'MarkRules' });
+
+export const markRulesRequest = z
+  .strictObject({ ...liftRequest.shape, rules: markRules })
+  .meta({ id: 'MarkRulesRequest' });
 
 const fields = z.record(z.string(), z.string());
 const fieldChange = z.object({ name: z.string(), before: z.string(), after: z.string() });

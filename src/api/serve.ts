@@ -2,15 +2,13 @@
 import type { Daemon } from '../control/daemon.ts';
 import type { Journal } from '../control/journal.ts';
 import type { Log } from '../control/log.ts';
-import type { Status } from '../dataplane/status.ts';
 import { openMetrics } from '../metrics/metrics.ts';
-import type { InstalledService } from '../model/director.ts';
 import { Listeners } from './listeners.ts';
-import { toApp } from './server.ts';
+import { type ServerOptions, toApp } from './server.ts';
 
 export interface ServeOptions {
   readonly daemon: Daemon;
-  readonly director: { services(): readonly InstalledService[]; status(): Status | undefined };
+  readonly director: ServerOptions['director'];
   readonly socketPath: string;
   readonly journal: Journal;
   readonly log: Log;
@@ -20,9 +18,13 @@ export interface ServeOptions {
 /** Throws what can't be opened as it is declared. Later declarations that can't be are logged, and the rest holds. */
 export async function serve({ daemon, director, socketPath, ...rest }: ServeOptions): Promise<Disposable> {
   const { log } = rest;
-  const about = { daemon, installed: () => director.services(), status: () => director.status(), ...rest };
-  const metrics = openMetrics(about);
-  const app = toApp({ ...about, metrics });
+  const metrics = openMetrics({
+    daemon,
+    installed: () => director.services(),
+    status: () => director.status(),
+    ...rest,
+  });
+  const app = toApp({ daemon, director, ...rest, metrics });
   const listeners = new Listeners({ app, metrics, tokens: () => daemon.declared.api.tokens, log });
   try {
     await listeners.openSocket(socketPath, daemon.declared.api.socket.group);

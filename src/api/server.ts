@@ -6,11 +6,11 @@ import type { Log } from '../control/log.ts';
 import type { Status } from '../dataplane/status.ts';
 import { contentType } from '../metrics/metric.ts';
 import type { Metrics } from '../metrics/metrics.ts';
-import type { InstalledService } from '../model/director.ts';
 import { FairleadError } from '../model/error.ts';
-import { readBytes, readCount, readJson } from './body.ts';
+import { expectTag, json, readBytes, readCount, readJson, toJson, withoutUndefined } from './body.ts';
 import { type CheckAnswer, routes } from './contract.ts';
 import { streamEvents } from './events.ts';
+import { addHeldRoutes, type HeldDirector } from './held.ts';
 import { toOpenApi } from './openapi.ts';
 import { problemOf } from './problems.ts';
 import { liftRequest, overrideRequest } from './schemas.ts';
@@ -18,19 +18,20 @@ import { toStatus } from './standing.ts';
 
 export interface ServerOptions {
   readonly daemon: Daemon;
-  readonly installed: () => readonly InstalledService[];
-  /** undefined: nothing is attached. */
-  readonly status: () => Status | undefined;
+  readonly director: HeldDirector & {
+    /** undefined: nothing is attached. */
+    status(): Status | undefined;
+  };
   readonly metrics: Metrics;
   readonly journal: Journal;
   readonly log: Log;
   readonly version: string;
 }
 
-export function toApp({ daemon, installed, status, metrics, journal, log, version }: ServerOptions): Hono {
+export function toApp({ daemon, director, metrics, journal, log, version }: ServerOptions): Hono {
   const app = new Hono();
-  app.get(routes.status.path, (context) => context.json(toStatus(daemon, installed())));
-  app.get(routes.dataplane.path, (context) => context.body(toJson(status() ?? null), 200, json));
+  app.get(routes.status.path, (context) => context.json(toStatus(daemon, director.services())));
+  app.get(routes.dataplane.path, (context) => context.body(toJson(director.status() ?? null), 200, json));
   app.get(routes.getOverride.path, (context) => {
     const found = daemon.overrides().get(subjectOf(context));
     if (found !== undefined) return context.json(found, 200, tagOf(daemon));
@@ -67,6 +68,7 @@ export function toApp({ daemon, installed, status, metrics, journal, log, versio
     expectUnchanged(context, daemon);
     return context.json({ changed: daemon.reload().services.length }, 200, tagOf(daemon));
   });
+  addHeldRoutes(app, director, journal);
   app.get(routes.journal.path, (context) => context.json({ entries: journal.last(readCount(context)) }));
   app.get(routes.events.path, (context) => streamEvents(context, journal));
   app.get(routes.metrics.path, async (context) =>
@@ -82,8 +84,6 @@ export function toApp({ daemon, installed, status, metrics, journal, log, versio
   return app;
 }
 
-const json = { 'Content-Type': 'application/json' } as const;
-
 function subjectOf(context: Context): string {
   return `${context.req.param('service') ?? ''} ${context.req.param('destination') ?? ''}`;
 }
@@ -96,28 +96,6 @@ function tagOf({ revision }: Daemon): { readonly ETag: string } {
   return { ETag: `"${revision}"` };
 }
 
-/** Between whoever looked and now. */
 function expectUnchanged(context: Context, daemon: Daemon): void {
-  const wanted = context.req.header('If-Match');
-  if (wanted === undefined || wanted.trim() === '*') return;
-  const tags = wanted.split(',').map((tag) => tag.trim());
-  if (tags.includes(tagOf(daemon).ETag)) return;
-  throw new FairleadError(
-    'changed',
-    `somebody has changed it meanwhile: expected ${wanted}, it is ${tagOf(daemon).ETag}`,
-    {
-      hint: 'read it again',
-    },
-  );
-}
-
-/** Counters are larger than numbers may be. */
-function toJson(value: unknown): string {
-  return JSON.stringify(value, (_, one: unknown) => (typeof one === 'bigint' ? Number(one) : one));
-}
-
-type Defined<Value> = { [Key in keyof Value]: Exclude<Value[Key], undefined> };
-
-function withoutUndefined<Value extends object>(value: Value): Defined<Value> {
-  return Object.fromEntries(Object.entries(value).filter(([, one]) => one !== undefined)) as Defined<Value>;
+  expectTag(context, tagOf(daemon).ETag);
 }

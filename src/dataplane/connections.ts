@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import { jiffiesPerSecond, lowJiffies } from '../kernel/clock.ts';
 import { be16, decode } from '../kernel/codec.ts';
 import { BpfProgram } from '../kernel/program.ts';
-import type { Connection } from '../model/director.ts';
+import type { Connection, ConnectionPage } from '../model/director.ts';
 import { FairleadError } from '../model/error.ts';
 import { type CallIds, openCallIds } from './call-ids.ts';
 import { controlOf } from './control.ts';
@@ -16,12 +16,26 @@ import { toEnds } from './wire.ts';
 
 /** Connections that begin or end meanwhile may be seen or not. */
 export function* readConnections(maps: Maps): Generator<Connection> {
+  for (const [, connection] of readFrom(maps, 0)) yield connection;
+}
+
+/** A part of them, so that who reads all has time for other things between. */
+export function readConnectionPage(maps: Maps, from: number, most: number): ConnectionPage {
+  const connections: Connection[] = [];
+  for (const [slot, connection] of readFrom(maps, from)) {
+    if (connections.length === most) return { connections, next: slot };
+    connections.push(connection);
+  }
+  return { connections, next: undefined };
+}
+
+function* readFrom(maps: Maps, from: number): Generator<readonly [slot: number, Connection]> {
   const { NO_PARTNER } = maps.vocabulary.numbers;
   const control = controlOf(maps.vocabulary.numbers);
   const clock = readClock(maps);
   const isAbandoned = abandonment(maps);
   using callIds = openCallIds(maps);
-  for (const [slot, before] of liveSlots(maps)) {
+  for (const [slot, before] of liveSlots(maps, from)) {
     const rows = maps.rows('flows');
     const [word, seen] = [rows.number('control'), rows.number('seen')];
     const entry = readEntry(maps, control, slot);
@@ -32,7 +46,7 @@ export function* readConnections(maps: Maps): Generator<Connection> {
       entry.lease === undefined
         ? toConnection(maps, entry, clock.secondsLeft(clock.timeouts[entry.state] ?? 0, last))
         : toTemplate(maps, callIds, entry, clock.secondsLeft(entry.lease.timeoutS, last));
-    if (connection !== undefined) yield connection;
+    if (connection !== undefined) yield [slot, connection];
   }
 }
 
@@ -50,12 +64,12 @@ function abandonment(maps: Maps): (destination: number) => boolean {
 /** Live connections and templates, counted without decoding any. */
 export function countConnections(maps: Maps): number {
   let count = 0;
-  for (const _ of liveSlots(maps)) count++;
+  for (const _ of liveSlots(maps, 0)) count++;
   return count;
 }
 
 /** Of connections, each with its control word. */
-function* liveSlots(maps: Maps): Generator<readonly [slot: number, control: number]> {
+function* liveSlots(maps: Maps, from: number): Generator<readonly [slot: number, control: number]> {
   const { flow_slots: slots } = maps.instance;
   const { SLOTS_PER_PAGE } = maps.vocabulary.numbers;
   const { kind } = controlOf(maps.vocabulary.numbers);
@@ -63,7 +77,7 @@ function* liveSlots(maps: Maps): Generator<readonly [slot: number, control: numb
   for (const page of heldPages(maps)) {
     const control = maps.rows('flows').number('control'); // mapped only where there is something to see
     const first = page * SLOTS_PER_PAGE;
-    for (let slot = first; slot < Math.min(first + SLOTS_PER_PAGE, slots); slot++) {
+    for (let slot = Math.max(first, from); slot < Math.min(first + SLOTS_PER_PAGE, slots); slot++) {
       const word = control.get(slot);
       if (kind(word) === live) yield [slot, word];
     }

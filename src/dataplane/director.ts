@@ -6,6 +6,7 @@ import { removeLockFile, withLock } from '../kernel/lock.ts';
 import { netnsCookie } from '../kernel/namespace.ts';
 import {
   type Connection,
+  type ConnectionPage,
   type Director,
   defaultTimeouts,
   type InstalledDestination,
@@ -21,7 +22,7 @@ import type { SyncDaemon } from '../model/sync.ts';
 import { findService, serviceKey } from '../model/table.ts';
 import { type Attachment, attachments, attachNew, attach as attachPrograms } from './attach.ts';
 import { chooseInterfaces } from './choose.ts';
-import { readConnections } from './connections.ts';
+import { readConnectionPage, readConnections } from './connections.ts';
 import { isNothing, putEverything, readEverything } from './everything.ts';
 import { ensureForwarding } from './forwarding.ts';
 import {
@@ -67,6 +68,8 @@ export interface DataplaneDirector extends Director {
   status(): Status | undefined;
   /** Of the status, what can be asked often. undefined where nothing is attached. */
   fills(): Fills | undefined;
+  /** As many as `most` of its connections, from 0 or from where the page before says. */
+  connectionPage(from: number, most: number): ConnectionPage;
   /** What gives packets marks. */
   markRules(): MarkRules;
   /** All or nothing, at once. Throws what the edit throws, and table-full. */
@@ -178,6 +181,11 @@ class PinnedDirector implements DataplaneDirector {
 
   connections(): Iterable<Connection> {
     return this.#maps === undefined ? [] : readConnections(this.#maps);
+  }
+
+  connectionPage(from: number, most: number): ConnectionPage {
+    const maps = this.#maps;
+    return maps === undefined ? { connections: [], next: undefined } : readConnectionPage(maps, from, most);
   }
 
   timeouts(): Timeouts {

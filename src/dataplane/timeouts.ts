@@ -1,5 +1,5 @@
 // How long idle connections live, by their state: IPVS's values, of which three can be set.
-import type { FlowState, Timeouts } from '../model/director.ts';
+import { type FlowState, longestTimeoutS, type Timeouts } from '../model/director.ts';
 import { FairleadError } from '../model/error.ts';
 import type { Maps } from './maps.ts';
 import type { Vocabulary } from './vocabulary.ts';
@@ -30,9 +30,6 @@ const fixed: Readonly<Record<Exclude<FlowState, 'ESTABLISHED' | 'FIN_WAIT' | 'UD
   SCTP_CLOSED: 61,
 };
 
-/** The kernel's ip_vs_ctl.c takes INT_MAX / HZ; this is that at the highest HZ. */
-const longestS = 2147483;
-
 /** struct settings' timeout_s, as far as there are states. */
 export function timeoutRow({ states }: Vocabulary, { tcp, tcpFin, udp }: Timeouts): readonly number[] {
   const row: number[] = [];
@@ -60,8 +57,11 @@ export function writeTimeouts(maps: Maps, wanted: Timeouts): void {
 
 export function mergedTimeouts(installed: Timeouts, wanted: Timeouts): Timeouts {
   for (const seconds of Object.values(wanted)) {
-    if (!Number.isInteger(seconds) || seconds < 0 || seconds > longestS) {
-      throw new FairleadError('out-of-range', `expected a timeout from 0 to ${longestS} seconds, got ${seconds}`);
+    if (!Number.isInteger(seconds) || seconds < 0 || seconds > longestTimeoutS) {
+      throw new FairleadError(
+        'out-of-range',
+        `expected a timeout from 0 to ${longestTimeoutS} seconds, got ${seconds}`,
+      );
     }
   }
   return {

@@ -110,6 +110,12 @@ export interface Connection {
   readonly engine?: { readonly name: string; readonly data: string };
 }
 
+export interface ConnectionPage {
+  readonly connections: readonly Connection[];
+  /** Where the next page begins; undefined: this is the last. */
+  readonly next: number | undefined;
+}
+
 export interface Endpoint {
   readonly address: Address;
   readonly port: number;
@@ -121,6 +127,9 @@ export interface Timeouts {
   readonly tcpFin: number;
   readonly udp: number;
 }
+
+/** Of the kernel's ip_vs_ctl.c it is INT_MAX / HZ; this is that at the highest HZ. */
+export const longestTimeoutS = 2_147_483;
 
 /** IPVS's own, until someone sets others. */
 export const defaultTimeouts: Timeouts = { tcp: 900, tcpFin: 120, udp: 300 };

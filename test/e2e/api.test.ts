@@ -61,6 +61,45 @@ test('examples: status, edit, drain', async () => {
   expect(await example('status')).toContain('10.1.0.3:8080: up, weight 0, 0 connections');
 });
 
+test('examples: connections', async () => {
+  await network.client.attempt(['curl', '-sS', '--max-time', '5', `http://${vip}/`]);
+  const listed = await network.director.run(ipvsadm, '-Lnc');
+  const [, state = '', from = ''] = /^TCP +\S+ +(\w+) +(10\.\S+:\d+)/m.exec(listed) ?? [];
+  const [line = '', ...others] = (await example('connections')).trim().split('\n');
+  expect([state, others]).toEqual(['TIME_WAIT', []]);
+  expect(line.replace(/10\.1\.0\.[12]/, 'RIP')).toBe(`${from} -> ${vip}:80 -> RIP:8080: TIME_WAIT`);
+  expect(await example('connections', '198.51.100.99')).toBe('');
+});
+
+test('what commands set is told, and what is set by the API commands tell', async () => {
+  const by = { who: 'deploy', why: '' };
+  const send = (method: string, path: string, body: object): ReturnType<typeof curl> =>
+    curl(path, tokens.writer, '-X', method, '-d', JSON.stringify({ ...body, ...by }));
+  await network.director.run(fairlead, 'settings', 'sloppy_tcp=1');
+  const set = await send('PATCH', '/v1/settings', { settings: { nat_icmp_send: 1 }, timeouts: { udp: 60 } });
+  expect(JSON.parse(set.body)).toMatchObject({
+    settings: { sloppy_tcp: 1, nat_icmp_send: 1 },
+    timeouts: { tcp: 900, udp: 60 },
+  });
+  expect(await network.director.run(fairlead, 'settings', 'nat_icmp_send')).toBe('1\n');
+  expect(await network.director.run(ipvsadm, '-L', '--timeout')).toContain('900 120 60');
+  await network.director.run(fairlead, 'mark', 'add', '-p', 'tcp', '--dport', '81', '--set-mark', '7');
+  const { rules } = JSON.parse((await curl('/v1/mark-rules', tokens.reader)).body);
+  expect(rules).toEqual(['-p tcp --dport 81 --set-mark 7']);
+  await send('PUT', '/v1/mark-rules', { rules: [...rules, '-p udp --set-mark 8'] });
+  expect(await network.director.run(fairlead, 'mark', 'list')).toContain('2  -p udp --set-mark 8');
+  expect(await curl('/v1/mark-rules', tokens.reader, '-X', 'PUT', '-d', '{}')).toMatchObject({ status: 403 });
+  await network.director.run(ipvsadm, '-A', '-u', '10.0.0.101:53');
+  const { services } = JSON.parse((await curl('/v1/services', tokens.reader)).body);
+  expect(services.map(({ vip: address, port }: { vip: string; port: number }) => [address, port])).toEqual([
+    [vip, 80],
+    ['10.0.0.101', 53],
+  ]);
+  expect(services[0].counters.connections).toBeGreaterThan(0);
+  expect(await send('POST', '/v1/zero', { service })).toMatchObject({ status: 204 });
+  expect(JSON.parse((await curl('/v1/services', tokens.reader)).body).services[0].counters.connections).toBe(0);
+});
+
 test('by TLS, from another machine: who has which token may do what', async () => {
   const place = `/v1/services/${encodeURIComponent(service)}/destinations/10.1.0.1%3A8080/override`;
   const heavy = ['-X', 'PUT', '-d', '{"weight": 7, "who": "me", "why": ""}'];

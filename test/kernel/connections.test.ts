@@ -7,7 +7,7 @@ import { openInstance } from '../../src/dataplane/instance.ts';
 import type { Maps } from '../../src/dataplane/maps.ts';
 import { findPlace } from '../../src/dataplane/place.ts';
 import { formatEndpoint, parseAddress } from '../../src/model/address.ts';
-import type { Connection, Endpoint } from '../../src/model/director.ts';
+import type { Connection, ConnectionPage, Endpoint } from '../../src/model/director.ts';
 import type { Method } from '../../src/model/service.ts';
 import { type TestNamespace, testNamespace } from './namespace.ts';
 
@@ -37,6 +37,25 @@ afterEach(() => {
   } finally {
     namespace[Symbol.dispose]();
   }
+});
+
+test('page by page they are the same', () => {
+  // The first and last of pages of the map as well.
+  const slots = [0, 1, 63, 64, 1000, 4000];
+  for (const slot of slots) enter(slot, {});
+  namespace.run(() => {
+    using director = openDirector({ create: false });
+    const read: Connection[] = [];
+    const lengths: number[] = [];
+    for (let from: number | undefined = 0; from !== undefined; ) {
+      const page: ConnectionPage | undefined = director?.connectionPage(from, 4);
+      read.push(...(page?.connections ?? []));
+      lengths.push(page?.connections.length ?? 0);
+      from = page?.next;
+    }
+    expect(lengths).toEqual([4, 2]);
+    expect(read).toEqual([...(director?.connections() ?? [])]);
+  });
 });
 
 test.each<[Method, string, string, string | undefined]>([

@@ -1,6 +1,5 @@
 // A director in a network namespace where every neighbour is known, and single packets run through its programs there.
 import { join } from 'node:path';
-import { readRule } from '../../src/cli/fairlead/marks/rule.ts';
 import { readJiffies } from '../../src/dataplane/connections.ts';
 import { controlOf } from '../../src/dataplane/control.ts';
 import { everUsed } from '../../src/dataplane/destinations.ts';
@@ -14,6 +13,7 @@ import type { TraceAnswer, TraceQuestion } from '../../src/dataplane/trace.ts';
 import { BpfProgram } from '../../src/kernel/program.ts';
 import { parseAddress } from '../../src/model/address.ts';
 import { type Connection, flowStates, type InstalledService } from '../../src/model/director.ts';
+import { readRule } from '../../src/model/mark-words.ts';
 import type { Destination, Method, Persistence, Protocol, Service, ServiceIdentity } from '../../src/model/service.ts';
 import type { Settings } from '../../src/model/settings.ts';
 import { type TestNamespace, testNamespace } from './namespace.ts';

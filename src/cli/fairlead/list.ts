@@ -1,5 +1,6 @@
 // fairlead list: services, their real servers and their counters.
-import { formatAddress, formatEndpoint } from '../../model/address.ts';
+import { formatEndpoint } from '../../model/address.ts';
+import { describeService } from '../../model/described.ts';
 import type { InstalledDestination, InstalledService } from '../../model/director.ts';
 import type { ServiceIdentity } from '../../model/service.ts';
 import { type Column, formatColumns } from './columns.ts';
@@ -89,31 +90,4 @@ export function formatIdentity(identity: ServiceIdentity): string {
   return identity.kind === 'mark'
     ? `mark ${identity.mark}${identity.family === 6 ? ' IPv6' : ''}`
     : `${identity.protocol} ${formatEndpoint(identity.vip, identity.port)}`;
-}
-
-/** Addresses as text, and no more nesting than a reader needs. */
-export function describeService({
-  identity,
-  scheduler,
-  localAddresses,
-  destinations,
-  counters,
-  rates,
-  persistence,
-  ...settings
-}: InstalledService): object {
-  const name =
-    identity.kind === 'mark'
-      ? { mark: identity.mark, family: identity.family }
-      : { protocol: identity.protocol, vip: formatAddress(identity.vip), port: identity.port };
-  return {
-    ...name,
-    scheduler,
-    ...settings,
-    ...(persistence && { persistence: { ...persistence, mask: formatAddress(persistence.mask) } }),
-    ...(localAddresses.length === 0 ? {} : { localAddresses: localAddresses.map(formatAddress) }),
-    counters,
-    rates,
-    destinations: destinations.map(({ rip, ...destination }) => ({ rip: formatAddress(rip), ...destination })),
-  };
 }

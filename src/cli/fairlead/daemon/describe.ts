@@ -1,11 +1,12 @@
 // fairlead describe: all that is known of services and their destinations, and what happened to them last.
 import type { DestinationStatus, JournalAnswer, ServiceStatus } from '../../../api/contract.ts';
 import { formatAddress } from '../../../model/address.ts';
+import { describeService } from '../../../model/described.ts';
 import type { Counters, InstalledDestination, InstalledService, Rates } from '../../../model/director.ts';
 import { FairleadError } from '../../../model/error.ts';
 import type { Out } from '../io.ts';
 import { toJson, toYaml } from '../json.ts';
-import { describeService, formatScheduling } from '../list.ts';
+import { formatScheduling } from '../list.ts';
 import { type DestinationView, readView, type ServiceView, type View } from '../view/view.ts';
 import { compact, formatAge, stateOf, toServiceWord, whyOf } from '../view/words.ts';
 import { connectHere } from './override.ts';

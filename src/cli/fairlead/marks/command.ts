@@ -3,11 +3,11 @@ import { readFileSync } from 'node:fs';
 import { type DataplaneDirector, openDirector } from '../../../dataplane/director.ts';
 import { FairleadError } from '../../../model/error.ts';
 import { appendRule, deleteRule, deleteRuleAt, insertRule, type MarkRules } from '../../../model/mark.ts';
+import { readRule } from '../../../model/mark-words.ts';
 import type { Io } from '../io.ts';
 import { openAttached } from '../open.ts';
 import { readImport } from './import.ts';
 import { showRules } from './list.ts';
-import { readRule } from './rule.ts';
 
 export function addRule(io: Io, words: readonly string[]): void {
   const rule = readRule(words);

@@ -2,8 +2,8 @@
 import type { Family } from '../../../model/address.ts';
 import { FairleadError } from '../../../model/error.ts';
 import type { MarkRule } from '../../../model/mark.ts';
+import { readRule } from '../../../model/mark-words.ts';
 import type { Found } from './found.ts';
-import { readRule } from './rule.ts';
 
 interface Place {
   table: string;

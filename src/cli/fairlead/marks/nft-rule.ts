@@ -11,8 +11,8 @@ import {
   prefixMask,
   wholeMask,
 } from '../../../model/mark.ts';
+import { readAddressRange, readPortRange, readProtocol, readU32 } from '../../../model/mark-values.ts';
 import type { Item, NftRule } from './nft-chains.ts';
-import { readAddressRange, readPortRange, readProtocol, readU32 } from './values.ts';
 
 const mostRules = 1024;
 

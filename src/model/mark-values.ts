@@ -1,6 +1,6 @@
 // The values of a mark rule's options, as iptables reads them.
-import { type Address, readAddress } from '../../../model/address.ts';
-import { FairleadError } from '../../../model/error.ts';
+import { type Address, readAddress } from './address.ts';
+import { FairleadError } from './error.ts';
 import {
   type AddressRange,
   type MarkChange,
@@ -9,7 +9,7 @@ import {
   type PortRange,
   prefixMask,
   wholeMask,
-} from '../../../model/mark.ts';
+} from './mark.ts';
 
 /** IANA's, which iptables takes too. */
 const protocolsByNumber: Readonly<Record<string, MarkProtocol>> = {

@@ -1,8 +1,8 @@
 // One mark rule in iptables' words: of a command line, or of a line of iptables-save.
-import type { Family } from '../../../model/address.ts';
-import { FairleadError } from '../../../model/error.ts';
-import { checkRule, familyOf, type MarkRule } from '../../../model/mark.ts';
-import { readAddressRange, readChange, readMarkMatch, readPortRange, readProtocol, readU32 } from './values.ts';
+import type { Family } from './address.ts';
+import { FairleadError } from './error.ts';
+import { checkRule, familyOf, type MarkRule } from './mark.ts';
+import { readAddressRange, readChange, readMarkMatch, readPortRange, readProtocol, readU32 } from './mark-values.ts';
 
 type Draft = { -readonly [Name in keyof MarkRule]?: MarkRule[Name] };
 

@@ -1,8 +1,8 @@
 // Mark rules in iptables' words: what they say, what is refused, and that what is printed is read as it was.
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
-import { formatRule, type MarkRule, markProtocols, prefixMask } from '../../../model/mark.ts';
-import { readRule } from './rule.ts';
+import { formatRule, type MarkRule, markProtocols, prefixMask } from './mark.ts';
+import { readRule } from './mark-words.ts';
 
 const read = (text: string): string => formatRule(readRule(text.split(' ')));
 
