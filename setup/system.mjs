@@ -14,7 +14,17 @@ const toCheck = [...toBuild, ...(isBookworm ? ['clang-format-16'] : [])];
 const toConform = [...toLab, 'socat', ...(process.arch === 'x64' ? ['libc6-dev', 'qemu-system-x86', 'xz-utils'] : [])];
 const toTest = [
   ...new Set([...toConform, ...toCheck]),
-  ...['wrk', 'iperf3', 'dnsmasq-base', 'bind9-dnsutils', 'iputils-tracepath', 'traceroute', 'procps', 'netbase'],
+  ...[
+    'wrk',
+    'iperf3',
+    'dnsmasq-base',
+    'bind9-dnsutils',
+    'iputils-tracepath',
+    'traceroute',
+    'procps',
+    'netbase',
+    'python3',
+  ],
 ];
 
 /** None of these starts a service when it is installed. */
