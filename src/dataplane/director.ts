@@ -54,7 +54,7 @@ import { findPlace, lockPath, type Place } from './place.ts';
 import { removeProbePaths } from './probe-paths.ts';
 import { readLive } from './read.ts';
 import { readSettings, writeSettings } from './settings.ts';
-import { readUnits, slotsFor } from './sizes.ts';
+import { largerDestinationSlots, readUnits, slotsFor } from './sizes.ts';
 import { type Fills, readFills, readStatus, type Status } from './status.ts';
 import { readSyncDaemons, writeSyncDaemons } from './sync.ts';
 import { settle, takeOver } from './takeover/takeover.ts';
@@ -234,11 +234,7 @@ class PinnedDirector implements DataplaneDirector {
     exclusively(() => {
       const maps = this.#current();
       if (maps === undefined) this.#createWith(edit(emptyTable));
-      else {
-        this.#run(maps, edit);
-        attachNew(maps);
-        followInterfaces(maps);
-      }
+      else this.#follow(this.#withRoom(maps, (roomy, told) => this.#run(roomy, telling(edit, told))));
     });
   }
 
@@ -251,9 +247,9 @@ class PinnedDirector implements DataplaneDirector {
     exclusively(() => {
       const present = this.#current();
       if (present !== undefined) {
-        putEverything(present, edit, (maps, tableEdit) => this.#run(maps, tableEdit));
-        attachNew(present);
-        followInterfaces(present);
+        const change = (roomy: Maps, told: (wanted: Table) => void): void =>
+          putEverything(roomy, edit, (maps, tableEdit) => this.#run(maps, telling(tableEdit, told)));
+        this.#follow(this.#withRoom(present, change));
         return;
       }
       const wanted = edit(nothingInstalled);
@@ -346,6 +342,47 @@ class PinnedDirector implements DataplaneDirector {
     ensureForwarding(maps);
     attachOwn(maps);
   }
+
+  /** What came with the change, or meanwhile. */
+  #follow(maps: Maps): void {
+    attachNew(maps);
+    followInterfaces(maps);
+  }
+
+  /** A change that finds no room is made again where there is more. */
+  #withRoom(maps: Maps, change: (maps: Maps, told: (wanted: Table) => void) => void): Maps {
+    let destinations = 0;
+    const told = ({ services }: Table): void => {
+      destinations = services.reduce((sum, service) => sum + service.destinations.length, 0);
+    };
+    try {
+      change(maps, told);
+      return maps;
+    } catch (error) {
+      if (!(error instanceof FairleadError) || error.code !== 'table-full' || destinations === 0) throw error;
+      const larger = this.#enlarge(maps, largerDestinationSlots(maps.instance.destination_slots, destinations));
+      return this.#withRoom(larger, change);
+    }
+  }
+
+  #enlarge(maps: Maps, destinationSlots: number): Maps {
+    const place = requirePlace();
+    takeOver(place, maps, { destinationSlots });
+    const larger = openInstance(place);
+    if (larger === undefined) throw new FairleadError('not-attached', 'the instance is gone while it was made larger');
+    maps[Symbol.dispose]();
+    this.#maps = larger;
+    return larger;
+  }
+}
+
+/** `told` hears what the edit wants. */
+function telling(edit: (installed: Table) => Table, told: (wanted: Table) => void): typeof edit {
+  return (installed) => {
+    const wanted = edit(installed);
+    told(wanted);
+    return wanted;
+  };
 }
 
 function toInstalled(maps: Maps, ledger: Ledger, service: LiveService): InstalledService {

@@ -20,7 +20,7 @@ import { createMemory } from './memory.ts';
 import { allPlaces, type Place } from './place.ts';
 import { readLocalPorts } from './ports.ts';
 import { createTable, putInForce } from './service_table.ts';
-import { chooseSizes, mapSizes, readUnits, type Sizes } from './sizes.ts';
+import { chooseSizes, ledgerEntries, mapSizes, readUnits, type Sizes } from './sizes.ts';
 import { timeoutRow } from './timeouts.ts';
 import { layoutVersion } from './version.ts';
 
@@ -158,7 +158,7 @@ function build(directory: string, layouts: Layouts, row: object, sizes: Readonly
   using table = createTable(maps, 0);
   putInForce(maps, table);
   startTimer(directory);
-  using ledger = createLedger(layouts, (sizes.members ?? 0) + (sizes.destinations ?? 0));
+  using ledger = createLedger(layouts, ledgerEntries(sizes));
   ledger.pin(join(directory, 'ledger'));
   using memory = createMemory();
   memory.pin(join(directory, lastPinned));

@@ -66,6 +66,21 @@ export function chooseSizes(
   return { flowSlots, destinationSlots: Math.max(usual, needed) };
 }
 
+/** Of an instance whose table of destinations has become too small. Throws table-full where there can be no larger one. */
+export function largerDestinationSlots(present: number, destinations: number): number {
+  const wanted = Math.max(present * 2, powerOfTwo(Math.ceil, destinations * 1.25));
+  if (present < mostDestinations) return Math.min(wanted, mostDestinations);
+  throw new FairleadError(
+    'table-full',
+    `no room for ${destinations} destinations: a table has ${mostDestinations} at the most`,
+  );
+}
+
+/** Entries of the ledger: destinations and services each have one. */
+export function ledgerEntries({ members = 0, destinations = 0 }: Readonly<Record<string, number>>): number {
+  return members + destinations;
+}
+
 function powerOfTwo(round: (bits: number) => number, slots: number): number {
   return 2 ** Math.max(0, round(Math.log2(Math.max(1, slots))));
 }

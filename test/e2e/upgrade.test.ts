@@ -3,7 +3,7 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import type { Method } from '../../src/model/service.ts';
 import { makeOtherBuild, type OtherBuild } from '../other-build.ts';
 import { randomFrom } from '../random.ts';
-import { destination, fairlead, ipvsadm, methodOption, type Network, openNetwork, restore } from './network.ts';
+import { destination, fairlead, ipvsadm, methodOption, type Network, openNetwork, restore, vip } from './network.ts';
 import { startTalker, type Talk } from './talk.ts';
 
 let other: OtherBuild;
@@ -56,6 +56,27 @@ test('who upgrades may be killed at any moment: packets go on, and the next one 
   await network.director.run(fairlead, 'attach');
   expect(await answers(talks)).toEqual(names);
   expect(await network.director.run(ipvsadm, '-Ln')).toContain('persistent 500');
+});
+
+test('a table that becomes too small is made larger, and connections go on', async () => {
+  await using network = await openNetwork('masq');
+  await fill(network);
+  const talker = await startTalker(network);
+  const talks = [await talker.open('tcp'), await talker.open('tcp')];
+  const names = await answers(talks);
+  const counters = (): Promise<string> => network.director.run(ipvsadm, '-Ln', '--stats', '--exact', '-t', `${vip}:7`);
+  const before = await counters();
+  const sizeOf = async (): Promise<{ used: number; size: number }> =>
+    JSON.parse(await network.director.run(fairlead, 'status', '-o', 'json')).destinations;
+  const { used, size } = await sizeOf();
+  const more = Array.from(
+    { length: size },
+    (_, index) => `-a -t ${vip}:9 -r 10.9.${index >> 8}.${index & 255}:${9 + (index >> 16)} -m`,
+  );
+  await restore(network, [`-A -t ${vip}:9 -s rr`, ...more]);
+  expect(await sizeOf()).toMatchObject({ used: used + size, size: size * 2 });
+  expect(await counters()).toBe(before);
+  expect(await answers(talks)).toEqual(names);
 });
 
 /** Something in each of the maps that are kept. */

@@ -50,18 +50,18 @@ export class Carrying {
     return undefined;
   }
 
-  /** What user space keeps beside the programs' own maps. */
-  pinOthers(directory: string): void {
+  /** What user space keeps beside the programs' own maps. The ledger shall have room for so many entries. */
+  pinOthers(directory: string, ledgerEntries: number): void {
     for (const name of userMaps) {
       using map = BpfMap.openPinned(join(this.#before.directory, name));
       map?.pin(join(directory, name));
     }
     const ledger = this.#before.map('ledger');
-    if (this.#isSame(keptLedger)) {
+    if (this.#isSame(keptLedger) && ledger.info.maxEntries === ledgerEntries) {
       ledger.pin(join(directory, 'ledger'));
       return;
     }
-    using made = createLedger(this.#now, ledger.info.maxEntries);
+    using made = createLedger(this.#now, ledgerEntries);
     this.#copy(keptLedger, ledger, made, () => undefined);
     made.pin(join(directory, 'ledger'));
   }
@@ -88,7 +88,7 @@ export class Carrying {
 
   #copy(kept: Kept, from: BpfMap, to: BpfMap, tick: () => void): void {
     const { key, value } = this.#recasts(kept, from);
-    if (from.isMmapable) copyArray(from, to, value, tick);
+    if (from.isMmapable) copyArray(from, to, value, kept.isByCpu ? this.#before.instance.cpus : 1, tick);
     else copyEntries(from, to, key, value, tick);
   }
 

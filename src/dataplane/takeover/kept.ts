@@ -9,6 +9,8 @@ export interface Kept {
   readonly value: Kind;
   /** Programs write it as packets come: it is only read whole while none do. */
   readonly byPackets: boolean;
+  /** An array in as many equal parts as there are CPUs: each may have become longer. */
+  readonly isByCpu?: boolean;
 }
 
 /** By the maps' names. All others hold what one packet needs, or what is found again: a new map does. */
@@ -16,7 +18,7 @@ export const keptMaps: Readonly<Record<string, Kept>> = {
   flows: { value: 'flow', byPackets: true },
   flow_pages: { value: 8, byPackets: true },
   destinations: { value: 'destination', byPackets: true },
-  counters: { value: 'counters', byPackets: true },
+  counters: { value: 'counters', byPackets: true, isByCpu: true },
   rates: { value: 'rates', byPackets: true },
   members: { value: 'member', byPackets: true },
   buckets: { value: 4, byPackets: false },

@@ -14,20 +14,23 @@ const word = 4;
 const rowsATime = 1 << 18;
 const entriesATime = 4096;
 
-/** Mapped arrays, as many rows as both have. Rows of zeros, as new ones are, are passed over. */
-export function copyArray(from: BpfMap, to: BpfMap, { moves }: Recast, tick: () => void): void {
+/** Mapped arrays in `parts` equal parts, as many rows of each as both have. Rows of zeros, as new ones are, are passed over. */
+export function copyArray(from: BpfMap, to: BpfMap, { moves }: Recast, parts: number, tick: () => void): void {
   const [fromStride, toStride] = [roundUp(from.info.valueSize, 8), roundUp(to.info.valueSize, 8)];
-  const rows = Math.min(from.info.maxEntries, to.info.maxEntries);
+  const [fromRows, toRows] = [from.info.maxEntries / parts, to.info.maxEntries / parts];
+  const rows = Math.min(fromRows, toRows);
   const isOfWords = moves.every((move) => move.from % word === 0 && move.to % word === 0 && move.size % word === 0);
   const unit = isOfWords ? word : 1;
   const Units = isOfWords ? Uint32Array : Uint8Array;
   const [source, target] = [new Units(from.mmap()), new Units(to.mmap())];
   const words = new Uint32Array(from.mmap());
   const inUnits = moves.map((move) => ({ from: move.from / unit, to: move.to / unit, size: move.size / unit }));
-  for (let row = 0; row < rows; row++) {
-    if (row % rowsATime === 0) tick();
-    if (isZero(words, (row * fromStride) / word, fromStride / word)) continue;
-    const [fromRow, toRow] = [(row * fromStride) / unit, (row * toStride) / unit];
+  for (let index = 0; index < rows * parts; index++) {
+    if (index % rowsATime === 0) tick();
+    const [part, row] = [Math.floor(index / rows), index % rows];
+    const first = (part * fromRows + row) * fromStride;
+    if (isZero(words, first / word, fromStride / word)) continue;
+    const [fromRow, toRow] = [first / unit, ((part * toRows + row) * toStride) / unit];
     for (const move of inUnits)
       for (let at = 0; at < move.size; at++) target[toRow + move.to + at] = source[fromRow + move.from + at] ?? 0;
   }

@@ -1,4 +1,5 @@
-// The programs of this build in the place of those attached, under traffic: services, connections and counters stay.
+// Programs and tables in the place of those attached, under traffic, for a new version or more destinations: services, connections and
+// counters stay.
 import { existsSync, mkdirSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Layouts } from '../../kernel/btf.ts';
@@ -12,24 +13,30 @@ import { loadNew, readBuild, readObjectLayouts, startTimer, stopTimer } from '..
 import { Maps } from '../maps.ts';
 import type { Place } from '../place.ts';
 import { rows, strideOf } from '../rows.ts';
-import { mapSizes, readUnits } from '../sizes.ts';
+import { ledgerEntries, mapSizes, readUnits } from '../sizes.ts';
 import { layoutVersion } from '../version.ts';
 import { Carrying } from './carry.ts';
 import { Hold, removeHold } from './hold.ts';
 import { movesBetween } from './moves.ts';
 import { requireSameNumbers } from './numbers.ts';
 
+export interface TakeOver {
+  /** Not fewer than there are, which it is if not given. */
+  readonly destinationSlots?: number;
+}
+
 /**
  * Under the instance's lock. The maps that are laid out as before are the new programs' too; what is in the others is copied, and
  * for as long as that takes no packet of a service passes where packets write them. What fails leaves all as it was; who dies leaves
  * it to the next one: see `settle`.
  */
-export function takeOver(place: Place, before: Maps): void {
+export function takeOver(place: Place, before: Maps, { destinationSlots }: TakeOver = {}): void {
   const layouts = readObjectLayouts();
   requireSameNumbers(before.layouts, layouts);
   mkdirSync(place.unfinished, { mode: 0o700 });
   try {
-    const carrying = prepare(place.unfinished, before, layouts);
+    const slots = destinationSlots ?? before.instance.destination_slots;
+    const carrying = prepare(place.unfinished, before, layouts, slots);
     using now = new Maps(place.unfinished, layouts);
     const isHeld = carrying.copies.some(({ byPackets }) => byPackets);
     using hold = isHeld ? Hold.begin(before, place.unfinished) : undefined;
@@ -44,17 +51,18 @@ export function takeOver(place: Place, before: Maps): void {
 }
 
 /** All of the new instance, in which nobody looks yet. */
-function prepare(directory: string, before: Maps, layouts: Layouts): Carrying {
+function prepare(directory: string, before: Maps, layouts: Layouts, destinationSlots: number): Carrying {
   const carrying = new Carrying(before, layouts);
-  const instance = instanceRow(before, layouts);
-  const { flow_slots: flowSlots, destination_slots: destinationSlots, cpus } = before.instance;
+  const instance = { ...instanceRow(before, layouts), destination_slots: destinationSlots };
+  const { flow_slots: flowSlots, cpus } = before.instance;
+  const sizes = mapSizes(readUnits(layouts), { flowSlots, destinationSlots }, cpus);
   loadNew(directory, layouts, {
     instance,
-    sizes: mapSizes(readUnits(layouts), { flowSlots, destinationSlots }, cpus),
+    sizes,
     used: loadedFeatures(before.directory),
     take: (name, entries) => carrying.take(name, entries),
   });
-  carrying.pinOthers(directory);
+  carrying.pinOthers(directory, ledgerEntries(sizes));
   pinLinks(before, directory);
   using now = new Maps(directory, layouts);
   now.rows('instances').patch(0, instance);
