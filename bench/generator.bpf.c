@@ -14,12 +14,14 @@
 #include <linux/ipv6.h>
 #include <linux/pkt_cls.h>
 #include <linux/tcp.h>
+#include <stdbool.h>
 #include <stddef.h>
 
 #define FRAME 60 /* Ethernet, IPv4, TCP and 6 bytes */
 #define FRAME_SIX 80 /* Ethernet, IPv6, TCP and 6 bytes */
 #define LOOPBACK 1
-#define KEYS (1 << 19)
+#define KEYS (1 << 20)
+#define SLOTS (1 << 21)
 
 /* The frame as it is stored, and how flow n differs from flow 0. */
 struct plan {
@@ -96,6 +98,18 @@ struct {
 	__type(key, __u32);
 	__type(value, __u32);
 } tc_target SEC(".maps");
+
+/* A connection table without what makes it one. */
+struct slot {
+	__u64 words[8];
+};
+
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, SLOTS);
+	__type(key, __u32);
+	__type(value, struct slot);
+} slots SEC(".maps");
 
 static __always_inline struct plan *current_plan(void)
 {
@@ -252,6 +266,11 @@ int empty_tc(struct __sk_buff *skb)
 	return TC_ACT_REDIRECT;
 }
 
+static __always_inline bool is_tcp(const struct iphdr *ip, const struct ethhdr *eth)
+{
+	return eth->h_proto == bpf_htons(ETH_P_IP) && ip->ihl == 5 && ip->protocol == IPPROTO_TCP;
+}
+
 /* The least that anything which forwards must do. */
 SEC("xdp")
 int bare_redirect(struct xdp_md *ctx)
@@ -261,8 +280,30 @@ int bare_redirect(struct xdp_md *ctx)
 	struct iphdr *ip = start + ETH_HLEN;
 	struct tcphdr *tcp = (void *)(ip + 1);
 
-	if ((void *)(tcp + 1) > end || eth->h_proto != bpf_htons(ETH_P_IP) || ip->ihl != 5 ||
-	    ip->protocol != IPPROTO_TCP || tcp->dest == 0)
+	if ((void *)(tcp + 1) > end || !is_tcp(ip, eth) || tcp->dest == 0)
+		return XDP_PASS;
+	__builtin_memset(eth->h_dest, 2, ETH_ALEN);
+	return bpf_redirect(LOOPBACK, 0);
+}
+
+/* And the least for one that remembers connections: a hash, and the line of the table that it names. */
+SEC("xdp")
+int bare_slot(struct xdp_md *ctx)
+{
+	void *start = (void *)(long)ctx->data, *end = (void *)(long)ctx->data_end;
+	struct ethhdr *eth = start;
+	struct iphdr *ip = start + ETH_HLEN;
+	struct tcphdr *tcp = (void *)(ip + 1);
+	struct slot *slot;
+	__u64 hash;
+	__u32 index;
+
+	if ((void *)(tcp + 1) > end || !is_tcp(ip, eth) || tcp->dest == 0)
+		return XDP_PASS;
+	hash = (*(__u64 *)&ip->saddr ^ (__u64) * (__u32 *)&tcp->source << 16) * 0x9e3779b97f4a7c15ULL;
+	index = (hash >> 40) & (SLOTS - 1);
+	slot = bpf_map_lookup_elem(&slots, &index);
+	if (!slot || slot->words[0])
 		return XDP_PASS;
 	__builtin_memset(eth->h_dest, 2, ETH_ALEN);
 	return bpf_redirect(LOOPBACK, 0);

@@ -1,19 +1,85 @@
-// `npm run bench`: what a packet costs the director, as a table for a person or, with --json, as one document.
+// `npm run bench`: what a director costs and what it carries, as tables for a person or, with --json, as one document.
 import { setPriority } from 'node:os';
 import { parseArgs } from 'node:util';
-import { measureAll, type Report } from './rows.ts';
-import { formatTable } from './table.ts';
+import { describeMachine } from './report/machine.ts';
+import { toDocument, writeResults } from './report/results.ts';
+import { formatTable } from './report/table.ts';
+import { type Group, type GroupName, type GroupReport, groups } from './row.ts';
 
-const { values } = parseArgs({ options: { json: { type: 'boolean', default: false } } });
+const usage = `npm run bench -- [GROUP...] [OPTIONS]
+  packet           CPU time a packet, by test runs of the eBPF programs (if no group is named)
+  --json           one JSON document on standard output
+  --quick          small tables and few runs: whether it works, not what it costs
+  --results DIR    where GROUP.json and GROUP.svg are written; bench/results if not given, and nowhere if --quick
+  --help
+`;
 
-setPriority(-10);
-const report = measureAll((text) => process.stderr.write(`bench: ${text}\n`));
-process.stdout.write(values.json ? `${JSON.stringify(toDocument(report))}\n` : formatTable(report));
+/** Loaded when it is asked for: a group may need what others do without. */
+const open: Readonly<Partial<Record<GroupName, () => Promise<Group>>>> = {
+  packet: async () => (await import('./packet/group.ts')).packet,
+};
 
-function toDocument({ rows, floorNs }: Report): object {
-  const round = (ns: number): number => Math.round(ns * 10) / 10;
-  return {
-    rows: rows.map(({ name, family, flows, ns }) => ({ name, family, flows, ns: round(ns) })),
-    floorNs: round(floorNs),
-  };
+process.exitCode = await main(process.argv.slice(2));
+
+async function main(args: readonly string[]): Promise<number> {
+  const wanted = readArguments(args);
+  if (typeof wanted === 'string') return refuse(wanted);
+  if (wanted.help) {
+    process.stdout.write(usage);
+    return 0;
+  }
+  if (process.getuid?.() !== 0) return refuse('needs root: it makes network namespaces and loads eBPF programs');
+  setPriority(-10);
+  const machine = describeMachine();
+  const reports: GroupReport[] = [];
+  for (const name of wanted.groups) {
+    const group = await open[name]?.();
+    if (group === undefined) return refuse(`there is no group ${name}`);
+    const say = (text: string): void => void process.stderr.write(`bench: ${name}: ${text}\n`);
+    const report = await group.measure({ isQuick: wanted.isQuick, say });
+    reports.push(report);
+    if (!wanted.json) process.stdout.write(formatTable(group.title, report));
+    if (wanted.results !== undefined) {
+      for (const path of await writeResults(wanted.results, group.title, report, machine)) say(`wrote ${path}`);
+    }
+  }
+  if (wanted.json) process.stdout.write(`${JSON.stringify(toDocument(reports, machine))}\n`);
+  return 0;
+}
+
+interface Arguments {
+  readonly groups: readonly GroupName[];
+  readonly json: boolean;
+  readonly isQuick: boolean;
+  readonly help: boolean;
+  readonly results: string | undefined;
+}
+
+/** Or what is wrong with them. */
+function readArguments(args: readonly string[]): Arguments | string {
+  try {
+    const { values, positionals } = parseArgs({
+      args: [...args],
+      allowPositionals: true,
+      options: {
+        json: { type: 'boolean', default: false },
+        quick: { type: 'boolean', default: false },
+        results: { type: 'string' },
+        help: { type: 'boolean', short: 'h', default: false },
+      },
+    });
+    const known = groups.filter((group) => group in open);
+    const wrong = positionals.find((word) => !known.some((group) => group === word));
+    if (wrong !== undefined) return `expected one of ${known.join(', ')}, got ${wrong}`;
+    const { json, help, quick: isQuick, results = isQuick ? undefined : 'bench/results' } = values;
+    const wanted = known.filter((group) => positionals.includes(group));
+    return { groups: wanted.length === 0 ? ['packet'] : wanted, json, isQuick, help, results };
+  } catch (error) {
+    return error instanceof Error ? error.message : String(error);
+  }
+}
+
+function refuse(text: string): number {
+  process.stderr.write(`bench: ${text}\n${usage}`);
+  return 2;
 }

@@ -1,15 +1,15 @@
 // The generator of generator.bpf.c: which packets it makes, what it feeds with them, and what one of them costs.
 import { existsSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
-import { readLayouts } from '../src/kernel/btf.ts';
-import { decode, encodeInto } from '../src/kernel/codec.ts';
-import type { BpfMap } from '../src/kernel/map.ts';
-import { BpfObject } from '../src/kernel/object.ts';
-import type { BpfProgram } from '../src/kernel/program.ts';
-import { parseAddress } from '../src/model/address.ts';
+import { readLayouts } from '../../src/kernel/btf.ts';
+import { decode, encodeInto } from '../../src/kernel/codec.ts';
+import type { BpfMap } from '../../src/kernel/map.ts';
+import { BpfObject } from '../../src/kernel/object.ts';
+import type { BpfProgram } from '../../src/kernel/program.ts';
+import { parseAddress } from '../../src/model/address.ts';
 
-/** This file runs as build/bench/bench/generator.js. */
-const objectPath = fileURLToPath(new URL('../../bpf/generator.bpf.o', import.meta.url));
+/** This file runs as build/bench/bench/packet/generator.js. */
+const objectPath = fileURLToPath(new URL('../../../bpf/generator.bpf.o', import.meta.url));
 
 export type Hook = 'xdp' | 'tc';
 
@@ -26,7 +26,14 @@ export interface Traffic {
   readonly client: string;
   readonly vip: string;
   readonly port: number;
-  readonly tcpFlags: number;
+  /** tcp if not given. */
+  readonly protocol?: 'tcp' | 'udp';
+  /** Of TCP: see tcpFlag. */
+  readonly tcpFlags?: number;
+  /** 64 if not given. */
+  readonly ttl?: number;
+  /** IPv4: a datagram's first piece, or one that follows it. */
+  readonly fragment?: 'first' | 'later';
   /** XDP: the interface that packets come in by; without it lo, whose MAC is 0, as TC's test runs have it. */
   readonly ingress?: Ingress;
   /** Bytes that the program puts in front of a packet. */
@@ -51,10 +58,14 @@ const clientPort = 0x4000;
 const etherTypes = { 4: 0x0008, 6: 0xdd86 } as const;
 const withoutOptions = 0x45;
 const versionSix = 0x60;
-const ttl = 64;
-const dontFragment = 0x0040;
-const tcpProtocol = 6;
+const usualTtl = 64;
+const protocols = { tcp: 6, udp: 17 } as const;
+/** The field of IPv4 that has the fragment's offset; the pieces of all datagrams have one id, and other clients. */
+const fragmentField = { none: 0x4000, first: 0x2000, later: 0x0001 } as const;
+const fragmentId = 0x1234;
 const dataOffset = 5 << 4;
+/** 0 would say that there is none; the director corrects it, whatever it is. */
+const udpChecksum = 0x1234;
 
 export class Generator implements Disposable {
   readonly #object: BpfObject;
@@ -78,7 +89,9 @@ export class Generator implements Disposable {
   }
 
   /** One of its own programs. */
-  program(name: `generate_${Hook}` | `generate_${Hook}_six` | `empty_${Hook}` | 'bare_redirect'): BpfProgram {
+  program(
+    name: `generate_${Hook}` | `generate_${Hook}_six` | `empty_${Hook}` | 'bare_redirect' | 'bare_slot',
+  ): BpfProgram {
     const known = this.#programs.get(name) ?? this.#object.program(name);
     this.#programs.set(name, known);
     return known;
@@ -121,7 +134,7 @@ export class Generator implements Disposable {
     const packet = Buffer.alloc(frameBytes[this.#family]);
     packet.writeUInt16LE(etherTypes[this.#family], 12);
     const before = process.cpuUsage();
-    program.testRun({ packet, repeat: packets, ...(hook === 'xdp' ? this.#context : {}) });
+    program.testRun({ packet, repeat: packets, ...(hook === 'xdp' ? this.#context : received) });
     const { user, system } = process.cpuUsage(before);
     return ((user + system) * 1000) / packets;
   }
@@ -129,6 +142,15 @@ export class Generator implements Disposable {
   [Symbol.dispose](): void {
     for (const one of [...this.#programs.values(), ...Object.values(this.#maps), this.#object]) one[Symbol.dispose]();
   }
+}
+
+/** struct __sk_buff of a packet that came in by lo: else it would be the director's own. */
+const received = { context: skBuff() };
+
+function skBuff(): Buffer {
+  const context = Buffer.alloc(192);
+  context.writeUInt32LE(1, 36);
+  return context;
 }
 
 /** struct xdp_md: where the frame ends, and where it came in. */
@@ -140,16 +162,19 @@ function xdpContext({ index }: Ingress, family: Family): Buffer {
 }
 
 /** struct plan's part of it. */
-function frameOf({ flows, first = 0, client, vip, port, tcpFlags, ingress, growth = 0, keys }: Traffic): object {
+function frameOf(traffic: Traffic): object {
+  const { flows, first = 0, client, vip, ingress, growth = 0, keys } = traffic;
+  const { protocol = 'tcp', ttl = usualTtl, fragment } = traffic;
   const frame = ethernet(4, ingress);
   frame.writeUInt8(withoutOptions, 14);
   frame.writeUInt16BE(frame.length - 14, 16);
-  frame.writeUInt16LE(dontFragment, 20);
+  if (fragment !== undefined) frame.writeUInt16BE(fragmentId, 18);
+  frame.writeUInt16BE(fragmentField[fragment ?? 'none'], 20);
   frame.writeUInt8(ttl, 22);
-  frame.writeUInt8(tcpProtocol, 23);
+  frame.writeUInt8(protocols[protocol], 23);
   frame.set(parseAddress(client).bytes, 26);
   frame.set(parseAddress(vip).bytes, 30);
-  writeTcp(frame, 34, port, tcpFlags);
+  writeTransport(frame, 34, traffic);
   return {
     next: BigInt(first),
     mask: BigInt(flows - 1),
@@ -166,15 +191,17 @@ function frameOf({ flows, first = 0, client, vip, port, tcpFlags, ingress, growt
 }
 
 /** struct plan_six's. */
-function frameSixOf({ flows, first = 0, client, vip, port, tcpFlags, ingress, growth = 0 }: Traffic): object {
+function frameSixOf(traffic: Traffic): object {
+  const { flows, first = 0, client, vip, ingress, growth = 0 } = traffic;
+  const { protocol = 'tcp', ttl = usualTtl } = traffic;
   const frame = ethernet(6, ingress);
   frame.writeUInt8(versionSix, 14);
   frame.writeUInt16BE(frame.length - 54, 18);
-  frame.writeUInt8(tcpProtocol, 20);
+  frame.writeUInt8(protocols[protocol], 20);
   frame.writeUInt8(ttl, 21);
   frame.set(parseAddress(client).bytes, 22);
   frame.set(parseAddress(vip).bytes, 38);
-  writeTcp(frame, 54, port, tcpFlags);
+  writeTransport(frame, 54, traffic);
   return {
     next: BigInt(first),
     mask: BigInt(flows - 1),
@@ -199,9 +226,14 @@ function ethernet(family: Family, ingress: Ingress | undefined): Buffer {
   return frame;
 }
 
-function writeTcp(frame: Buffer, at: number, port: number, flags: number): void {
+function writeTransport(frame: Buffer, at: number, { port, protocol = 'tcp', tcpFlags = 0 }: Traffic): void {
   frame.writeUInt16BE(clientPort, at);
   frame.writeUInt16BE(port, at + 2);
+  if (protocol === 'udp') {
+    frame.writeUInt16BE(frame.length - at, at + 4);
+    frame.writeUInt16BE(udpChecksum, at + 6);
+    return;
+  }
   frame.writeUInt8(dataOffset, at + 12);
-  frame.writeUInt8(flags, at + 13);
+  frame.writeUInt8(tcpFlags, at + 13);
 }

@@ -1,18 +1,12 @@
 // One figure out of several runs: what a program costs a packet beyond what the generator does by itself.
-import type { BpfProgram } from '../src/kernel/program.ts';
+import type { BpfProgram } from '../../src/kernel/program.ts';
+import { type Facts, type Figure, quantile, type Row } from '../row.ts';
 import type { Generator, Hook, Traffic } from './generator.ts';
 
 export interface Sample {
   /** ns a packet of the generator alone, and with the program. */
   readonly floor: number;
   readonly whole: number;
-}
-
-/** ns a packet, net of the generator. */
-export interface Figure {
-  /** From the quietest runs: whatever else the machine does only ever adds. */
-  readonly ns: number;
-  readonly median: number;
 }
 
 /** The generator alone and then with the program, on the same packets: a slow while of the machine is in both. */
@@ -34,15 +28,20 @@ export function run(generator: Generator, hook: Hook, program: BpfProgram, traff
   return generator.run(hook, packets);
 }
 
-export function toFigure(samples: readonly Sample[]): Figure {
-  const floors = samples.map(({ floor }) => floor);
-  const wholes = samples.map(({ whole }) => whole);
-  return { ns: Math.min(...wholes) - Math.min(...floors), median: median(wholes) - median(floors) };
+export function toRow(name: string, facts: Facts, samples: readonly Sample[]): Row {
+  return { name, ...facts, unit: 'ns', ...toFigure(samples) };
 }
 
-function median(values: readonly number[]): number {
-  const sorted = [...values].sort((a, b) => a - b);
-  const middle = sorted.length >> 1;
-  const upper = sorted[middle] ?? 0;
-  return sorted.length % 2 ? upper : (upper + (sorted[middle - 1] ?? 0)) / 2;
+/** ns a packet, net of the generator. */
+function toFigure(samples: readonly Sample[]): Figure {
+  const floors = samples.map(({ floor }) => floor);
+  const wholes = samples.map(({ whole }) => whole);
+  const floor = quantile(floors, 0.5);
+  return {
+    value: Math.min(...wholes) - Math.min(...floors),
+    median: quantile(wholes, 0.5) - floor,
+    low: quantile(wholes, 0.25) - floor,
+    high: quantile(wholes, 0.75) - floor,
+    runs: samples.length,
+  };
 }
