@@ -8,6 +8,7 @@ import { type Group, type GroupName, type GroupReport, groups } from './row.ts';
 
 const usage = `npm run bench -- [GROUP...] [OPTIONS]
   packet           CPU time a packet, by test runs of the eBPF programs (if no group is named)
+  end-to-end       what a client gets through Fairlead, plain routing, nftables, HAProxy and nginx, and what CPU time that takes
   --json           one JSON document on standard output
   --quick          small tables and few runs: whether it works, not what it costs
   --results DIR    where GROUP.json and GROUP.svg are written; bench/results if not given, and nowhere if --quick
@@ -17,6 +18,7 @@ const usage = `npm run bench -- [GROUP...] [OPTIONS]
 /** Loaded when it is asked for: a group may need what others do without. */
 const open: Readonly<Partial<Record<GroupName, () => Promise<Group>>>> = {
   packet: async () => (await import('./packet/group.ts')).packet,
+  'end-to-end': async () => (await import('./end-to-end/group.ts')).endToEnd,
 };
 
 process.exitCode = await main(process.argv.slice(2));

@@ -31,7 +31,7 @@ const toTest = [
 export const packages = {
   build: toBuild,
   lab: toLab,
-  bench: toLab,
+  bench: [...toConform, 'wrk', 'iperf3'],
   conformance: toConform,
   fuzz: toLab,
   soak: [...toLab, 'wrk'],

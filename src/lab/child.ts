@@ -40,6 +40,11 @@ export class Child implements AsyncDisposable {
     });
   }
 
+  /** undefined if it could not be started. */
+  get pid(): number | undefined {
+    return this.#process.pid;
+  }
+
   get stdout(): ChildProcessWithoutNullStreams['stdout'] {
     return this.#process.stdout;
   }
