@@ -56,7 +56,7 @@ export const endToEnd: Group = {
 
 function effortOf({ isQuick }: GroupOptions): Effort {
   const all = contenders();
-  return isQuick ? { rounds: 1, seconds: 1, who: all } : { rounds: 3, seconds: 2, who: all };
+  return isQuick ? { rounds: 1, seconds: 1, who: all } : { rounds: 5, seconds: 1, who: all };
 }
 
 /** In turn: a slow while of the machine is in all of them. */

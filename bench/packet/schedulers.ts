@@ -1,6 +1,7 @@
 // Each scheduler's new connections, with few destinations and many; and services that remember clients or go by marks.
-import { readRule } from '../../src/cli/fairlead/marks/rule.ts';
+
 import { parseAddress } from '../../src/model/address.ts';
+import { readRule } from '../../src/model/mark-words.ts';
 import { schedulers as allSchedulers, type Service } from '../../src/model/service.ts';
 import type { Row } from '../row.ts';
 import { type Bench, fill, traffic } from './bench.ts';

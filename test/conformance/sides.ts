@@ -5,6 +5,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { root } from '../root.ts';
 import { type Image, openImage } from '../vm/image.ts';
+import { installPackages, ipvsModules, ipvsPackages } from '../vm/ipvs.ts';
 import { runInMachine } from '../vm/machine.ts';
 import type { Scenario } from './scenario.ts';
 
@@ -24,24 +25,8 @@ const LIMIT_S = { ipvs: 300, fairlead: 900 } as const;
 /** On Fairlead's side at a time; the emulated machine has one CPU. */
 const workers = 2;
 
-/** IPVS with all that it can use, and what marks packets. */
-const MODULES = [
-  'crc32c_generic', // libcrc32c asks for it by name
-  ...['ip_vs', 'ip_vs_rr', 'ip_vs_wrr', 'ip_vs_lc', 'ip_vs_wlc', 'ip_vs_lblc', 'ip_vs_lblcr', 'ip_vs_dh', 'ip_vs_sh'],
-  ...['ip_vs_sed', 'ip_vs_nq', 'ip_vs_fo', 'ip_vs_ovf', 'ip_vs_mh', 'ip_vs_twos', 'ip_vs_ftp', 'ip_vs_pe_sip'],
-  ...['ipip', 'ip_gre', 'fou', 'fou6', 'ip6_tunnel', 'dummy', 'act_skbedit', 'cls_flower'],
-];
-const PACKAGES = ['ipvsadm', 'libnl-3-200', 'libnl-genl-3-200', 'libpopt0'];
-
 /** What the machine does before the scenarios, as a shell says it. */
 type Preparation = (image: Image) => string;
-
-/** Only the machine's own view of the host gets the packages. */
-const installPackages: Preparation = ({ packages }) => `
-  cd ${packages}
-  for folder in sbin usr/sbin; do [ ! -d $folder ] || cp $folder/* /usr/sbin/; done
-  for folder in lib usr/lib; do [ ! -d $folder ] || cp -a $folder/. /usr/lib/; done
-  cd ${root}`;
 
 const useFairlead: Preparation = () =>
   Object.entries(environment)
@@ -65,7 +50,7 @@ async function runInImage(
 ): Promise<Transcripts> {
   if (scenarios.length === 0) return new Map();
   using place = openPlace(scenarios);
-  const image = openImage({ modules: MODULES, packages: PACKAGES });
+  const image = openImage({ modules: ipvsModules, packages: ipvsPackages });
   say(`the emulated machine runs Linux ${image.release}`);
   const script = `
     ${prepare(image)}
