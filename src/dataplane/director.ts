@@ -351,16 +351,19 @@ class PinnedDirector implements DataplaneDirector {
 
   /** A change that finds no room is made again where there is more. */
   #withRoom(maps: Maps, change: (maps: Maps, told: (wanted: Table) => void) => void): Maps {
+    const slots = maps.instance.destination_slots;
     let destinations = 0;
     const told = ({ services }: Table): void => {
       destinations = services.reduce((sum, service) => sum + service.destinations.length, 0);
+      // Found out at once, not when all that there is room for is planned.
+      if (destinations > slots) throw new FairleadError('table-full', `no room for ${destinations} destinations`);
     };
     try {
       change(maps, told);
       return maps;
     } catch (error) {
       if (!(error instanceof FairleadError) || error.code !== 'table-full' || destinations === 0) throw error;
-      const larger = this.#enlarge(maps, largerDestinationSlots(maps.instance.destination_slots, destinations));
+      const larger = this.#enlarge(maps, largerDestinationSlots(slots, destinations));
       return this.#withRoom(larger, change);
     }
   }
