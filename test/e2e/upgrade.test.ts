@@ -5,6 +5,7 @@ import { makeOtherBuild, type OtherBuild } from '../other-build.ts';
 import { randomFrom } from '../random.ts';
 import { destination, fairlead, ipvsadm, methodOption, type Network, openNetwork, restore, vip } from './network.ts';
 import { startTalker, type Talk } from './talk.ts';
+import { useXdp } from './xdp.ts';
 
 let other: OtherBuild;
 
@@ -14,12 +15,19 @@ beforeAll(() => {
 
 afterAll(() => other?.[Symbol.dispose]());
 
-const methods: readonly Method[] = ['masq', 'gate', 'tunnel', 'fullnat'];
+const cases: readonly (readonly [Method, 'tc' | 'xdp'])[] = [
+  ['masq', 'tc'],
+  ['gate', 'tc'],
+  ['tunnel', 'tc'],
+  ['fullnat', 'tc'],
+  ['masq', 'xdp'],
+];
 
-describe.each(methods)('%s', (method) => {
+describe.each(cases)('%s at %s', (method, hook) => {
   test('connections, services, counters, marks and settings outlive an upgrade, and one back', async () => {
     await using network = await openNetwork(method);
     await fill(network);
+    if (hook === 'xdp') await useXdp(network);
     const talker = await startTalker(network);
     const talks = [await talker.open('tcp'), await talker.open('tcp'), await talker.open('udp')];
     const names = await answers(talks);
@@ -28,7 +36,7 @@ describe.each(methods)('%s', (method) => {
       const before = await everything(network, present);
       expect(before).toContain('persistent 500');
       expect((await network.director.attempt([next.ipvsadm, '-Ln'])).stderr).toContain('fairlead attach');
-      await network.director.run(next.fairlead, 'attach');
+      await network.director.run(next.fairlead, 'attach', '--hook', hook, 'outer', 'inner');
       expect(await everything(network, next)).toBe(before);
       expect(await answers(talks)).toEqual(names);
       const fresh = await talker.open('tcp');
