@@ -1,4 +1,4 @@
-// The door to every job: `node setup/run.mjs lab|test|bench|conformance|fuzz|soak|build|check [ARGUMENTS]` installs what is missing, builds, runs.
+// The door to every job: `node setup/run.mjs lab|test|bench|conformance|fuzz|soak|scale|build|check [ARGUMENTS]` installs what is missing, builds, runs.
 import { spawn } from 'node:child_process';
 import { constants } from 'node:os';
 import { dirname, join } from 'node:path';
@@ -19,6 +19,7 @@ const commands = {
   conformance: ['build/conformance/test/conformance/main.js'],
   fuzz: ['build/conformance/test/fuzz/main.js'],
   soak: ['build/conformance/test/soak/main.js'],
+  scale: ['build/conformance/test/scale/main.js'],
   check: ['setup/check.mjs'],
   test: ['setup/test.mjs'],
 };

@@ -35,6 +35,7 @@ export const packages = {
   conformance: toConform,
   fuzz: toLab,
   soak: [...toLab, 'wrk'],
+  scale: toLab,
   check: toCheck,
   test: toTest,
 };
