@@ -5,13 +5,13 @@ import { createServer as createTlsServer } from 'node:https';
 import { getRequestListener } from '@hono/node-server';
 import { Hono } from 'hono';
 import type { Log } from '../control/log.ts';
-import { contentType } from '../metrics/metric.ts';
 import type { Metrics } from '../metrics/metrics.ts';
 import { formatAddress, formatEndpoint } from '../model/address.ts';
 import type { Declared, Listener, Metrics as MetricsPlace, Token } from '../model/declared.ts';
 import { FairleadError } from '../model/error.ts';
 import { requireToken } from './access.ts';
 import { problemOf } from './problems.ts';
+import { scrape } from './scrape.ts';
 
 export interface ListenersOptions {
   readonly app: Hono;
@@ -107,7 +107,7 @@ export class Listeners implements Disposable {
   #metricsApp({ path }: MetricsPlace): Hono {
     const { metrics } = this.#options;
     const app = new Hono();
-    app.get(path, async (context) => context.body(await metrics.text(), 200, { 'Content-Type': contentType }));
+    app.get(path, () => scrape(metrics));
     app.notFound((context) =>
       problemOf(new FairleadError('bad-input', `nothing is at ${context.req.path}: metrics are at ${path}`), 404),
     );

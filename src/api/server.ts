@@ -4,7 +4,6 @@ import type { Daemon, Written } from '../control/daemon.ts';
 import type { Journal } from '../control/journal.ts';
 import type { Log } from '../control/log.ts';
 import type { Status } from '../dataplane/status.ts';
-import { contentType } from '../metrics/metric.ts';
 import type { Metrics } from '../metrics/metrics.ts';
 import { FairleadError } from '../model/error.ts';
 import { expectTag, json, readBytes, readCount, readJson, toJson, withoutUndefined } from './body.ts';
@@ -14,6 +13,7 @@ import { addHeldRoutes, type HeldDirector } from './held.ts';
 import { toOpenApi } from './openapi.ts';
 import { problemOf } from './problems.ts';
 import { liftRequest, overrideRequest } from './schemas.ts';
+import { scrape } from './scrape.ts';
 import { toStatus } from './standing.ts';
 
 export interface ServerOptions {
@@ -71,9 +71,7 @@ export function toApp({ daemon, director, metrics, journal, log, version }: Serv
   addHeldRoutes(app, director, journal);
   app.get(routes.journal.path, (context) => context.json({ entries: journal.last(readCount(context)) }));
   app.get(routes.events.path, (context) => streamEvents(context, journal));
-  app.get(routes.metrics.path, async (context) =>
-    context.body(await metrics.text(), 200, { 'Content-Type': contentType }),
-  );
+  app.get(routes.metrics.path, () => scrape(metrics));
   app.get(routes.openapi.path, (context) => context.json(toOpenApi(version)));
   app.notFound((context) => problemOf(new FairleadError('bad-input', `nothing is at ${context.req.path}`), 404));
   app.onError((error) => {

@@ -15,11 +15,11 @@ export interface MetricsOptions extends Omit<SceneOptions, 'history'> {
 }
 
 export interface Metrics {
-  /** In Prometheus' text format. */
-  text(): Promise<string>;
+  /** As all is now, in Prometheus' text format. */
+  read(): Promise<AsyncIterable<string>>;
 }
 
 export function openMetrics({ journal, ...options }: MetricsOptions): Metrics {
   const history = new History(journal);
-  return { text: async () => format(metrics, await readScene({ ...options, history })) };
+  return { read: async () => format(metrics, await readScene({ ...options, history })) };
 }
