@@ -10,14 +10,15 @@ import { Journal } from '../src/control/journal.ts';
 import type { Log } from '../src/control/log.ts';
 import type { Status } from '../src/dataplane/status.ts';
 import { openMetrics } from '../src/metrics/metrics.ts';
-import type { Connection, InstalledService } from '../src/model/director.ts';
+import type { Connection, InstalledService, Loads } from '../src/model/director.ts';
 import { type Everything, nothingInstalled } from '../src/model/everything.ts';
-import { serviceKey } from '../src/model/table.ts';
+import { destinationSubject, serviceKey } from '../src/model/table.ts';
 
 export const silent: Log = { debug: () => {}, info: () => {}, warn: () => {}, error: () => {} };
 
 interface Director extends Target, HeldDirector {
   services(): readonly InstalledService[];
+  loads(services: ReadonlySet<string>): Loads;
   status(): Status;
   connections: readonly Connection[];
   /** Keys of services whose counters were zeroed. */
@@ -100,6 +101,16 @@ function inMemory(): Director {
       const connections = director.connections.slice(from, from + most);
       return { connections, next: from + most < director.connections.length ? from + most : undefined };
     },
+    loads: (services) =>
+      new Map(
+        director
+          .services()
+          .flatMap(({ identity, destinations }) =>
+            services.has(serviceKey(identity))
+              ? destinations.map((one) => [destinationSubject(identity, one), one] as const)
+              : [],
+          ),
+      ),
     zero: (identity) => void director.zeroed.push(identity && serviceKey(identity)),
     everything: () => present,
     changeEverything: (edit) => {

@@ -7,7 +7,7 @@ import { Monitor } from '../health/monitor.ts';
 import { PassiveHealth } from '../health/passive.ts';
 import type { Check, CheckerKind } from '../model/check.ts';
 import type { Declared, DeclaredDestination, DeclaredService } from '../model/declared.ts';
-import type { InstalledDestination, InstalledService } from '../model/director.ts';
+import type { Load, Loads } from '../model/director.ts';
 import { FairleadError } from '../model/error.ts';
 import { destinationKey, destinationSubject, serviceKey } from '../model/table.ts';
 import { applyDesired, planDesired, type Target } from './apply.ts';
@@ -51,7 +51,7 @@ export interface DaemonOptions {
   readonly load: () => Written;
   /** What was read already. */
   readonly known?: Remembered;
-  readonly director: Target & { services(): readonly InstalledService[] };
+  readonly director: Target & { loads(services: ReadonlySet<string>): Loads };
   readonly memory: MemoryPaths;
   readonly journal: Journal;
   readonly log: Log;
@@ -128,9 +128,9 @@ export class Daemon implements Disposable {
     const [wasUp, cameBack] = [new Map(this.#wasUp), new Map(this.#cameBack)];
     try {
       this.#declare(declared);
-      const installed = this.#cameBack.size > 0 ? this.#installed() : new Map<string, InstalledDestination>();
       const fresh = declared.services.filter((service) => this.#isStale(service));
-      for (const service of fresh) this.#effective.set(service, this.#toEffective(service, installed));
+      const loads = this.#loadsOf(fresh);
+      for (const service of fresh) this.#effective.set(service, this.#toEffective(service, loads));
       return planDesired(this.#options.director.everything(), this.#desired(), { keep: false });
     } finally {
       this.#declare(before);
@@ -306,8 +306,8 @@ export class Daemon implements Disposable {
     for (const subject of this.#cameBack.keys()) this.#noteStale(subject);
     const services = this.#staleServices();
     for (const service of services) this.#noticeTransitions(service);
-    const installed = this.#cameBack.size > 0 ? this.#installed() : new Map<string, InstalledDestination>();
-    for (const service of services) this.#effective.set(service, this.#toEffective(service, installed));
+    const loads = this.#loadsOf(services);
+    for (const service of services) this.#effective.set(service, this.#toEffective(service, loads));
     const difference = applyDesired(this.#options.director, this.#desired(), { keep: false });
     for (const service of services) this.#noticeQuorum(service);
     this.#stale.clear();
@@ -325,11 +325,23 @@ export class Daemon implements Disposable {
     return [...this.#stale].flatMap((key) => this.#roster.service(key) ?? []);
   }
 
-  #toEffective(service: DeclaredService, installed: ReadonlyMap<string, InstalledDestination>): Effective {
+  /** Only slow starts ask for them. */
+  #loadsOf(services: readonly DeclaredService[]): Loads {
+    if (this.#cameBack.size === 0) return new Map();
+    return this.#options.director.loads(new Set(services.map(({ identity }) => serviceKey(identity))));
+  }
+
+  /** Of these destinations' services. */
+  #loadsAt(subjects: Iterable<string>): Loads {
+    const found = Array.from(subjects, (subject) => this.#roster.find(subject)?.service.identity);
+    return this.#options.director.loads(new Set(found.flatMap((identity) => (identity ? [serviceKey(identity)] : []))));
+  }
+
+  #toEffective(service: DeclaredService, loads: Loads): Effective {
     return toEffective(service, {
       standing: (subject, destination) => this.#standingOf(subject, destination),
       share: (subject) => this.#share(subject),
-      activeConnections: (subject) => installed.get(subject)?.activeConnections ?? 0,
+      activeConnections: (subject) => loads.get(subject)?.activeConnections ?? 0,
       wasQuorumLost: (key) => this.#lostQuorums.has(key),
     });
   }
@@ -424,11 +436,11 @@ export class Daemon implements Disposable {
 
   #lookPassively(): boolean {
     if (this.#passive.size === 0) return false;
-    const installed = this.#installed();
+    const loads = this.#loadsAt(this.#passive.keys());
     const now = Date.now();
     let isChanged = false;
     for (const [subject, passive] of this.#passive) {
-      if (!passive.see(installed.get(subject)?.failures, now)) continue;
+      if (!passive.see(loads.get(subject)?.failures, now)) continue;
       this.#noteStale(subject);
       isChanged = true;
     }
@@ -439,15 +451,15 @@ export class Daemon implements Disposable {
     const isChanged = this.#lookPassively();
     const draining = [...this.#overrides].filter(([, { state }]) => state === 'draining');
     if (draining.length > 0) {
-      const installed = this.#installed();
-      for (const [subject, override] of draining) this.#goOnDraining(subject, override, installed.get(subject));
+      const loads = this.#loadsAt(draining.map(([subject]) => subject));
+      for (const [subject, override] of draining) this.#goOnDraining(subject, override, loads.get(subject));
     }
     if (isChanged || draining.length > 0 || this.#cameBack.size > 0) this.#settle();
   }
 
-  #goOnDraining(subject: string, override: Override, destination: InstalledDestination | undefined): void {
+  #goOnDraining(subject: string, override: Override, load: Load | undefined): void {
     const isOver = override.untilMs !== undefined && Date.now() >= override.untilMs;
-    const connections = destination === undefined ? 0 : connectionsOf(destination);
+    const connections = load === undefined ? 0 : load.activeConnections + load.inactiveConnections;
     if (connections > 0 && !isOver) return;
     this.#overrides.set(subject, { ...override, state: 'removed' });
     this.#noteStale(subject);
@@ -455,16 +467,6 @@ export class Daemon implements Disposable {
       connections === 0 ? 'its connections are gone' : `its time is over; ${connections} connections are left`;
     this.#options.log.info({ destination: subject, connections }, 'a destination is drained');
     this.#note('fairlead', 'drained', subject, why);
-  }
-
-  #installed(): ReadonlyMap<string, InstalledDestination> {
-    return new Map(
-      this.#options.director
-        .services()
-        .flatMap(({ identity, destinations }) =>
-          destinations.map((one) => [destinationSubject(identity, one), one] as const),
-        ),
-    );
   }
 
   #note(who: string, what: string, subject: string | undefined, why?: string): void {
@@ -476,11 +478,6 @@ export class Daemon implements Disposable {
     this.#memory.keepSaid({ overrides: this.#overrides, lostQuorums: this.#lostQuorums });
     this.#memory.keepHealth();
   }
-}
-
-export function connectionsOf(destination: InstalledDestination): number {
-  const { activeConnections, inactiveConnections } = destination;
-  return activeConnections + inactiveConnections;
 }
 
 function toCheckState(

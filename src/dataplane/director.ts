@@ -11,6 +11,8 @@ import {
   defaultTimeouts,
   type InstalledDestination,
   type InstalledService,
+  type Load,
+  type Loads,
   type Timeouts,
 } from '../model/director.ts';
 import { FairleadError } from '../model/error.ts';
@@ -19,7 +21,7 @@ import type { MarkRules } from '../model/mark.ts';
 import { emptyTable, type ServiceIdentity, type Table } from '../model/service.ts';
 import { initialSettings, type Settings } from '../model/settings.ts';
 import type { SyncDaemon } from '../model/sync.ts';
-import { findService, serviceKey } from '../model/table.ts';
+import { destinationKey, findService, serviceKey } from '../model/table.ts';
 import { type Attachment, attachments, attachNew, attach as attachPrograms } from './attach.ts';
 import { chooseInterfaces } from './choose.ts';
 import { readConnectionPage, readConnections } from './connections.ts';
@@ -46,7 +48,7 @@ import {
   sumOf,
   zeroService,
 } from './ledger.ts';
-import { type LiveDestination, type LiveService, toTable } from './live.ts';
+import { type LiveDestination, type LiveService, servicesByKey, toTable } from './live.ts';
 import type { Maps } from './maps.ts';
 import { followInterfaces, readMarkRules, writeMarkRules } from './mark-rules.ts';
 import { attachOwn } from './own.ts';
@@ -68,6 +70,8 @@ export interface DataplaneDirector extends Director {
   status(): Status | undefined;
   /** Of the status, what can be asked often. undefined where nothing is attached. */
   fills(): Fills | undefined;
+  /** Of the destinations of these services, by serviceKey. */
+  loads(services: ReadonlySet<string>): Loads;
   /** As many as `most` of its connections, from 0 or from where the page before says. */
   connectionPage(from: number, most: number): ConnectionPage;
   /** What gives packets marks. */
@@ -181,6 +185,18 @@ class PinnedDirector implements DataplaneDirector {
 
   connections(): Iterable<Connection> {
     return this.#maps === undefined ? [] : readConnections(this.#maps);
+  }
+
+  loads(services: ReadonlySet<string>): Loads {
+    const maps = this.#maps;
+    const loads = new Map<string, Load>();
+    if (maps === undefined) return loads;
+    const known = servicesByKey(readLive(maps));
+    for (const service of services) {
+      for (const destination of known.get(service)?.destinations ?? [])
+        loads.set(`${service} ${destinationKey(destination)}`, loadOf(maps, destination));
+    }
+    return loads;
   }
 
   connectionPage(from: number, most: number): ConnectionPage {
@@ -405,14 +421,20 @@ function toInstalled(maps: Maps, ledger: Ledger, service: LiveService): Installe
 
 function toInstalledDestination(maps: Maps, destination: LiveDestination): Omit<InstalledDestination, 'counters'> {
   const { slot, lastWeight: _, ...rest } = destination;
-  const rows = maps.rows('destinations');
   return {
     ...rest,
+    ...loadOf(maps, destination),
+    persistentConnections: maps.rows('destinations').number('persistent').get(slot),
+    rates: ratesOf(maps, [slot]),
+  };
+}
+
+function loadOf(maps: Maps, { slot }: LiveDestination): Load {
+  const rows = maps.rows('destinations');
+  return {
     activeConnections: rows.number('active').get(slot),
     inactiveConnections: rows.number('inactive').get(slot),
-    persistentConnections: rows.number('persistent').get(slot),
     failures: rows.number('failures').get(slot),
-    rates: ratesOf(maps, [slot]),
   };
 }
 

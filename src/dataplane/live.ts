@@ -1,5 +1,6 @@
 // The table in force as user space sees it: services with the regions, slots and ids that they refer to.
 import type { Destination, Scheduler, Service, Table } from '../model/service.ts';
+import { serviceKey } from '../model/table.ts';
 import type { Region } from './regions.ts';
 import type { ServiceSettings } from './service-flags.ts';
 
@@ -36,6 +37,17 @@ export interface LiveService extends Service {
 /** Oldest first. */
 export interface LiveTable {
   readonly services: readonly LiveService[];
+}
+
+const byKey = new WeakMap<LiveTable, ReadonlyMap<string, LiveService>>();
+
+/** By serviceKey. */
+export function servicesByKey(table: LiveTable): ReadonlyMap<string, LiveService> {
+  const known = byKey.get(table);
+  if (known !== undefined) return known;
+  const made = new Map(table.services.map((service) => [serviceKey(service.identity), service]));
+  byKey.set(table, made);
+  return made;
 }
 
 const configured = new WeakMap<LiveService, Service>();

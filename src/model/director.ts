@@ -21,11 +21,18 @@ export interface Rates {
   readonly outBytes: bigint;
 }
 
-export interface InstalledDestination extends Destination {
+/** Of a destination, what can be asked of many and often. */
+export interface Load {
   readonly activeConnections: number;
   readonly inactiveConnections: number;
   /** How often a connection of TCP was asked for again, or refused, before it was there; it only grows. Absent: not counted. */
   readonly failures?: number;
+}
+
+/** By destinationSubject's text. */
+export type Loads = ReadonlyMap<string, Load>;
+
+export interface InstalledDestination extends Destination, Load {
   readonly persistentConnections: number;
   readonly counters: Counters;
   readonly rates: Rates;

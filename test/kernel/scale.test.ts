@@ -10,6 +10,7 @@ import { openInstance } from '../../src/dataplane/instance.ts';
 import type { Maps } from '../../src/dataplane/maps.ts';
 import { findPlace } from '../../src/dataplane/place.ts';
 import { BpfMap } from '../../src/kernel/map.ts';
+import { destinationKey, serviceKey } from '../../src/model/table.ts';
 import { silent } from '../api.ts';
 import { serviceLine, serviceLines, toConfiguration } from '../scale/configuration.ts';
 import { type TestNamespace, testNamespace } from './namespace.ts';
@@ -75,6 +76,15 @@ test('what a command writes beside the daemon is seen with its next change, whic
   const { difference } = stage.reload((lines) => lines.splice(changed, 1, serviceLine(changed, perService, 9)));
   expect(difference.services).toHaveLength(3);
   expect(weights().filter((weight) => weight !== 1)).toEqual([9]);
+});
+
+test('what is asked every second is asked of those services alone that it is about', () => {
+  stage = new Stage(small);
+  const [, key = ''] = stage.director.services().map(({ identity }) => serviceKey(identity));
+  const loads = stage.director.loads(new Set([key, 'tcp 192.0.2.99:80']));
+  const subjects = stage.director.services()[1]?.destinations.map((one) => `${key} ${destinationKey(one)}`);
+  expect([...loads.keys()].sort()).toEqual(subjects?.sort());
+  expect(loads.get(subjects?.[0] ?? '')).toEqual({ activeConnections: 0, inactiveConnections: 0, failures: 0 });
 });
 
 interface Cost {
