@@ -1,6 +1,6 @@
 // Where things are: the compiled programs, the BPF file system, and each network namespace's own directory and lock.
 import { readdirSync } from 'node:fs';
-import { join } from 'node:path';
+import { join, relative } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { isFirstNamespace, netnsCookie } from '../kernel/namespace.ts';
 import { ensureBpffs, findBpffs } from '../kernel/pinning.ts';
@@ -58,6 +58,12 @@ export function lastingPath(name: string): string | undefined {
 function daemonPlaceOf(name: string): DaemonPlace {
   const path = join(runtimeDirectory, name);
   return { lock: `${path}.daemon`, memory: `${path}.memory`, journal: `${path}.journal`, api: `${path}.api` };
+}
+
+/** The lock of the daemon whose socket this is; undefined of a path that is no daemon's. */
+export function daemonLockBeside(socket: string): string | undefined {
+  const name = /^(\d+)\.api$/.exec(relative(runtimeDirectory, socket))?.[1];
+  return name === undefined ? undefined : daemonPlaceOf(name).lock;
 }
 
 /** bpffs takes no names with dots. */

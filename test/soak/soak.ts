@@ -229,7 +229,7 @@ class Soak {
 
   /** The daemon may just be dead. */
   async #insist<T>(work: () => Promise<T>): Promise<T> {
-    const deadline = performance.now() + 30_000;
+    const deadline = performance.now() + 120_000;
     for (;;) {
       try {
         return await work();

@@ -1,5 +1,5 @@
 // fairlead run: the daemon in the foreground, until it is told to end.
-import { lstatSync, readlinkSync, rmSync, statSync, symlinkSync } from 'node:fs';
+import { readlinkSync, rmSync, statSync, symlinkSync } from 'node:fs';
 import { serve } from '../../../api/serve.ts';
 import { parseConfig, readConfig } from '../../../config/load.ts';
 import { Remembered } from '../../../config/remembered.ts';
@@ -9,7 +9,7 @@ import { watchLimits } from '../../../control/limits.ts';
 import type { Log } from '../../../control/log.ts';
 import type { MemoryPaths } from '../../../control/memory.ts';
 import { openDirector, requireRoot, upgrade } from '../../../dataplane/director.ts';
-import { type DaemonPlace, daemonPlace, lastingPath } from '../../../dataplane/place.ts';
+import { type DaemonPlace, daemonLockBeside, daemonPlace, lastingPath } from '../../../dataplane/place.ts';
 import { tryLock } from '../../../kernel/lock.ts';
 import { tellServiceManager } from '../../../kernel/service-manager.ts';
 import { FairleadError } from '../../../model/error.ts';
@@ -56,11 +56,14 @@ function load(path: string): Written {
   return { source, name };
 }
 
-/** Commands know the namespace's own socket; others know the name that is declared. The first namespace's daemon gets the name. */
+/**
+ * Commands know the namespace's own socket; others know the name that is declared. The first namespace's daemon gets the name, and
+ * another one when that is no more, however it ended.
+ */
 function nameSocket(name: string, socket: string, log: Log): Disposable {
-  const isLink = lstatSync(name, { throwIfNoEntry: false })?.isSymbolicLink() === true;
-  if (isLink && statSync(name, { throwIfNoEntry: false }) === undefined) rmSync(name);
-  const isOurs = (): boolean => isLinkTo(name, socket);
+  const isOurs = (): boolean => targetOf(name) === socket;
+  const target = targetOf(name);
+  if (target !== undefined && target !== socket && !isServed(target)) rmSync(name);
   try {
     if (!isOurs()) symlinkSync(socket, name);
   } catch (error) {
@@ -69,11 +72,20 @@ function nameSocket(name: string, socket: string, log: Log): Disposable {
   return { [Symbol.dispose]: () => isOurs() && rmSync(name) };
 }
 
-function isLinkTo(name: string, socket: string): boolean {
+/** A socket that is there may be of a daemon that was killed; its lock tells. */
+function isServed(socket: string): boolean {
+  if (statSync(socket, { throwIfNoEntry: false }) === undefined) return false;
+  const path = daemonLockBeside(socket);
+  if (path === undefined) return true; // none of ours
+  using free = tryLock(path);
+  return free === undefined;
+}
+
+function targetOf(name: string): string | undefined {
   try {
-    return readlinkSync(name) === socket;
+    return readlinkSync(name);
   } catch {
-    return false;
+    return undefined;
   }
 }
 
