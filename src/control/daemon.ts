@@ -311,7 +311,7 @@ export class Daemon implements Disposable {
     const difference = applyDesired(this.#options.director, this.#desired(), { keep: false });
     for (const service of services) this.#noticeQuorum(service);
     this.#stale.clear();
-    spareMemoryAfterChange(this.#declared.services.length);
+    spareMemoryAfterChange(this.#declared.services.length, services.length);
     if (!isSame(difference)) this.#options.log.debug({ services: difference.services.length }, 'changed');
     return difference;
   }
