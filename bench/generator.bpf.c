@@ -286,6 +286,21 @@ int bare_redirect(struct xdp_md *ctx)
 	return bpf_redirect(LOOPBACK, 0);
 }
 
+/* The same for frames that are really sent: out of the interface that they came in by. */
+SEC("xdp")
+int bare_tx(struct xdp_md *ctx)
+{
+	void *start = (void *)(long)ctx->data, *end = (void *)(long)ctx->data_end;
+	struct ethhdr *eth = start;
+	struct iphdr *ip = start + ETH_HLEN;
+	struct tcphdr *tcp = (void *)(ip + 1);
+
+	if ((void *)(tcp + 1) > end || !is_tcp(ip, eth) || tcp->dest == 0)
+		return XDP_DROP;
+	__builtin_memset(eth->h_dest, 2, ETH_ALEN);
+	return XDP_TX;
+}
+
 /* And the least for one that remembers connections: a hash, and the line of the table that it names. */
 SEC("xdp")
 int bare_slot(struct xdp_md *ctx)

@@ -15,6 +15,9 @@ export type Hook = 'xdp' | 'tc';
 
 export const tcpFlag = { syn: 0x02, ack: 0x10 } as const;
 
+/** What could forward, and does nothing else. */
+type BareProgram = 'bare_redirect' | 'bare_slot' | 'bare_tx';
+
 export type Family = 4 | 6;
 
 /** Which packets come: of IPv6 if the VIP is. */
@@ -53,6 +56,8 @@ export interface Key {
 }
 
 const frameBytes = { 4: 60, 6: 80 } as const;
+/** BPF_F_TEST_XDP_LIVE_FRAMES of linux/bpf.h. */
+const liveFrames = 2;
 /** Of flow 0. */
 const clientPort = 0x4000;
 const etherTypes = { 4: 0x0008, 6: 0xdd86 } as const;
@@ -89,9 +94,7 @@ export class Generator implements Disposable {
   }
 
   /** One of its own programs. */
-  program(
-    name: `generate_${Hook}` | `generate_${Hook}_six` | `empty_${Hook}` | 'bare_redirect' | 'bare_slot',
-  ): BpfProgram {
+  program(name: `generate_${Hook}` | `generate_${Hook}_six` | `empty_${Hook}` | BareProgram): BpfProgram {
     const known = this.#programs.get(name) ?? this.#object.program(name);
     this.#programs.set(name, known);
     return known;
@@ -137,6 +140,15 @@ export class Generator implements Disposable {
     program.testRun({ packet, repeat: packets, ...(hook === 'xdp' ? this.#context : received) });
     const { user, system } = process.cpuUsage(before);
     return ((user + system) * 1000) / packets;
+  }
+
+  /** Frames that are really sent, to where the program says; ns of the clock that one takes. */
+  live(frames: number): number {
+    const program = this.program('generate_xdp');
+    const packet = Buffer.alloc(frameBytes[4]);
+    const before = process.hrtime.bigint();
+    program.testRun({ packet, repeat: frames, flags: liveFrames, ...this.#context });
+    return Number(process.hrtime.bigint() - before) / frames;
   }
 
   [Symbol.dispose](): void {

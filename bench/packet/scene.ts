@@ -15,7 +15,7 @@ import type { Family, Ingress } from './generator.ts';
 
 interface Places {
   readonly vip: string;
-  /** The first of 65,536 clients, behind a router. */
+  /** The first of 65,536 clients, behind a router; as many follow that other cores may use. */
   readonly clients: string;
   readonly clientsPrefix: number;
   /** How the director's own network begins. */
@@ -24,7 +24,7 @@ interface Places {
 }
 
 export const places: Readonly<Record<Family, Places>> = {
-  4: { vip: '198.51.100.10', clients: '10.64.0.0', clientsPrefix: 16, network: '192.0.2.', networkPrefix: 24 },
+  4: { vip: '198.51.100.10', clients: '10.64.0.0', clientsPrefix: 15, network: '192.0.2.', networkPrefix: 24 },
   6: { vip: '2001:db8:a::10', clients: '2001:db8:c::', clientsPrefix: 64, network: '2001:db8:b::', networkPrefix: 64 },
 };
 const families: readonly Family[] = [4, 6];
