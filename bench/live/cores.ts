@@ -10,8 +10,15 @@ import type { Shot, Task } from './worker.ts';
 const worker = fileURLToPath(new URL('worker.js', import.meta.url));
 const limitS = 300;
 
+export interface Volley extends Pick<Shot, 'who' | 'flows'> {
+  /** Million frames a second that arrived, while the slowest core sent. */
+  readonly mpps: number;
+  /** Of those sent. */
+  readonly share: number;
+}
+
 /** Of all cores together, in the order in which they were sent. In the calling thread's network namespace. */
-export function shootOn(cores: number, task: Omit<Task, 'core' | 'cores' | 'folder' | 'client'>): readonly Shot[] {
+export function shootOn(cores: number, task: Omit<Task, 'core' | 'cores' | 'folder' | 'client'>): readonly Volley[] {
   const folder = mkdtempSync(join(tmpdir(), 'fairlead-bench-'));
   try {
     const lines = Array.from({ length: cores }, (_, core) => {
@@ -23,10 +30,10 @@ export function shootOn(cores: number, task: Omit<Task, 'core' | 'cores' | 'fold
     const wait = 'for pid in $pids; do wait $pid || exit 1; done';
     execFileSync('sh', ['-ec', [...lines, wait].join('\n')], { stdio: ['ignore', 'ignore', 'inherit'] });
     const shots = Array.from({ length: cores }, (_, core) => readShots(join(folder, `shots-${core}`)));
-    return (shots[0] ?? []).map((shot, index) => ({
-      ...shot,
-      mpps: shots.reduce((sum, of) => sum + (of[index]?.mpps ?? Number.NaN), 0),
-    }));
+    return (shots[0] ?? []).map(({ arrived, who, flows }, index) => {
+      const ns = Math.max(...shots.map((of) => of[index]?.ns ?? Number.NaN));
+      return { who, flows, mpps: (arrived * 1000) / ns, share: arrived / (task.frames * cores) };
+    });
   } finally {
     rmSync(folder, { recursive: true, force: true });
   }

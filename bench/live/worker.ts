@@ -1,4 +1,5 @@
 // One core's part of a live run: it makes connections of its own and sends frames when all cores are ready. Run by cores.ts.
+import { execFileSync } from 'node:child_process';
 import { existsSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { BpfProgram } from '../../src/kernel/program.ts';
@@ -29,8 +30,10 @@ export interface Shot {
   readonly who: 'bare' | 'director';
   readonly flows: number;
   readonly round: number;
-  /** Million frames a second. */
-  readonly mpps: number;
+  /** That this core needed. */
+  readonly ns: number;
+  /** Frames of all cores that the veth's other end took; only the first core counts them. */
+  readonly arrived: number;
 }
 
 const patienceMs = 60_000;
@@ -62,12 +65,20 @@ function shoot({ core, cores, folder, pins, flows, rounds, frames, ...traffic }:
       for (const who of ['bare', 'director'] as const) {
         generator.aim('xdp', who === 'bare' ? generator.program('bare_tx') : director);
         generator.plan(packets);
+        const before = core === 0 ? arrivedFrames() : 0;
         meet();
-        const shot: Shot = { who, flows: count, round, mpps: 1000 / generator.live(frames) };
+        const ns = generator.live(frames) * frames;
+        meet();
+        const shot: Shot = { who, flows: count, round, ns, arrived: core === 0 ? arrivedFrames() - before : 0 };
         process.stdout.write(`${JSON.stringify(shot)}\n`);
       }
     }
   }
+}
+
+function arrivedFrames(): number {
+  const text = execFileSync('ethtool', ['-S', 'r0'], { encoding: 'utf8' });
+  return [...text.matchAll(/rx_queue_\d+_xdp_drops: (\d+)/g)].reduce((sum, [, count]) => sum + Number(count), 0);
 }
 
 function openProgram(pins: string): BpfProgram {
