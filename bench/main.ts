@@ -10,6 +10,7 @@ const usage = `npm run bench -- [GROUP...] [OPTIONS]
   packet           CPU time a packet, by test runs of the eBPF programs (if no group is named)
   live             million frames a second at XDP that arrive, by one core and two
   end-to-end       what a client gets through Fairlead, plain routing, nftables, HAProxy and nginx, and what CPU time that takes
+  scale            what connections, services and destinations cost when there are many
   control          how long ipvsadm's commands and fairlead apply take, beside the real ipvsadm in an emulated machine
   --json           one JSON document on standard output
   --quick          small tables and few runs: whether it works, not what it costs
@@ -23,6 +24,7 @@ const open: Readonly<Partial<Record<GroupName, () => Promise<Group>>>> = {
   'end-to-end': async () => (await import('./end-to-end/group.ts')).endToEnd,
   control: async () => (await import('./control/group.ts')).control,
   live: async () => (await import('./live/group.ts')).live,
+  scale: async () => (await import('./scale/group.ts')).scale,
 };
 
 process.exitCode = await main(process.argv.slice(2));
