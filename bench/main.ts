@@ -12,6 +12,7 @@ const usage = `npm run bench -- [GROUP...] [OPTIONS]
   end-to-end       what a client gets through Fairlead, plain routing, nftables, HAProxy and nginx, and what CPU time that takes
   scale            what connections, services and destinations cost when there are many
   control          how long ipvsadm's commands and fairlead apply take, beside the real ipvsadm in an emulated machine
+  ipvs             instructions a packet of IPVS and of Fairlead, on one kernel in an emulated machine
   --json           one JSON document on standard output
   --quick          small tables and few runs: whether it works, not what it costs
   --results DIR    where GROUP.json and GROUP.svg are written; bench/results if not given, and nowhere if --quick
@@ -25,6 +26,7 @@ const open: Readonly<Partial<Record<GroupName, () => Promise<Group>>>> = {
   control: async () => (await import('./control/group.ts')).control,
   live: async () => (await import('./live/group.ts')).live,
   scale: async () => (await import('./scale/group.ts')).scale,
+  ipvs: async () => (await import('./ipvs/group.ts')).ipvs,
 };
 
 process.exitCode = await main(process.argv.slice(2));

@@ -179,11 +179,15 @@ function inNamespace(script: string): string {
 function limitsOf(rows: readonly Row[]): readonly Limit[] {
   const seconds = (name: string, lines: number): number => findRow(rows, name, { lines })?.median ?? Number.NaN;
   const lines = Math.max(...rows.map((row) => row.lines ?? 0));
-  const emulated = findRow(rows, 'Fairlead, emulated, restore', { lines })?.ratio?.is;
+  const own = seconds('Fairlead, emulated, restore', lines);
+  // After `-C` the kernel keeps what it has deleted for a while and looks through it for each that is new: its better case counts.
+  const real = Math.min(
+    ...['restore', 'first-restore'].map((step) => seconds(`real ipvsadm, emulated, ${step}`, lines)),
+  );
   return [
     { claim: 'ipvsadm -Ln of 10 lines, seconds', atMost: 0.12, got: seconds('Fairlead, list', 10) },
-    ...(emulated === undefined
+    ...(Number.isNaN(own)
       ? []
-      : [{ claim: `restore of ${lines} lines to the real ipvsadm's, both emulated`, atMost: 1, got: emulated }]),
+      : [{ claim: `restore of ${lines} lines to the real ipvsadm's best, both emulated`, atMost: 1, got: own / real }]),
   ];
 }

@@ -38,7 +38,8 @@ export function formatNumber(value: number): string {
 
 function formatLimit(limit: Limit): string {
   const { claim, atMost, atLeast, got } = limit;
-  const bound = atMost === undefined ? `at least ${atLeast}` : `at most ${atMost}`;
+  const round = (bound = 0): number => Number(bound.toFixed(3));
+  const bound = atMost === undefined ? `at least ${round(atLeast)}` : `at most ${round(atMost)}`;
   return `${holds(limit) ? 'holds ' : 'MISSES'}  ${claim}: ${bound}, got ${formatNumber(got)}`;
 }
 

@@ -16,21 +16,22 @@ export interface Outcome {
 /**
  * As root, in the tree's folder, with the paths of the host: `node`, `ip` and bin/ipvsadm work as they do outside. Nothing
  * that the script writes is seen by the host, except what it writes to /mnt, which is the folder `exchange` if one is given.
- * There is no network but what the script makes.
+ * There is no network but what the script makes. `countsInstructions`: a nanosecond of its clock is an instruction, and no chance
+ * is in what it does.
  */
 export async function runInMachine(
   image: Image,
   script: string,
-  options: { timeoutMs?: number; memoryMb?: number; exchange?: string } = {},
+  options: { timeoutMs?: number; memoryMb?: number; exchange?: string; countsInstructions?: boolean } = {},
 ): Promise<Outcome> {
-  const { timeoutMs = 600_000, memoryMb = 1024 } = options;
+  const { timeoutMs = 600_000, memoryMb = 1024, countsInstructions = false } = options;
   const work = mkdtempSync(join(tmpdir(), 'fairlead-vm-'));
   try {
     const exchange = options.exchange ?? join(work, 'exchange');
     mkdirSync(exchange, { recursive: true });
     writeFileSync(join(exchange, 'start'), toStart(script));
     writeFileSync(join(work, 'initrd'), toInitrd(image));
-    const log = await boot(image, work, exchange, memoryMb, timeoutMs);
+    const log = await boot(image, work, exchange, { memoryMb, timeoutMs, countsInstructions });
     const read = (name: string): string =>
       existsSync(join(exchange, name)) ? readFileSync(join(exchange, name), 'utf8') : '';
     const [status, stdout, stderr] = [read('status'), read('stdout'), read('stderr')];
@@ -63,16 +64,40 @@ function toInitrd({ busybox, modules }: Image): Buffer {
   ]);
 }
 
+interface Hardware {
+  readonly memoryMb: number;
+  readonly timeoutMs: number;
+  readonly countsInstructions: boolean;
+}
+
 /** Resolves, when the machine is off, to what its console said. */
-function boot(image: Image, work: string, exchange: string, memoryMb: number, timeoutMs: number): Promise<string> {
+function boot(
+  image: Image,
+  work: string,
+  exchange: string,
+  { memoryMb, timeoutMs, countsInstructions }: Hardware,
+): Promise<string> {
   const share = (tag: string, path: string, more: string): string[] => [
     ...['-fsdev', `local,id=${tag},path=${path},security_model=none,multidevs=remap${more}`],
     ...['-device', `virtio-9p-pci,fsdev=${tag},mount_tag=${tag}`],
   ];
   const args = [
-    ...['-machine', 'pc,accel=tcg', '-cpu', 'max', '-smp', '1', '-m', `${memoryMb}`, '-nodefaults', '-display', 'none'],
+    ...(countsInstructions ? ['-icount', 'shift=0,sleep=off', '-seed', '1', '-rtc', 'clock=vm'] : []),
+    ...[
+      '-machine',
+      'pc,accel=tcg',
+      '-cpu',
+      countsInstructions ? 'max,-rdrand,-rdseed' : 'max',
+      '-smp',
+      '1',
+      '-m',
+      `${memoryMb}`,
+      '-nodefaults',
+      '-display',
+      'none',
+    ],
     ...['-no-reboot', '-serial', 'stdio', '-kernel', image.kernel, '-initrd', join(work, 'initrd')],
-    ...['-append', 'console=ttyS0 quiet panic=-1 mitigations=off audit=0 tsc=reliable'],
+    ...['-append', 'console=ttyS0 quiet panic=-1 mitigations=off audit=0 tsc=reliable nokaslr'],
     ...share('host', '/', ',readonly=on'),
     ...share('exchange', exchange, ''),
   ];
