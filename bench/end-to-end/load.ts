@@ -1,6 +1,5 @@
 // What the client does, and what CPU time that took of everybody who had a part in it.
-import { readdirSync, readFileSync } from 'node:fs';
-import type { Child } from '../../src/lab/child.ts';
+import { cpuUs } from '../cpu.ts';
 import type { Host, Network } from './network.ts';
 
 export interface HttpLoad {
@@ -20,9 +19,9 @@ export async function askAlways(
   { seconds, isClosing }: { readonly seconds: number; readonly isClosing: boolean },
 ): Promise<HttpLoad> {
   const header = isClosing ? ['--header', 'Connection: close'] : [];
-  const before = cpuUs(network.children);
+  const before = cpuUs(network.children.map(({ pid }) => pid));
   const report = await network.client.run([...wrk, '--duration', `${seconds}s`, ...header, `http://${target}:80/`]);
-  const used = cpuUs(network.children) - before;
+  const used = cpuUs(network.children.map(({ pid }) => pid)) - before;
   const requests = Number(/(\d+) requests in/.exec(report)?.[1] ?? 0);
   const failures = report.match(/^ *(?:Socket errors|Non-2xx).*$/gm);
   if (requests === 0 || failures !== null) throw new Error(`wrk at ${target}: ${failures?.join('; ') ?? report}`);
@@ -62,57 +61,4 @@ interface Iperf {
 interface Sum {
   readonly bits_per_second: number;
   readonly lost_percent?: number;
-}
-
-/**
- * Of programs that run, of those that ended and were waited for, and of the kernel's threads for what packets cost when nobody
- * else has the CPU: not the machine's, which others use too.
- */
-function cpuUs(children: readonly Child[]): number {
-  const running = children.flatMap(({ pid }) => (pid === undefined ? [] : familyOf(pid)));
-  const kernel = readdirSync('/proc').filter((pid) => /^\d+$/.test(pid) && nameOf(pid).startsWith('ksoftirqd/'));
-  const own = [...running, ...kernel.map(Number)].reduce((sum, pid) => sum + runtimeUs(pid), 0);
-  return own + endedUs();
-}
-
-/** A program and those that it started. */
-function familyOf(pid: number): number[] {
-  const started = read(`/proc/${pid}/task/${pid}/children`).split(' ').filter(Boolean).map(Number);
-  return [pid, ...started.flatMap(familyOf)];
-}
-
-function runtimeUs(pid: number): number {
-  const tasks = readTasks(pid);
-  return tasks.reduce((sum, task) => sum + Number(read(`/proc/${pid}/task/${task}/schedstat`).split(' ')[0]) / 1000, 0);
-}
-
-function readTasks(pid: number): readonly string[] {
-  try {
-    return readdirSync(`/proc/${pid}/task`);
-  } catch {
-    return []; // it has just ended
-  }
-}
-
-const ticksPerSecond = 100;
-
-/** cutime and cstime of proc_pid_stat(5). */
-function endedUs(): number {
-  const fields = read('/proc/self/stat')
-    .replace(/^.*\) /s, '')
-    .split(' ');
-  return ((Number(fields[13]) + Number(fields[14])) / ticksPerSecond) * 1e6;
-}
-
-function nameOf(pid: string): string {
-  return read(`/proc/${pid}/comm`);
-}
-
-/** Empty for a process that has ended. */
-function read(path: string): string {
-  try {
-    return readFileSync(path, 'utf8');
-  } catch {
-    return '';
-  }
 }

@@ -11,7 +11,7 @@ const worker = fileURLToPath(new URL('worker.js', import.meta.url));
 const limitS = 300;
 
 export interface Volley extends Pick<Shot, 'who' | 'flows'> {
-  /** Million frames a second that arrived, while the slowest core sent. */
+  /** Million frames that arrived, a second of each core's CPU time: others use the machine too. */
   readonly mpps: number;
   /** Of those sent. */
   readonly share: number;
@@ -31,8 +31,9 @@ export function shootOn(cores: number, task: Omit<Task, 'core' | 'cores' | 'fold
     execFileSync('sh', ['-ec', [...lines, wait].join('\n')], { stdio: ['ignore', 'ignore', 'inherit'] });
     const shots = Array.from({ length: cores }, (_, core) => readShots(join(folder, `shots-${core}`)));
     return (shots[0] ?? []).map(({ arrived, who, flows }, index) => {
-      const ns = Math.max(...shots.map((of) => of[index]?.ns ?? Number.NaN));
-      return { who, flows, mpps: (arrived * 1000) / ns, share: arrived / (task.frames * cores) };
+      const share = arrived / (task.frames * cores);
+      const rates = shots.map((of) => (task.frames * share * 1000) / (of[index]?.ns ?? Number.NaN));
+      return { who, flows, share, mpps: rates.reduce((sum, rate) => sum + rate, 0) };
     });
   } finally {
     rmSync(folder, { recursive: true, force: true });

@@ -29,7 +29,7 @@ const tunnelHeader = 20;
 
 export const live: Group = {
   name: 'live',
-  title: 'Million frames a second that arrive, by live frames at XDP',
+  title: 'Million frames that arrive in a second of CPU time, by live frames at XDP',
   measure({ isQuick, say }: GroupOptions): GroupReport {
     const effort = isQuick ? quick : whole;
     const most = Math.min(2, cpus().length);

@@ -3,6 +3,7 @@ import { execFileSync } from 'node:child_process';
 import { existsSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { BpfProgram } from '../../src/kernel/program.ts';
+import { softirqUs } from '../cpu.ts';
 import { Generator, type Ingress, type Traffic, tcpFlag } from '../packet/generator.ts';
 import { run } from '../packet/measure.ts';
 
@@ -30,7 +31,7 @@ export interface Shot {
   readonly who: 'bare' | 'director';
   readonly flows: number;
   readonly round: number;
-  /** That this core needed. */
+  /** CPU time that this core's process took, and its thread for what interrupts leave to do. */
   readonly ns: number;
   /** Frames of all cores that the veth's other end took; only the first core counts them. */
   readonly arrived: number;
@@ -67,7 +68,9 @@ function shoot({ core, cores, folder, pins, flows, rounds, frames, ...traffic }:
         generator.plan(packets);
         const before = core === 0 ? arrivedFrames() : 0;
         meet();
-        const ns = generator.live(frames) * frames;
+        const softirq = softirqUs(core);
+        const own = generator.live(frames) * frames;
+        const ns = own + (softirqUs(core) - softirq) * 1000;
         meet();
         const shot: Shot = { who, flows: count, round, ns, arrived: core === 0 ? arrivedFrames() - before : 0 };
         process.stdout.write(`${JSON.stringify(shot)}\n`);

@@ -4,6 +4,7 @@ import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { groups } from '../../bench/row.ts';
 import { methods, schedulers } from '../../src/model/service.ts';
 import { root } from '../root.ts';
 
@@ -99,5 +100,5 @@ test.each([
 test('bench --help names every group', () => {
   const { status, stdout } = bench('--help');
   expect(status).toBe(0);
-  for (const group of ['packet', 'end-to-end', 'control']) expect(stdout).toMatch(new RegExp(`^  ${group} `, 'm'));
+  for (const group of groups) expect(stdout).toMatch(new RegExp(`^  ${group} `, 'm'));
 });
