@@ -83,6 +83,7 @@ describe.each([4, 6] as const)('by IPv%i', (family) => {
     return status === 0 ? stdout : undefined;
   }
 
+  /** One process: workers would outlive one that is killed. */
   function startNginx(): string {
     const { root, env } = unpack('nginx', 'nginx-common');
     const log = join(folder, 'access.log');
@@ -92,7 +93,7 @@ describe.each([4, 6] as const)('by IPv%i', (family) => {
     );
     writeFileSync(
       settings,
-      `daemon off; user root; pid ${join(folder, 'nginx.pid')}; worker_rlimit_nofile 16384;
+      `daemon off; master_process off; user root; pid ${join(folder, 'nginx.pid')}; worker_rlimit_nofile 16384;
       events { worker_connections 8192; }
       http {
         ${temporary.join(' ')}
