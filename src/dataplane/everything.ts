@@ -60,6 +60,7 @@ function writeRest(maps: Maps, before: Everything, after: Everything): void {
 }
 
 function eithers({ ownership: a }: Everything, { ownership: b }: Everything): Everything['ownership'] {
+  if (areSameOwners(a, b)) return b;
   const both = (some: readonly string[], others: readonly string[]): readonly string[] => [
     ...new Set([...some, ...others]),
   ];

@@ -7,10 +7,19 @@ const ftp = 21;
 /** A key exchange's, which go together. */
 const ikePorts: readonly number[] = [500, 4500];
 
-/** To be told of the services before and after a change while either may be in force. */
+/** What the services in force need. */
 export function setLookups(maps: Maps, services: readonly Service[]): void {
+  put(maps, lookupsOf(services, maps.vocabulary.numbers));
+}
+
+/** Before these are in force, while what they take the place of still is. */
+export function addLookups(maps: Maps, services: readonly Service[]): void {
+  const present = maps.rows('settings').number('lookups').get(0);
+  put(maps, (present | lookupsOf(services, maps.vocabulary.numbers)) >>> 0);
+}
+
+function put(maps: Maps, lookups: number): void {
   const column = maps.rows('settings').number('lookups');
-  const lookups = lookupsOf(services, maps.vocabulary.numbers);
   if (column.get(0) !== lookups) column.set(0, lookups);
 }
 

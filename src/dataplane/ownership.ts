@@ -40,5 +40,8 @@ export function writeOwnership({ directory }: Pick<Maps, 'directory'>, ownership
 }
 
 export function areSameOwners(a: Ownership, b: Ownership): boolean {
-  return JSON.stringify(a) === JSON.stringify(b);
+  return (Object.keys(a) as (keyof Ownership)[]).every((kind) => {
+    const [some, others] = [a[kind], b[kind]];
+    return some.length === others.length && some.every((name, index) => name === others[index]);
+  });
 }

@@ -9,7 +9,7 @@ import { type Ledger, minus, nothing, openLedger, plus, rawCounters, serviceEntr
 import { type LiveTable, type ServiceRecord, toTable } from './live.ts';
 import { ensureFeatures } from './load.ts';
 import { forgetLocalities } from './localities.ts';
-import { setLookups } from './lookups.ts';
+import { addLookups, setLookups } from './lookups.ts';
 import type { Maps } from './maps.ts';
 import { isEmptyPlan, type Plan, type PlannedService, planChange, type Room } from './plan.ts';
 import { readLive, rememberChange } from './read.ts';
@@ -43,7 +43,7 @@ export function* changeTable(maps: Maps, edit: (installed: Table) => Table, nowS
     waitForPackets(maps);
     yield 'settled';
     prepare(maps, ledger, plan);
-    setLookups(maps, [...live.services, ...wanted.services]);
+    addLookups(maps, plan.written);
     yield 'prepared';
     swap(maps, plan);
   } catch (error) {
