@@ -1,7 +1,7 @@
 // One namespace's instance: made whole or not at all, found again by later processes, and removed without a trace.
 import { existsSync, mkdirSync, readdirSync, renameSync, rmdirSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
-import type { Layouts } from '../kernel/btf.ts';
+import type { Layouts, TypeLayouts } from '../kernel/btf.ts';
 import { jiffiesPerSecond } from '../kernel/clock.ts';
 import { possibleCpus } from '../kernel/libbpf.ts';
 import { removeLockFile, withLock } from '../kernel/lock.ts';
@@ -21,6 +21,7 @@ import { allPlaces, type Place } from './place.ts';
 import { readLocalPorts } from './ports.ts';
 import { createTable, putInForce } from './service_table.ts';
 import { chooseSizes, ledgerEntries, mapSizes, readUnits, type Sizes } from './sizes.ts';
+import { keptStructs } from './takeover/kept.ts';
 import { timeoutRow } from './timeouts.ts';
 import { layoutVersion } from './version.ts';
 
@@ -54,10 +55,33 @@ export function isOfThisBuild(maps: Maps): boolean {
   return maps.instance.version === layoutVersion(readObjectLayouts()) && maps.instance.build === readBuild();
 }
 
+/** What the kernel knows of the maps' types takes milliseconds to read: of its own version a build knows the structs that are kept. */
 function layoutsOf(directory: string): Layouts {
-  using map = BpfMap.openPinned(join(directory, 'instances'));
-  const types = map && readMapTypes(map);
-  return { ...readObjectLayouts(), ...(types && { struct: types.struct }) };
+  const own = readObjectLayouts();
+  using instances = BpfMap.openPinned(join(directory, 'instances'));
+  const kept = instances !== undefined && isOfVersion(instances, own) ? keptStructs : [];
+  let types: TypeLayouts | undefined;
+  return {
+    ...own,
+    struct(name) {
+      if (kept.includes(name)) return own.struct(name);
+      types ??= pinnedTypes(directory) ?? own;
+      return types.struct(name);
+    },
+  };
+}
+
+/** Whether this version's number is where this version has it. */
+function isOfVersion(instances: BpfMap, layouts: Layouts): boolean {
+  const layout = layouts.struct('instance');
+  if (instances.info.valueSize !== layout.size) return false;
+  const row = instances.lookup(Buffer.alloc(instances.info.keySize));
+  return row?.readUInt32LE(layout.field('version').offset) === layoutVersion(layouts);
+}
+
+function pinnedTypes(directory: string): TypeLayouts | undefined {
+  using instances = BpfMap.openPinned(join(directory, 'instances'));
+  return instances && readMapTypes(instances);
 }
 
 /** Under the instance's lock. Undoes everything when anything fails. */

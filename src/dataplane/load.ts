@@ -1,6 +1,5 @@
 // Loading the programs that one instance needs, with its maps made new or taken over, and pinning what comes of it.
-import { createHash } from 'node:crypto';
-import { existsSync, readFileSync, renameSync } from 'node:fs';
+import { existsSync, readFileSync, renameSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { untilMemory } from '../kernel/again.ts';
 import { type Layouts, readLayouts } from '../kernel/btf.ts';
@@ -21,13 +20,21 @@ const stageMaps = [
   { map: 'tc_stages', tag: 'tc_stage', prefix: 'TC_STAGE_' },
 ] as const;
 
+let known: { readonly of: string; readonly layouts: Layouts } | undefined;
+
+/** A process that outlives a build gets those of the object that is there now. */
 export function readObjectLayouts(): Layouts {
-  requireBuilt();
-  return readLayouts(objectPath);
+  const stat = statSync(objectPath, { throwIfNoEntry: false });
+  if (stat === undefined) throw notBuilt();
+  const of = `${stat.ino} ${stat.mtimeMs} ${stat.size}`;
+  if (known?.of !== of) known = { of, layouts: readLayouts(objectPath) };
+  return known.layouts;
 }
 
 /** Which build the programs are of: struct instance's `build`. */
 export function readBuild(): number {
+  // Imported only here: most commands load nothing, and it takes milliseconds.
+  const { createHash } = process.getBuiltinModule('node:crypto');
   return createHash('sha256').update(readFileSync(objectPath)).digest().readUInt32LE();
 }
 
@@ -100,15 +107,14 @@ function addPrograms(maps: Maps, used: ReadonlySet<Feature>): void {
   install(object, maps.directory, maps.layouts, names);
 }
 
-function requireBuilt(): void {
-  if (existsSync(objectPath)) return;
-  throw new FairleadError('no-bpf', `the data plane is not built: ${objectPath} is missing`, {
+function notBuilt(): FairleadError {
+  return new FairleadError('no-bpf', `the data plane is not built: ${objectPath} is missing`, {
     hint: 'run npm run build',
   });
 }
 
 function open(): BpfObject {
-  requireBuilt();
+  if (!existsSync(objectPath)) throw notBuilt();
   return BpfObject.open(objectPath);
 }
 

@@ -1,6 +1,7 @@
 // A mapped array as its rows: whole structs, or one member at a time without making objects.
 import { decode, encode } from '../kernel/codec.ts';
 import { memberAt, roundUp, type StructLayout } from '../kernel/layout.ts';
+import { remembered } from '../kernel/remembered.ts';
 import { type Column, sharedArray } from '../kernel/shared.ts';
 
 export interface Rows {
@@ -51,16 +52,5 @@ export function rows(layout: StructLayout, memory: ArrayBufferLike): Rows {
         set: (index, value) => array.write(index, field.offset, field, value),
       };
     }),
-  };
-}
-
-function remembered<T>(make: (name: string) => T): (name: string) => T {
-  const made = new Map<string, T>();
-  return (name) => {
-    const known = made.get(name);
-    if (known !== undefined) return known;
-    const value = make(name);
-    made.set(name, value);
-    return value;
   };
 }

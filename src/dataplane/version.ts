@@ -4,8 +4,16 @@ import type { Layout } from '../kernel/layout.ts';
 import { keptStructs } from './takeover/kept.ts';
 import { keptNumbers } from './takeover/numbers.ts';
 
+const versions = new WeakMap<Layouts, number>();
+
 /** 32 bits of a hash over every struct that stays in pinned maps, and over the numbers stored in them. */
 export function layoutVersion(layouts: Layouts): number {
+  const version = versions.get(layouts) ?? hashOf(layouts);
+  versions.set(layouts, version);
+  return version;
+}
+
+function hashOf(layouts: Layouts): number {
   const structs = keptStructs.map((name) => `${name} ${describe(layouts.struct(name))}\n`);
   const numbers = keptNumbers.map((name) => `${name} ${[...layouts.enum(name)].join(' ')}\n`);
   return fnv1a([...structs, ...numbers].join(''));

@@ -1,11 +1,11 @@
 // What is read of an ELF file: its sections and symbols (64-bit little-endian, as clang writes for BPF).
-import { readFileSync } from 'node:fs';
+import { closeSync, openSync, readSync } from 'node:fs';
 import { FairleadError } from '../model/error.ts';
 
 export interface Section {
   readonly index: number;
   readonly name: string;
-  readonly bytes: Buffer;
+  readonly size: number;
 }
 
 export interface Symbol {
@@ -18,48 +18,78 @@ export interface Symbol {
 
 export interface Elf {
   section(name: string): Section | undefined;
+  /** Of one of the sections that were to be read; undefined when there is none of that name. */
+  bytes(name: string): Buffer | undefined;
+  /** As far as their sections, `symbolSections`, were to be read. */
   symbols(): Symbol[];
 }
 
-const sectionHeader = { name: 0, offset: 24, size: 32 } as const;
+export const symbolSections = ['.symtab', '.strtab'] as const;
+
+const fileHeader = { size: 64, sections: 40, entrySize: 58, count: 60, names: 62 } as const;
+const sectionHeader = { name: 0, type: 4, offset: 24, size: 32 } as const;
 const symbolSize = 24;
 const noBits = 8;
 
-export function readElf(path: string): Elf {
-  const file = readFileSync(path);
-  if (file.length < 64 || file.readUInt32BE(0) !== 0x7f454c46 || file[4] !== 2 || file[5] !== 1) {
-    throw new FairleadError('bad-input', `${path}: expected a 64-bit little-endian ELF object`);
+/** An object is megabytes of code and of what debuggers want: `wanted` are the sections whose bytes are read. */
+export function readElf(path: string, wanted: readonly string[]): Elf {
+  const fd = openSync(path, 'r');
+  try {
+    const header = readAt(fd, 0, fileHeader.size);
+    if (header.length < fileHeader.size || header.readUInt32BE(0) !== 0x7f454c46 || header[4] !== 2 || header[5] !== 1)
+      throw new FairleadError('bad-input', `${path}: expected a 64-bit little-endian ELF object`);
+    const sections = new Map(readSections(fd, header).map((one) => [one.name, one]));
+    const read = new Map(
+      wanted.flatMap((name) => {
+        const section = sections.get(name);
+        return section === undefined ? [] : [[name, readAt(fd, section.at, section.size)] as const];
+      }),
+    );
+    return {
+      section: (name) => sections.get(name),
+      bytes: (name) => read.get(name),
+      symbols: () => toSymbols(read.get('.symtab'), read.get('.strtab')),
+    };
+  } finally {
+    closeSync(fd);
   }
-  const sections = readSections(file);
-  const section = (name: string): Section | undefined => sections.find((one) => one.name === name);
-  return { section, symbols: () => readSymbols(section('.symtab')?.bytes, section('.strtab')?.bytes) };
 }
 
 export function stringAt(table: Buffer, offset: number): string {
   return table.toString('latin1', offset, table.indexOf(0, offset));
 }
 
-function readSections(file: Buffer): Section[] {
-  const start = Number(file.readBigUInt64LE(40));
-  const entrySize = file.readUInt16LE(58);
-  const count = file.readUInt16LE(60);
-  const headers = Array.from({ length: count }, (_, index) =>
-    file.subarray(start + index * entrySize, start + (index + 1) * entrySize),
-  );
-  const contents = headers.map((header) => {
-    const offset = Number(header.readBigUInt64LE(sectionHeader.offset));
-    const size = header.readUInt32LE(4) === noBits ? 0 : Number(header.readBigUInt64LE(sectionHeader.size));
-    return file.subarray(offset, offset + size);
-  });
-  const names = contents[file.readUInt16LE(62)] ?? Buffer.alloc(1);
-  return headers.map((header, index) => ({
-    index,
-    name: stringAt(names, header.readUInt32LE(sectionHeader.name)),
-    bytes: contents[index] ?? Buffer.alloc(0),
-  }));
+/** What there is of so many bytes. */
+function readAt(fd: number, at: number, size: number): Buffer {
+  const bytes = Buffer.alloc(size);
+  return bytes.subarray(0, readSync(fd, bytes, 0, size, at));
 }
 
-function readSymbols(table: Buffer | undefined, names: Buffer | undefined): Symbol[] {
+interface PlacedSection extends Section {
+  readonly at: number;
+}
+
+function readSections(fd: number, header: Buffer): PlacedSection[] {
+  const entrySize = header.readUInt16LE(fileHeader.entrySize);
+  const table = readAt(
+    fd,
+    Number(header.readBigUInt64LE(fileHeader.sections)),
+    entrySize * header.readUInt16LE(fileHeader.count),
+  );
+  const entries = Array.from({ length: table.length / entrySize }, (_, index) => {
+    const entry = table.subarray(index * entrySize);
+    return {
+      name: entry.readUInt32LE(sectionHeader.name),
+      at: Number(entry.readBigUInt64LE(sectionHeader.offset)),
+      size: entry.readUInt32LE(sectionHeader.type) === noBits ? 0 : Number(entry.readBigUInt64LE(sectionHeader.size)),
+    };
+  });
+  const ofNames = entries[header.readUInt16LE(fileHeader.names)];
+  const names = ofNames === undefined ? Buffer.alloc(1) : readAt(fd, ofNames.at, ofNames.size);
+  return entries.map(({ name, at, size }, index) => ({ index, name: stringAt(names, name), at, size }));
+}
+
+function toSymbols(table: Buffer | undefined, names: Buffer | undefined): Symbol[] {
   if (table === undefined || names === undefined) return [];
   return Array.from({ length: table.length / symbolSize }, (_, index) => {
     const symbol = table.subarray(index * symbolSize);
