@@ -3,6 +3,7 @@
 import { spawnSync } from 'node:child_process';
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
 import { rolldown } from 'rolldown';
 
 const [folder = ''] = process.argv.slice(2);
@@ -25,6 +26,8 @@ for (const name of ['ipvsadm', 'fairlead']) {
   await bundle.close();
 }
 
+run(fileURLToPath(new URL('precompile.mjs', import.meta.url)), join(folder, 'ipvsadm'), join(folder, 'fairlead'));
+
 const fairlead = join(folder, 'fairlead', 'bin.cjs');
 const share = join(folder, 'share');
 ask('manual', '--all', join(share, 'man', 'man8'));
@@ -43,9 +46,12 @@ function writeCompletion(shell, place, name) {
 
 /** @param {string[]} words */
 function ask(...words) {
-  const { status, stdout } = spawnSync(process.execPath, [fairlead, ...words], {
-    stdio: ['ignore', 'pipe', 'inherit'],
-  });
-  if (status !== 0) throw new Error(`fairlead ${words.join(' ')}: status ${status}`);
+  return run(fairlead, ...words);
+}
+
+/** @param {string[]} words A script and its arguments. */
+function run(...words) {
+  const { status, stdout } = spawnSync(process.execPath, words, { stdio: ['ignore', 'pipe', 'inherit'] });
+  if (status !== 0) throw new Error(`${words.join(' ')}: status ${status}`);
   return stdout;
 }

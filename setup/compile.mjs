@@ -87,8 +87,8 @@ function compileTypeScript(root, stamp, keep) {
   );
   const src = files(join(root, 'src'), /(?<!\.test)\.ts$/);
   const bench = files(join(root, 'bench'), /\.ts$/);
-  const bundler = join(root, 'setup', 'bundle.mjs');
-  emit('dist', 'tsconfig.json', digestOf([...configs, bundler, ...src]), (stage) => {
+  const [bundler = '', precompiler = ''] = ['bundle.mjs', 'precompile.mjs'].map((name) => join(root, 'setup', name));
+  emit('dist', 'tsconfig.json', digestOf([...configs, bundler, precompiler, ...src], [process.version]), (stage) => {
     if (!run(process.execPath, [bundler, stage], { cwd: root }))
       throw new SetupError('the commands can not be bundled');
   });

@@ -71,3 +71,22 @@ test.each([
   expect(loaded.length).toBeLessThan(9);
   expect(loaded.filter((path) => path.includes('node_modules'))).toEqual([]);
 });
+
+test.each(['fairlead', 'ipvsadm'])('%s starts with what the build has compiled, which this Node takes', (name) => {
+  const script = `
+    const { readFileSync } = require('node:fs');
+    const { wrap } = require('node:module');
+    const { Script } = require('node:vm');
+    const [path] = process.argv.slice(1);
+    const { cachedDataRejected } = new Script(wrap(readFileSync(path, 'utf8')), { cachedData: readFileSync(path + '.code') });
+    process.stdout.write(String(cachedDataRejected));`;
+  const path = fileURLToPath(new URL(`../dist/${name}/bin.cjs`, import.meta.url));
+  const { stdout, stderr } = spawnSync(process.execPath, ['-e', script, path], { encoding: 'utf8' });
+  expect(stdout, stderr).toBe('false');
+});
+
+test('a Node with other flags, which refuses what the build has compiled, compiles it itself', () => {
+  const launcher = fileURLToPath(new URL('../bin/ipvsadm', import.meta.url));
+  const { status, stdout } = spawnSync(process.execPath, ['--no-lazy', launcher, '--version'], { encoding: 'utf8' });
+  expect({ status, stdout }).toEqual({ status: 0, stdout: expect.stringMatching(/^ipvsadm v/) });
+});
