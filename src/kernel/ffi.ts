@@ -11,8 +11,19 @@ const libraries = new Map<Library, Koffi.LibraryHandle>();
 const afterLoad = new Map<Library, () => void>();
 
 export function koffi(): typeof Koffi {
-  module ??= createRequire(import.meta.url)('koffi') as typeof Koffi;
+  module ??= load();
   return module;
+}
+
+/** Straight from where it mostly is, which koffi's own search takes 4 ms to find out. */
+function load(): typeof Koffi {
+  const require = createRequire(import.meta.url);
+  const platform = `${process.platform}-${process.arch}`;
+  try {
+    return require(`@koromix/koffi-${platform}/${platform.replace('-', '_')}/koffi.node`);
+  } catch {
+    return require('koffi');
+  }
 }
 
 /** Declares a C function; `F` states what its C definition means in TypeScript. Pointers are Buffers, `null` or bigint addresses. */
@@ -43,7 +54,7 @@ export function lastErrno(): number {
 function open(library: Library): Koffi.LibraryHandle {
   const known = libraries.get(library);
   if (known !== undefined) return known;
-  const handle = load(library);
+  const handle = openLibrary(library);
   libraries.set(library, handle);
   const hook = afterLoad.get(library);
   afterLoad.delete(library);
@@ -51,7 +62,7 @@ function open(library: Library): Koffi.LibraryHandle {
   return handle;
 }
 
-function load(library: Library): Koffi.LibraryHandle {
+function openLibrary(library: Library): Koffi.LibraryHandle {
   try {
     return koffi().load(library);
   } catch (cause) {

@@ -80,7 +80,7 @@ function readIfThere(path: string): string {
 }
 
 async function addressOf(name: string): Promise<Address | undefined> {
-  const { promises: dns } = await import('node:dns');
+  const { promises: dns } = process.getBuiltinModule('node:dns');
   try {
     return readAddress((await dns.lookup(name, { family: 4 })).address);
   } catch {
@@ -96,7 +96,7 @@ async function namesOf(addresses: Iterable<Address>): Promise<ReadonlyMap<string
   const names = new Map(parseHosts(readIfThere('/etc/hosts')));
   const unknown = new Set(Array.from(addresses, formatAddress).filter((address) => !names.has(address)));
   if (unknown.size === 0) return names;
-  const { promises: dns } = await import('node:dns');
+  const { promises: dns } = process.getBuiltinModule('node:dns');
   const resolver = new dns.Resolver({ timeout: 1000, tries: 1 });
   const pending = unknown.values();
   const patience = setTimeout(() => resolver.cancel(), patienceMs);
@@ -131,7 +131,7 @@ async function broadcasts(): Promise<readonly Address[]> {
 }
 
 async function assignments(): Promise<readonly { readonly own: Address; readonly mask: Address }[]> {
-  const { networkInterfaces } = await import('node:os');
+  const { networkInterfaces } = process.getBuiltinModule('node:os');
   return Object.values(networkInterfaces()).flatMap((assigned) =>
     (assigned ?? []).flatMap(({ address, netmask }) => {
       const [own, mask] = [readAddress(address), readAddress(netmask)];

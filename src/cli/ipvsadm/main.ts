@@ -61,20 +61,18 @@ function warnTo({ stderr }: Io, text: string): void {
   stderr.write(`warning: ${text}\n`);
 }
 
-/** A process makes each of its streams when it is first asked for, which takes 5 ms. */
+/** What a process reads from is made when it is asked for, and whether somebody watches is found out then: both take milliseconds. */
 function withHost(io: Io): Required<Io> {
   return {
     get stdin() {
       return io.stdin;
     },
-    get stdout() {
-      return io.stdout;
-    },
-    get stderr() {
-      return io.stderr;
-    },
+    stdout: io.stdout,
+    stderr: io.stderr,
     host: io.host ?? openHost(),
-    isWatched: io.isWatched ?? false,
+    get isWatched() {
+      return io.isWatched ?? false;
+    },
   };
 }
 
