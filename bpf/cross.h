@@ -11,11 +11,6 @@
 
 #define LEAST_MTU_SIX 1280 /* RFC 8200: less than this no IPv6 sender is told, and may be fragmented as IPv4 */
 
-static __always_inline bool is_fragment(const struct packet *packet)
-{
-	return packet->rare & (RARE_FIRST_FRAGMENT | RARE_LATER_FRAGMENT);
-}
-
 /* -- entering -- */
 
 /* A sum over both families' addresses takes IPv4's unused words for 0. */

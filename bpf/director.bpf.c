@@ -192,6 +192,8 @@ static __always_inline enum verdict let_go(struct __sk_buff *skb, const struct w
 #include "cross.h"
 #include "cross_related.h"
 
+#include "tell_datagram.h"
+
 /* The walk's end: way, account, forward. */
 static __always_inline enum verdict send_on(void *ctx, enum hook hook, enum family family, struct walk *walk,
 					    struct destination *destination)
@@ -228,11 +230,15 @@ static __always_inline enum verdict send_on(void *ctx, enum hook hook, enum fami
 
 	if (family == FAMILY_4 && hook == HOOK_TC && reason == REASON_MUST_FRAGMENT)
 		return hand_to_cutter(walk);
+	if ((hook == HOOK_XDP || hook == HOOK_TC) && is_forged(walk))
+		return drop(hook, REASON_FORGED_CLIENT);
 	/* What the kernel would not forward IPVS does not see: replies are taken where packets are forwarded, requests before. */
 	if (hook == HOOK_TC && is_reply && reason != REASON_NONE && !is_own)
 		return refuse(hook, family, walk, destination, reason);
 	if (reason == REASON_NONE && tells_client(ctx, hook, family, walk))
 		return VERDICT_TELL;
+	if (reason == REASON_NONE && (hook == HOOK_XDP || hook == HOOK_TC) && is_untold_datagram(walk))
+		return hand_datagram_over(hook, walk);
 	if (hook == HOOK_XDP_ESTABLISHED)
 		note_seen(walk->flow, walk->now);
 	else if (walk->flow)
@@ -339,6 +345,7 @@ static __always_inline int xdp_action(enum verdict verdict)
 		return XDP_DROP;
 	case VERDICT_WRAP: /* which could not be called */
 	case VERDICT_CROSS:
+	case VERDICT_TELL_DATAGRAM:
 		drop(HOOK_XDP, REASON_CALL_FAILED);
 		return XDP_DROP;
 	default:
@@ -368,6 +375,8 @@ static __always_inline int finish_xdp(struct xdp_md *ctx, enum family family, en
 		bpf_tail_call_static(ctx, &stages, family == FAMILY_4 ? STAGE_CROSS : STAGE_CROSS_SIX);
 	if (verdict == VERDICT_TELL)
 		bpf_tail_call_static(ctx, &stages, family == FAMILY_4 ? STAGE_TELL : STAGE_TELL_SIX);
+	if (verdict == VERDICT_TELL_DATAGRAM)
+		bpf_tail_call_static(ctx, &stages, family == FAMILY_4 ? STAGE_TELL_DATAGRAM : STAGE_TELL_DATAGRAM_SIX);
 	return end_at_xdp(verdict);
 }
 
@@ -450,6 +459,18 @@ int director_tell_six(struct xdp_md *ctx)
 }
 
 SEC("xdp")
+int director_tell_datagram(struct xdp_md *ctx)
+{
+	return end_at_xdp(tell_datagram(ctx, HOOK_XDP, FAMILY_4));
+}
+
+SEC("xdp")
+int director_tell_datagram_six(struct xdp_md *ctx)
+{
+	return end_at_xdp(tell_datagram(ctx, HOOK_XDP, FAMILY_6));
+}
+
+SEC("xdp")
 int director_wrap(struct xdp_md *ctx)
 {
 	return end_at_xdp(wrap_packet(ctx, HOOK_XDP, FAMILY_4));
@@ -488,6 +509,7 @@ static __always_inline int tc_action(enum verdict verdict)
 	case VERDICT_DELIVER:
 	case VERDICT_CUT:
 	case VERDICT_TELL:
+	case VERDICT_TELL_DATAGRAM:
 	case VERDICT_FTP:
 	case VERDICT_FTP_READ:
 		drop(HOOK_TC, REASON_CALL_FAILED);
@@ -539,6 +561,9 @@ static __always_inline int finish_tc(struct __sk_buff *skb, enum family family, 
 		bpf_tail_call_static(skb, &tc_stages, TC_STAGE_CUT);
 	if (verdict == VERDICT_TELL)
 		bpf_tail_call_static(skb, &tc_stages, family == FAMILY_4 ? TC_STAGE_TELL_TC : TC_STAGE_TELL_TC_SIX);
+	if (verdict == VERDICT_TELL_DATAGRAM)
+		bpf_tail_call_static(skb, &tc_stages,
+				     family == FAMILY_4 ? TC_STAGE_TELL_DATAGRAM_TC : TC_STAGE_TELL_DATAGRAM_TC_SIX);
 	return tc_action(verdict);
 }
 
@@ -665,6 +690,18 @@ SEC("tc")
 int director_tell_tc_six(struct __sk_buff *skb)
 {
 	return tell_and_walk_tc(skb, FAMILY_6);
+}
+
+SEC("tc")
+int director_tell_datagram_tc(struct __sk_buff *skb)
+{
+	return tc_action(tell_datagram(skb, HOOK_TC, FAMILY_4));
+}
+
+SEC("tc")
+int director_tell_datagram_tc_six(struct __sk_buff *skb)
+{
+	return tc_action(tell_datagram(skb, HOOK_TC, FAMILY_6));
 }
 
 SEC("tc")

@@ -89,6 +89,7 @@ enum flow_state {
 	STATE_SCTP_REJECTED,
 	STATE_SCTP_CLOSED,
 	STATE_ASSURED, /* of a persistence template: one of its connections was established */
+	STATE_UDP_UNTOLD, /* fullnat with --uoa: the real server has not answered, and may not know the client yet */
 	STATES,
 	TCP_STATES = STATE_UDP,
 };
@@ -118,6 +119,7 @@ enum reason {
 	REASON_NO_CALL_ID, /* a service with --pe sip, and no SIP message */
 	REASON_NOT_TRANSLATABLE, /* fullnat to the other family: a fragment, or an ICMP error that it has no words for */
 	REASON_CALL_FAILED, /* the kernel refused the call of the program that goes on: too many in a row, or not loaded */
+	REASON_FORGED_CLIENT, /* fullnat: a datagram whose sender has put in the option itself by which a director tells who a client is */
 	REASONS,
 };
 
@@ -130,7 +132,7 @@ enum event {
 	EVENT_PATH_MTU, /* a path to a real server told by ICMP that it takes no larger packets */
 	EVENT_DROP_ENTRY, /* connections and templates ended by the setting of that name */
 	EVENT_TUNNEL_ERROR, /* an ICMP error about a packet of our own tunnels, which ends here: no client is to be told */
-	EVENT_CLIENT_UNTOLD, /* fullnat: TCP's options left no room for the one that tells the real server the client */
+	EVENT_CLIENT_UNTOLD, /* fullnat: a packet had no room for what tells the real server the client */
 	EVENTS,
 };
 
@@ -177,7 +179,16 @@ enum service_flag {
 	SERVICE_CALL_ID = 64, /* --pe sip: with persistence, SIP's Call-ID tells clients apart too */
 	SERVICE_RESCHEDULES = 128, /* what its destinations have as `on_remove` */
 	SERVICE_RESETS = 256,
+	SERVICE_UOA_SHIFT = 9, /* bits 9-10: what its destinations have as `uoa` */
+	SERVICE_UOA_MASK = 3,
 	SERVICE_MSS_SHIFT = 16, /* above this: what its destinations have as `mss` */
+};
+
+/* How fullnat tells a real server the client of a UDP connection. */
+enum uoa {
+	UOA_NONE,
+	UOA_OPTION, /* an option of IPv4 */
+	UOA_HEADER, /* a header between IP and UDP, which only those pass over that know it */
 };
 
 /* settings.lookups: which services there are, so that nobody looks for others. */
@@ -353,7 +364,8 @@ struct destination {
 	__u32 block; /* 1 + the index of the first member of its block; 0: nobody remembers the lightest of it */
 	__u32 on_remove; /* enum on_remove */
 	__u32 failures; /* how often a connection was asked for again, or refused, before it was there; atomic */
-	__u32 pad[7];
+	__u32 uoa; /* enum uoa */
+	__u32 pad[6];
 };
 
 /* One destination's counters on one CPU: counters[cpu * destinations + destination]. One cache line. */
@@ -643,6 +655,7 @@ enum verdict {
 	VERDICT_CROSS, /* fullnat to the other family, for cross.h's programs */
 	VERDICT_CROSS_RELATED, /* TC: an ICMP error about such a connection's packet, for cross_related.h's */
 	VERDICT_TELL, /* fullnat: a packet that tell.h's programs put the client's address into, and walk again */
+	VERDICT_TELL_DATAGRAM, /* fullnat: a datagram that tell_datagram.h's programs put it into, and send */
 	VERDICT_UNWRAP, /* TC: an ICMP error that may be about a tunnel of our own, which unwrap.h takes */
 	VERDICT_DELIVER, /* TC: translated by masq or fullnat it stays with the director: own.h takes it */
 	VERDICT_CUT, /* TC: too large for its way; cut.h makes it smaller */
@@ -668,6 +681,8 @@ enum stage {
 	STAGE_TRACE_CROSS_SIX,
 	STAGE_TELL,
 	STAGE_TELL_SIX,
+	STAGE_TELL_DATAGRAM,
+	STAGE_TELL_DATAGRAM_SIX,
 	STAGES,
 	STAGES_MOST = 64, /* of either kind: maps keep their size when programs of a later build come */
 };
@@ -701,6 +716,8 @@ enum tc_stage {
 	TC_STAGE_CUT,
 	TC_STAGE_TELL_TC,
 	TC_STAGE_TELL_TC_SIX,
+	TC_STAGE_TELL_DATAGRAM_TC,
+	TC_STAGE_TELL_DATAGRAM_TC_SIX,
 	TC_STAGES,
 };
 
@@ -720,6 +737,7 @@ struct vocabulary {
 	enum tunnel tunnel;
 	enum destination_flag destination_flag;
 	enum on_remove on_remove;
+	enum uoa uoa;
 	enum service_flag service_flag;
 	enum service_lookup service_lookup;
 	enum flow_template flow_template;

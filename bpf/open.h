@@ -661,6 +661,8 @@ static __always_inline enum verdict open_flow(void *ctx, enum hook hook, enum fa
 	new->destination = choice->destination;
 	new->method = choice->method;
 	new->state = next_state(packet, direction_of(false, choice->method), STATE_NONE);
+	if (choice->method == METHOD_FULLNAT && packet->protocol == IPPROTO_UDP && READ_ONCE(destination->uoa))
+		new->state = STATE_UDP_UNTOLD;
 	new->now = walk->now;
 	new->template_s = 0;
 	new->ftp = (set->lookups & LOOKUP_FTP_DATA) && is_ftp(packet, choice->method) && !new->is_own ? FLOW_FTP : 0;

@@ -7,6 +7,7 @@
 
 #include "chunk.h"
 #include "fairlead.h"
+#include "toa.h"
 
 #define OPTIONS_MOST 40 /* one byte each: IPv4 has no room for more */
 
@@ -14,6 +15,7 @@ enum ip_option {
 	OPTION_END = 0, /* IPv6: a byte of padding */
 	OPTION_NONE = 1, /* of IPv4 */
 	OPTION_RECORD_ROUTE = 7,
+	OPTION_UOA = UOA_KIND,
 	OPTION_TIMESTAMP = 68,
 	OPTION_LOOSE_ROUTE = 131,
 	OPTION_STRICT_ROUTE = 137,
@@ -75,8 +77,16 @@ static __always_inline bool is_sound_four(void *ctx, bool is_xdp, __u32 at, cons
 	}
 }
 
-static __always_inline bool are_forwardable(void *ctx, bool is_xdp, enum family family, __u32 at, __u32 length)
+/* What options are, seen together. */
+enum options {
+	OPTIONS_NOT_FORWARDABLE,
+	OPTIONS_FORWARDABLE,
+	OPTIONS_TELLING, /* likewise, and one of them says who a client is */
+};
+
+static __always_inline enum options judge_options(void *ctx, bool is_xdp, enum family family, __u32 at, __u32 length)
 {
+	enum options found = OPTIONS_FORWARDABLE;
 	__u32 end = at + length;
 
 	for (int i = 0; i < OPTIONS_MOST; i++) {
@@ -84,42 +94,44 @@ static __always_inline bool are_forwardable(void *ctx, bool is_xdp, enum family 
 		__u32 size;
 
 		if (at >= end)
-			return at == end;
+			return at == end ? found : OPTIONS_NOT_FORWARDABLE;
 		if (load_bytes(ctx, is_xdp, at, &option.kind, sizeof(option.kind)))
-			return false;
+			return OPTIONS_NOT_FORWARDABLE;
 		if (option.kind == OPTION_END && family == FAMILY_4)
-			return true;
+			return found;
 		if (option.kind == (family == FAMILY_4 ? OPTION_NONE : OPTION_END)) {
 			at++;
 			continue;
 		}
 		if (at + sizeof(option) > end || load_bytes(ctx, is_xdp, at, &option, sizeof(option)))
-			return false;
+			return OPTIONS_NOT_FORWARDABLE;
 		size = family == FAMILY_4 ? option.length : option.length + sizeof(option);
 		if (size < sizeof(option))
-			return false;
+			return OPTIONS_NOT_FORWARDABLE;
 		if (family == FAMILY_4 ? !is_sound_four(ctx, is_xdp, at, &option)
 				       : option.kind & OPTION_SIX_MUST_BE_KNOWN)
-			return false;
+			return OPTIONS_NOT_FORWARDABLE;
+		if (family == FAMILY_4 && option.kind == OPTION_UOA)
+			found = OPTIONS_TELLING;
 		at += size;
 	}
-	return at == end;
+	return at == end ? found : OPTIONS_NOT_FORWARDABLE;
 }
 
 /* Functions of their own, so that the verifier goes through them once. */
-__noinline int are_forwardable_xdp(struct xdp_md *ctx, __u32 family, __u32 at, __u32 length)
+__noinline int judge_options_xdp(struct xdp_md *ctx, __u32 family, __u32 at, __u32 length)
 {
-	return family == FAMILY_4 ? are_forwardable(ctx, true, FAMILY_4, at, length)
-				  : are_forwardable(ctx, true, FAMILY_6, at, length);
+	return family == FAMILY_4 ? judge_options(ctx, true, FAMILY_4, at, length)
+				  : judge_options(ctx, true, FAMILY_6, at, length);
 }
 
-__noinline int are_forwardable_tc(struct __sk_buff *skb, __u32 family, __u32 at, __u32 length)
+__noinline int judge_options_tc(struct __sk_buff *skb, __u32 family, __u32 at, __u32 length)
 {
-	return family == FAMILY_4 ? are_forwardable(skb, false, FAMILY_4, at, length)
-				  : are_forwardable(skb, false, FAMILY_6, at, length);
+	return family == FAMILY_4 ? judge_options(skb, false, FAMILY_4, at, length)
+				  : judge_options(skb, false, FAMILY_6, at, length);
 }
 
-static __always_inline bool are_options_forwardable(void *ctx, bool is_xdp, enum family family, __u32 at, __u32 length)
+static __always_inline enum options options_of(void *ctx, bool is_xdp, enum family family, __u32 at, __u32 length)
 {
-	return is_xdp ? are_forwardable_xdp(ctx, family, at, length) : are_forwardable_tc(ctx, family, at, length);
+	return is_xdp ? judge_options_xdp(ctx, family, at, length) : judge_options_tc(ctx, family, at, length);
 }

@@ -52,6 +52,7 @@ enum rare {
 	RARE_LATER_FRAGMENT = 2,
 	RARE_PORTLESS = 4, /* no ports of its own to translate, and it opens no connection: a later fragment, ESP, AH */
 	RARE_ALONE = 8, /* ESP or AH that follows no key exchange: a mark's service may schedule it */
+	RARE_TELLING = 16, /* a datagram with the option by which a director tells a real server the client */
 };
 
 /* One packet's facts. Addresses and ports are as on the wire. */
@@ -72,6 +73,11 @@ struct packet {
 	__u8 dont_fragment;
 	__u8 tagged; /* VLAN tags must come off before it is sent */
 };
+
+static __always_inline bool is_fragment(const struct packet *packet)
+{
+	return packet->rare & (RARE_FIRST_FRAGMENT | RARE_LATER_FRAGMENT);
+}
 
 static __always_inline void *packet_start(void *ctx, enum hook hook)
 {

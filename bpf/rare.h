@@ -29,13 +29,15 @@ static __always_inline __u8 fragment_bits(bool has_offset, bool has_more)
 /* IP's header into facts. Returns its length in bytes, with all extensions; 0: it is the kernel's own. */
 static __always_inline __u32 read_four(void *ctx, bool is_xdp_context, __u32 l3, struct packet *packet, __u32 *id)
 {
+	enum options options = OPTIONS_FORWARDABLE;
 	__u32 fragment;
 	struct iphdr ip;
 
 	if (load_bytes(ctx, is_xdp_context, l3, &ip, sizeof(ip)) || ip.version != 4 || ip.ihl < 5)
 		return 0;
-	if (ip.ihl > 5 &&
-	    !are_options_forwardable(ctx, is_xdp_context, FAMILY_4, l3 + sizeof(ip), ip.ihl * 4 - sizeof(ip)))
+	if (ip.ihl > 5)
+		options = options_of(ctx, is_xdp_context, FAMILY_4, l3 + sizeof(ip), ip.ihl * 4 - sizeof(ip));
+	if (options == OPTIONS_NOT_FORWARDABLE)
 		return 0;
 	fragment = bpf_ntohs(ip.frag_off);
 	packet->protocol = ip.protocol;
@@ -46,6 +48,8 @@ static __always_inline __u32 read_four(void *ctx, bool is_xdp_context, __u32 l3,
 	packet->tos = ip.tos;
 	packet->dont_fragment = !!(fragment & IP_DONT_FRAGMENT);
 	packet->rare = fragment_bits(fragment & IP_OFFSET, fragment & IP_FRAGMENT);
+	if (options == OPTIONS_TELLING && ip.protocol == IPPROTO_UDP)
+		packet->rare |= RARE_TELLING;
 	*id = ip.id;
 	return ip.ihl * 4;
 }
@@ -86,8 +90,8 @@ static __always_inline __u32 read_six(void *ctx, bool is_xdp_context, __u32 l3, 
 		if (next == IPPROTO_ROUTING && ((__u8 *)&fragment)[3])
 			return 0;
 		if (next == IPPROTO_HOPOPTS &&
-		    (i > 0 || !are_options_forwardable(ctx, is_xdp_context, FAMILY_6, l3 + header + 2,
-						       fragment.reserved * 8 + 6)))
+		    (i > 0 || options_of(ctx, is_xdp_context, FAMILY_6, l3 + header + 2, fragment.reserved * 8 + 6) ==
+				      OPTIONS_NOT_FORWARDABLE))
 			return 0;
 		header += (fragment.reserved + 1) * 8; /* of the others, the length */
 		if (header > HEADERS_SIX_MOST)
@@ -173,7 +177,7 @@ static __always_inline enum verdict parse_rare_at(void *ctx, enum hook hook, enu
 			return VERDICT_PASS;
 		if (hook == HOOK_TC && ((struct __sk_buff *)ctx)->gso_size)
 			packet->segment = ((struct __sk_buff *)ctx)->gso_size + header + transport;
-		if (!packet->rare)
+		if (!is_fragment(packet))
 			return VERDICT_NEXT;
 	}
 	return follow_fragment(ctx, hook, family, packet, id);

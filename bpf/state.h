@@ -162,8 +162,8 @@ static __always_inline __u32 next_state(const struct packet *packet, enum direct
 	return state_after(direction, event_of(packet), state);
 }
 
-/* The copy that a reply's entry keeps, so that its packets need not touch the connection's own line. */
-__noinline int copy_state(__u32 slot, __u32 state)
+/* Of an entry of this kind: for both states its destination counts it alike. 1: it had another one. */
+__noinline int set_state(__u32 slot, __u32 kind, __u32 state)
 {
 	struct flow *flow = flow_at(slot); /* none for NO_PARTNER */
 
@@ -172,13 +172,19 @@ __noinline int copy_state(__u32 slot, __u32 state)
 	for (int i = 0; i < 4; i++) {
 		__u64 life = READ_ONCE(flow->life), changed;
 
-		if (flow_kind(life) != FLOW_REPLY || flow_state(life) == state)
+		if (flow_kind(life) != kind || flow_state(life) == state)
 			return 0;
 		changed = (life & ~((__u64)FLOW_STATE_MASK << FLOW_STATE_SHIFT)) | (__u64)state << FLOW_STATE_SHIFT;
 		if (__sync_val_compare_and_swap(&flow->life, life, changed) == life)
 			return 1;
 	}
 	return 0;
+}
+
+/* The copy that a reply's entry keeps, so that its packets need not touch the connection's own line. */
+static __always_inline int copy_state(__u32 slot, __u32 state)
+{
+	return set_state(slot, FLOW_REPLY, state);
 }
 
 /* A template with a connection that came to be: drop_entry spares it. Only whoever holds it may say so. */
@@ -303,11 +309,16 @@ static __always_inline void track(struct flow *flow, __u32 slot, const struct pa
 	note_seen(flow, now);
 	if (changes_nothing(packet, control))
 		return;
-	if (packet->protocol == IPPROTO_UDP) { /* the first reply of a connection under a template */
-		struct flow *connection = flow_at(partner_of(flow, control));
+	if (packet->protocol ==
+	    IPPROTO_UDP) { /* the first reply, of a connection under a template or that is yet to be told */
+		struct flow *connection;
 
-		if (is_reply && copy_state(slot, STATE_UDP) && connection)
+		partner = partner_of(flow, control);
+		connection = flow_at(partner);
+		if (is_reply && copy_state(slot, STATE_UDP) && connection) {
+			set_state(partner, FLOW_LIVE, STATE_UDP);
 			assure_template(controller_of(connection, connection->control));
+		}
 		return;
 	}
 	note_failure(flow, packet, is_reply, state, idle);

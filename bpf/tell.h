@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT OR GPL-2.0-only */
 /*
  * fullnat by TCP: the packets of a client's handshake tell the real server who it is, by the TOA option. A program of its own puts
- * it into the packet as it came, and has the walk begin anew, which then finds it there. Established packets pay nothing.
+ * it into the packet as it came, and has the walk begin anew, which then finds it there. Established packets pay nothing. UDP is in
+ * tell_datagram.h.
  */
 #pragma once
 
@@ -113,11 +114,11 @@ static __always_inline bool tells_client(void *ctx, enum hook hook, enum family 
 
 /* -- the program -- */
 
-static __always_inline void make_told(enum family family, const struct packet *packet, struct told *told)
+static __always_inline void make_told(__u8 kind, enum family family, const struct packet *packet, struct told *told)
 {
 	const struct addresses *addresses = &packet->addresses;
 
-	told->toa.kind = TOA_KIND;
+	told->toa.kind = kind;
 	told->toa.length = told_length(family);
 	told->toa.port = packet->ports;
 	told->address[0] = addresses->word[0];
@@ -174,7 +175,7 @@ static __always_inline enum verdict tell_xdp(struct xdp_md *ctx, enum family fam
 		return drop(HOOK_XDP, REASON_ADJUST_FAILED);
 	for (__u32 i = 0; i < headers / 2; i++)
 		((__u16 *)start)[i] = ((__u16 *)(start + more))[i];
-	make_told(family, packet, &told);
+	make_told(TOA_KIND, family, packet, &told);
 	__builtin_memcpy(start + headers, &told, more);
 	lengthen(family, start + L3);
 	tcp = start + plain_l4(family);
@@ -213,7 +214,7 @@ static __always_inline enum verdict tell_tc(struct __sk_buff *skb, enum family f
 	if (!packet || bpf_skb_change_tail(skb, L3 + packet->length + more, 0) ||
 	    !move_options(skb, family, L3 + packet->length - options))
 		return drop(HOOK_TC, REASON_ADJUST_FAILED);
-	make_told(family, packet, &told);
+	make_told(TOA_KIND, family, packet, &told);
 	if (bpf_skb_store_bytes(skb, options, &told, more, 0) || bpf_skb_pull_data(skb, options + more))
 		return drop(HOOK_TC, REASON_ADJUST_FAILED);
 	start = (void *)(long)skb->data;

@@ -42,18 +42,25 @@ static __always_inline struct parcel *parcel_of(__u32 hook)
 	return bpf_map_lookup_elem(&parcels, &hook);
 }
 
-static __always_inline enum verdict hand_over(enum hook hook, const struct walk *walk, bool is_related)
+static __always_inline bool pack(enum hook hook, const struct walk *walk, bool is_related)
 {
 	struct parcel *parcel = parcel_of(hook);
 
 	if (!parcel)
-		return VERDICT_PASS;
+		return false;
 	parcel->packet = walk->packet;
 	parcel->slot = walk->flow ? walk->slot : NO_SLOT;
 	parcel->now = walk->now;
 	parcel->destination = walk->destination;
 	parcel->is_stateless = walk->is_stateless;
 	parcel->is_related = is_related;
+	return true;
+}
+
+static __always_inline enum verdict hand_over(enum hook hook, const struct walk *walk, bool is_related)
+{
+	if (!pack(hook, walk, is_related))
+		return VERDICT_PASS;
 	if (walk->method != METHOD_CROSS)
 		return VERDICT_WRAP;
 	if (!walk->flow)

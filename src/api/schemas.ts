@@ -3,7 +3,7 @@ import { z } from 'zod';
 import { onFailures } from '../model/declared.ts';
 import { longestTimeoutS } from '../model/director.ts';
 import { errorCodes } from '../model/error.ts';
-import { methods, onRemoves, schedulers } from '../model/service.ts';
+import { methods, onRemoves, schedulers, uoaModes } from '../model/service.ts';
 import { settingNames, settingRange } from '../model/settings.ts';
 
 const mostCharacters = 1000;
@@ -166,6 +166,7 @@ const installedService = z
     persistenceEngine: z.string().optional(),
     onePacket: z.boolean().optional(),
     mssClamp: z.union([z.int(), z.literal('path')]).optional(),
+    uoa: z.enum(uoaModes).optional(),
     onRemove: z.enum(onRemoves).optional(),
     localAddresses: z.array(z.string()).optional(),
     destinations: z.array(installedDestination),

@@ -375,8 +375,8 @@ services:
       'udp 192.0.2.11:80 wlc',
     ]);
     expect(refusal('services:\n  - &a {tcp: 1.2.3.4:5, x: 1}\n  - *a\n')).toEqual([
-      'web.yaml:2:25: services[0]: unknown key "x": expected tcp, udp, sctp, mark, family, scheduler, scheduler_flags, persistence, method, weight, upper_threshold, lower_threshold, tunnel, checks, on_failure, on_remove, quorum, slow_start, notify, one_packet, mss_clamp, local_addresses, destinations or sorry_server',
-      'web.yaml:2:25: services[1]: unknown key "x": expected tcp, udp, sctp, mark, family, scheduler, scheduler_flags, persistence, method, weight, upper_threshold, lower_threshold, tunnel, checks, on_failure, on_remove, quorum, slow_start, notify, one_packet, mss_clamp, local_addresses, destinations or sorry_server',
+      'web.yaml:2:25: services[0]: unknown key "x": expected tcp, udp, sctp, mark, family, scheduler, scheduler_flags, persistence, method, weight, upper_threshold, lower_threshold, tunnel, checks, on_failure, on_remove, quorum, slow_start, notify, one_packet, mss_clamp, uoa, local_addresses, destinations or sorry_server',
+      'web.yaml:2:25: services[1]: unknown key "x": expected tcp, udp, sctp, mark, family, scheduler, scheduler_flags, persistence, method, weight, upper_threshold, lower_threshold, tunnel, checks, on_failure, on_remove, quorum, slow_start, notify, one_packet, mss_clamp, uoa, local_addresses, destinations or sorry_server',
     ]);
   });
 });
@@ -387,4 +387,16 @@ test('an MSS clamp of TCP, and of nothing else', () => {
   expect([read(`${of('tcp: 192.0.2.10:80')}path\n`), read(`${of('mark: 7')}1300\n`)]).toEqual(['path', 1300]);
   expect(() => read(`${of('tcp: 192.0.2.10:80')}50\n`)).toThrow('expected path or a number of bytes from 88 to 65495');
   expect(() => read(`${of('udp: 192.0.2.10:53')}path\n`)).toThrow('segments are of tcp');
+});
+
+test('UOA of UDP, as the family allows', () => {
+  const of = (service: string): string => `services:\n  - ${service}\n    uoa: `;
+  const read = (text: string) => parseConfig(Buffer.from(text), 'dns.yaml').services[0]?.uoa;
+  expect([read(`${of('udp: 192.0.2.10:53')}ipo\n`), read(`${of("udp: '[2001:db8::1]:53'")}opp\n`)]).toEqual([
+    'ipo',
+    'opp',
+  ]);
+  expect(() => read(`${of('tcp: 192.0.2.10:80')}ipo\n`)).toThrow('uoa is of udp');
+  expect(() => read(`${of("udp: '[2001:db8::1]:53'")}ipo\n`)).toThrow('expected opp');
+  expect(() => read(`${of('udp: 192.0.2.10:53')}toa\n`)).toThrow('expected one of ipo or opp');
 });

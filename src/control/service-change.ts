@@ -107,8 +107,8 @@ function fieldChanges(
 
 /** By the names of the configuration. */
 function serviceFields(service: Omit<Service, 'destinations'>): Readonly<Record<string, string>> {
-  const { scheduler, schedulerFlags, persistence, persistenceEngine, onePacket, mssClamp, onRemove, localAddresses } =
-    service;
+  const { scheduler, schedulerFlags, persistence, persistenceEngine, onePacket, mssClamp, uoa, onRemove } = service;
+  const { localAddresses } = service;
   return {
     scheduler,
     ...(schedulerFlags?.length && { scheduler_flags: schedulerFlags.toSorted().join(',') }),
@@ -119,6 +119,7 @@ function serviceFields(service: Omit<Service, 'destinations'>): Readonly<Record<
     ...(persistenceEngine !== undefined && { engine: persistenceEngine }),
     ...(onePacket && { one_packet: 'true' }),
     ...(mssClamp !== undefined && { mss_clamp: `${mssClamp}` }),
+    ...(uoa !== undefined && { uoa }),
     ...(onRemove !== undefined && onRemove !== 'keep' && { on_remove: onRemove }),
     ...(localAddresses.length > 0 && { local_addresses: localAddresses.map(formatAddress).join(',') }),
   };
@@ -174,6 +175,7 @@ function isSameService(a: Omit<Service, 'destinations'>, b: Omit<Service, 'desti
     (a.onePacket ?? false) === (b.onePacket ?? false) &&
     a.persistenceEngine === b.persistenceEngine &&
     a.mssClamp === b.mssClamp &&
+    a.uoa === b.uoa &&
     (a.onRemove ?? 'keep') === (b.onRemove ?? 'keep') &&
     a.persistence?.timeoutS === b.persistence?.timeoutS &&
     (a.persistence === undefined ||

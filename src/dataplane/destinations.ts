@@ -5,7 +5,7 @@ import { type Ledger, minus, nothing, rawCounters, slotEntry } from './ledger.ts
 import type { LiveService, LiveTable } from './live.ts';
 import type { Maps } from './maps.ts';
 import type { PlannedDestination, PlannedService } from './plan.ts';
-import { mssNumber } from './service-flags.ts';
+import { mssNumber, uoaNumber } from './service-flags.ts';
 import type { Slots } from './slots.ts';
 import { encodeTunnel, splitTunnel } from './tunnel.ts';
 import type { Numbers } from './vocabulary.ts';
@@ -81,6 +81,7 @@ export function copyMember(maps: Maps, service: LiveService, index: number): voi
     tunnel_port: be16(tunnel.port),
     tunnel: tunnel.bits,
     mss: mssNumber(service, maps.vocabulary.numbers),
+    uoa: uoaNumber(service, maps.vocabulary.numbers),
     block: blockOf(maps, service, index),
     on_remove: onRemoveNumber(service, maps.vocabulary.numbers),
   };

@@ -15,6 +15,7 @@ export const features = [
   'ftp',
   'calls',
   'telling',
+  'telling-datagrams',
   'trace',
 ] as const;
 export type Feature = (typeof features)[number];
@@ -22,7 +23,7 @@ export type Feature = (typeof features)[number];
 /** By what a program's name holds. One that nothing names is always needed; one of several features only where all are used. */
 const patterns: readonly (readonly [RegExp, Feature])[] = [
   [/_six$/, 'six'],
-  [/^director_(xdp|walk|one_packet|wrap|cross|tell)(_six)?$/, 'xdp'],
+  [/^director_(xdp|walk|one_packet|wrap|cross|tell|tell_datagram)(_six)?$/, 'xdp'],
   [/_one_packet/, 'one-packet'],
   [/_wrap/, 'wrapping'],
   [/_cross/, 'crossing'],
@@ -30,7 +31,8 @@ const patterns: readonly (readonly [RegExp, Feature])[] = [
   [/_open_related/, 'related-opening'],
   [/_ftp/, 'ftp'],
   [/_outbound/, 'calls'],
-  [/_tell/, 'telling'],
+  [/_tell(?!_datagram)/, 'telling'],
+  [/_tell_datagram/, 'telling-datagrams'],
   [/_trace/, 'trace'],
 ];
 
@@ -46,6 +48,7 @@ const witnesses: Readonly<Record<Feature, string>> = {
   ftp: 'director_ftp',
   calls: 'director_outbound',
   telling: 'director_tell_tc',
+  'telling-datagrams': 'director_tell_datagram_tc',
   trace: 'director_trace',
 };
 
@@ -76,7 +79,7 @@ export function featuresOfTable({ services }: Table): ReadonlySet<Feature> {
 }
 
 function featuresOfService(service: Service): readonly Feature[] {
-  const { identity, onePacket, persistenceEngine, destinations } = service;
+  const { identity, onePacket, persistenceEngine, uoa, destinations } = service;
   const family = identity.kind === 'mark' ? identity.family : identity.vip.family;
   const found: Feature[] = onePacket ? ['one-packet'] : [];
   if (family === 6) found.push('six');
@@ -85,6 +88,7 @@ function featuresOfService(service: Service): readonly Feature[] {
   for (const { rip, method, tunnel } of destinations) {
     if (rip.family === 6) found.push('six');
     if (method === 'fullnat') found.push(rip.family === family ? 'telling' : 'crossing');
+    if (method === 'fullnat' && rip.family === family && uoa !== undefined) found.push('telling-datagrams');
     if (method !== 'tunnel') continue;
     found.push('tunnels');
     if (rip.family !== family || (tunnel !== undefined && tunnel.type !== 'ipip')) found.push('wrapping');

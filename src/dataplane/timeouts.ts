@@ -5,7 +5,7 @@ import type { Maps } from './maps.ts';
 import type { Vocabulary } from './vocabulary.ts';
 
 /** Source: tcp_timeouts, udp_timeouts and sctp_timeouts of ip_vs_proto_tcp.c, ip_vs_proto_udp.c and ip_vs_proto_sctp.c. */
-const fixed: Readonly<Record<Exclude<FlowState, 'ESTABLISHED' | 'FIN_WAIT' | 'UDP' | 'ASSURED'>, number>> = {
+const fixed: Readonly<Record<Exclude<FlowState, 'ESTABLISHED' | 'FIN_WAIT' | 'UDP' | 'UDP_UNTOLD'>, number>> = {
   NONE: 2,
   SYN_SENT: 120,
   SYN_RECV: 60,
@@ -28,12 +28,14 @@ const fixed: Readonly<Record<Exclude<FlowState, 'ESTABLISHED' | 'FIN_WAIT' | 'UD
   SCTP_SHUTDOWN_ACK_SENT: 61,
   SCTP_REJECTED: 4,
   SCTP_CLOSED: 61,
+  ASSURED: 0, // of no connection
 };
 
 /** struct settings' timeout_s, as far as there are states. */
 export function timeoutRow({ states }: Vocabulary, { tcp, tcpFin, udp }: Timeouts): readonly number[] {
   const row: number[] = [];
-  for (const [state, seconds] of Object.entries({ ...fixed, ESTABLISHED: tcp, FIN_WAIT: tcpFin, UDP: udp })) {
+  const settable = { ESTABLISHED: tcp, FIN_WAIT: tcpFin, UDP: udp, UDP_UNTOLD: udp };
+  for (const [state, seconds] of Object.entries({ ...fixed, ...settable })) {
     row[states.number(state as FlowState)] = seconds;
   }
   return row;

@@ -37,6 +37,8 @@ function validateService({ identity, localAddresses, destinations, persistence, 
   }
   expectRange('number of local addresses', localAddresses.length, 0, mostLocalAddresses);
   if (typeof service.mssClamp === 'number') expectRange('MSS clamp', service.mssClamp, mssRange.least, mssRange.most);
+  if (service.uoa === 'ipo' && family === 6)
+    throw new FairleadError('not-supported', 'IPv6 has no options of IPv4: uoa must be opp');
   const known = new Set<string>();
   for (const destination of destinations) {
     const key = destinationKey(destination);

@@ -45,6 +45,7 @@ const numberNames = {
   tunnel: ['TUNNEL_IPIP', 'TUNNEL_GUE', 'TUNNEL_GRE', 'TUNNEL_TYPE_MASK', 'TUNNEL_CSUM', 'TUNNEL_REMCSUM'],
   destination_flag: ['DESTINATION_AVAILABLE'],
   on_remove: ['ON_REMOVE_KEEP', 'ON_REMOVE_RESCHEDULE', 'ON_REMOVE_RESET'],
+  uoa: ['UOA_NONE', 'UOA_OPTION', 'UOA_HEADER'],
   service_flag: [
     'SERVICE_PERSISTENT',
     'SERVICE_ONE_PACKET',
@@ -53,6 +54,8 @@ const numberNames = {
     'SERVICE_CALL_ID',
     'SERVICE_RESCHEDULES',
     'SERVICE_RESETS',
+    'SERVICE_UOA_SHIFT',
+    'SERVICE_UOA_MASK',
     'SERVICE_MSS_SHIFT',
   ],
   service_lookup: ['LOOKUP_MARK', 'LOOKUP_FTP', 'LOOKUP_ANY_PORT', 'LOOKUP_IKE', 'LOOKUP_FTP_DATA', 'LOOKUP_CALL_ID'],

@@ -72,11 +72,12 @@ export const flowStates = [
   'SCTP_REJECTED',
   'SCTP_CLOSED',
   'ASSURED',
+  'UDP_UNTOLD',
 ] as const;
 export type FlowState = (typeof flowStates)[number];
 
-/** Source: sctp_state_name_table of ip_vs_proto_sctp.c. */
-const sctpLabels: Partial<Record<FlowState, string>> = {
+/** Source: sctp_state_name_table of ip_vs_proto_sctp.c. The last one is our own, of a connection that to IPVS is just UDP. */
+const labels: Partial<Record<FlowState, string>> = {
   SCTP_INIT1: 'INIT1',
   SCTP_INIT: 'INIT',
   SCTP_COOKIE_SENT: 'C-SENT',
@@ -90,11 +91,12 @@ const sctpLabels: Partial<Record<FlowState, string>> = {
   SCTP_SHUTDOWN_ACK_SENT: 'S-ACK-SENT',
   SCTP_REJECTED: 'REJECTED',
   SCTP_CLOSED: 'CLOSED',
+  UDP_UNTOLD: 'UDP',
 };
 
 /** As IPVS shows a state. */
 export function stateLabel(state: FlowState): string {
-  return sctpLabels[state] ?? state;
+  return labels[state] ?? state;
 }
 
 /** `esp` and `ah`: by a mark's service, without ports. `ip`: the template of a mark, which is for all protocols. */

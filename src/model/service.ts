@@ -45,6 +45,13 @@ export type Method = (typeof methods)[number];
 /** The kernel's own least (TCP_MIN_MSS), and what IPv4 has room for. */
 export const mssRange = { least: 88, most: 65495 } as const;
 
+/**
+ * How fullnat tells a real server the client of a UDP connection, as DPVS's uoa_mode names it: ipo, an option of IPv4; opp, a header
+ * between IP and UDP, which a real server must know.
+ */
+export const uoaModes = ['ipo', 'opp'] as const;
+export type UoaMode = (typeof uoaModes)[number];
+
 /** Connections of one client, or of one network of clients, go to one real server for a time. */
 export interface Persistence {
   /** Seconds that a client is remembered after its last connection. */
@@ -64,6 +71,8 @@ export interface Service {
   readonly onePacket?: boolean;
   /** Our --mss-clamp: SYNs tell no larger segments than this many bytes, or than fit the path. TCP and marks only. */
   readonly mssClamp?: number | 'path';
+  /** Our --uoa; absent: real servers of fullnat are not told about clients by UDP. UDP and marks only; of IPv6 only opp. */
+  readonly uoa?: UoaMode;
   /** ipvsadm's --pe: what else than the address tells clients apart. */
   readonly persistenceEngine?: string;
   /** What becomes of the connections of a destination that is deleted; absent: keep. */

@@ -32,7 +32,7 @@ interface DraftService {
 export interface ServiceSettings
   extends Pick<
     Service,
-    'identity' | 'schedulerFlags' | 'persistence' | 'onePacket' | 'mssClamp' | 'persistenceEngine'
+    'identity' | 'schedulerFlags' | 'persistence' | 'onePacket' | 'mssClamp' | 'uoa' | 'persistenceEngine'
   > {
   readonly scheduler: string;
 }

@@ -54,12 +54,14 @@ export function formatScheduling({
   persistence,
   onePacket,
   mssClamp,
+  uoa,
 }: InstalledService): string {
   return [
     schedulerFlags.length === 0 ? scheduler : `${scheduler} (${schedulerFlags.join(',')})`,
     ...(persistence === undefined ? [] : [`persistent ${persistence.timeoutS} s`]),
     ...(onePacket ? ['one-packet'] : []),
     ...(mssClamp === undefined ? [] : [mssClamp === 'path' ? 'MSS of the path' : `MSS ${mssClamp}`]),
+    ...(uoa === undefined ? [] : [`uoa ${uoa}`]),
   ].join(', ');
 }
 

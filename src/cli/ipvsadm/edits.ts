@@ -48,7 +48,7 @@ function service(invocation: Invocation) {
 }
 
 function settings(invocation: Invocation): ServiceSettings {
-  const { scheduler, given, mssClamp } = invocation;
+  const { scheduler, given, mssClamp, uoa } = invocation;
   const schedulerFlags = invocation.schedulerFlags.split(',').filter((flag) => flag !== '');
   const persistence = persistenceOf(invocation);
   const engine = invocation.persistenceEngine;
@@ -59,6 +59,7 @@ function settings(invocation: Invocation): ServiceSettings {
     ...(persistence === undefined ? {} : { persistence }),
     ...(given.has('ops') ? { onePacket: true } : {}),
     ...(mssClamp === undefined ? {} : { mssClamp }),
+    ...(uoa === undefined ? {} : { uoa }),
     ...(engine === '' ? {} : { persistenceEngine: engine }),
   };
 }

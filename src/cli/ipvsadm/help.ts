@@ -96,5 +96,7 @@ Fairlead adds:
   --local-address -z address          source address of full NAT
   --mss-clamp [bytes]                 for -A and -E: TCP connections get no larger segments than this,
                                       or than fit the path
+  --uoa ipo|opp                       for -A and -E: full NAT's datagrams tell real servers the client,
+                                      in an option of IPv4 or in DPVS's header
   -R restores all of its input or nothing of it.
 `;

@@ -1,6 +1,14 @@
 // One ipvsadm command line as a value: read word by word in ipvsadm's order, so that of several mistakes it tells the same.
 import { type Address, readAddress } from '../../model/address.ts';
-import { type Method, mssRange, type Protocol, type ServiceIdentity, type Tunnel } from '../../model/service.ts';
+import {
+  type Method,
+  mssRange,
+  type Protocol,
+  type ServiceIdentity,
+  type Tunnel,
+  type UoaMode,
+  uoaModes,
+} from '../../model/service.ts';
 import type { SyncRole } from '../../model/sync.ts';
 import type { Host } from './host.ts';
 import { checkLegality, checkTunnelLegality, tunnelTypes } from './legality.ts';
@@ -36,6 +44,7 @@ export interface Invocation {
   /** Empty: none. */
   readonly persistenceEngine: string;
   readonly mssClamp: number | 'path' | undefined;
+  readonly uoa: UoaMode | undefined;
   readonly tunnel: Tunnel;
   /** Of --start-daemon and --stop-daemon. */
   readonly daemon: DaemonOptions;
@@ -110,6 +119,7 @@ function start(first: Reading | undefined): Draft {
     netmask: undefined,
     persistenceEngine: '',
     mssClamp: undefined,
+    uoa: undefined,
     tunnel: { type: 'ipip', port: 0, checksum: 'none' },
     daemon: {
       role: roleOf(command, first.argument),
@@ -221,6 +231,9 @@ const valueTakers: Readonly<Record<string, ValueTaker>> = {
     const { least, most } = mssRange;
     draft.mssClamp = given === undefined ? 'path' : expectNumber(text, least, most, 'illegal mss_clamp specified');
   },
+  uoa: (draft, text) => {
+    draft.uoa = uoaModes.find((known) => known === text) ?? refuse('illegal uoa specified: expected ipo or opp');
+  },
   'local-address': async (draft, text, host) => {
     const endpoint = await readEndpoint(text, undefined, host);
     if (endpoint === undefined || endpoint.port !== undefined) refuse('illegal local address specified');
@@ -308,6 +321,10 @@ function checkMeaning(draft: Draft): void {
     if (given.has('mss-clamp') && draft.mark === 0 && draft.protocol !== 'tcp') {
       refuse('The MSS clamp is only for TCP virtual services');
     }
+    if (given.has('uoa') && draft.mark === 0 && draft.protocol !== 'udp') {
+      refuse('UOA is only for UDP virtual services');
+    }
+    if (draft.uoa === 'ipo' && draft.family === 6) refuse('IPv6 has no options of IPv4: expected --uoa opp');
   }
   if (command === 'add-server' || command === 'edit-server') checkDestination(draft);
   if (command === 'list') checkList(given);

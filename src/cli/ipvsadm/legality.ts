@@ -28,7 +28,7 @@ interface Legal {
 
 const serviceOptions: Legal = {
   required: ['service-address'],
-  optional: ['scheduler', 'persistent', 'netmask', 'ops', 'pe', 'sched-flags', 'mss-clamp'],
+  optional: ['scheduler', 'persistent', 'netmask', 'ops', 'pe', 'sched-flags', 'mss-clamp', 'uoa'],
 };
 
 const destinationOptions: Legal = {

@@ -14,6 +14,7 @@ import {
   schedulers,
   type Table,
   type Tunnel,
+  uoaModes,
 } from '../../model/service.ts';
 import { destinationKey, serviceFamily, serviceKey } from '../../model/table.ts';
 import type { Host } from './host.ts';
@@ -83,6 +84,36 @@ describe('an MSS clamp', () => {
     ['-A -t 10.0.0.100:80 --mss-clamp=65496', 'illegal mss_clamp specified'],
     ['-A -t 10.0.0.100:80 --mss-clamp path', 'illegal mss_clamp specified'],
     ['-a -t 10.0.0.100:80 -r 10.1.0.1 --mss-clamp', "Illegal 'mss-clamp' option with the 'add-server' command"],
+  ])('%s is refused', async (line, message) => {
+    const { run, table } = openNamespace();
+    const { stderr, status } = await run(line);
+    expect([stderr.split('\n')[0], status]).toEqual([message, 2]);
+    expect(table().services).toEqual([]);
+  });
+});
+
+describe('UOA', () => {
+  test.each([
+    ['-u 10.0.0.100:53', 'ipo'],
+    ['-u [2001:db8::1]:53', 'opp'],
+    ['-f 7', 'ipo'],
+    ['-f 7 -6', 'opp'],
+  ])('of %s is listed and saved, and gone when the service is edited without it', async (service, uoa) => {
+    const { run, table } = openNamespace();
+    const line = `-A ${service} -s wlc --uoa ${uoa}`;
+    expect(await run(line)).toEqual(silent);
+    expect(table().services.at(-1)).toMatchObject({ uoa });
+    expect((await run('-Sn')).stdout).toBe(`${line}\n`);
+    expect((await run('-Ln')).stdout).toContain(` wlc uoa ${uoa}\n`);
+    expect(await run(`-E ${service} -s wlc`)).toEqual(silent);
+    expect(table().services.at(-1)).not.toHaveProperty('uoa');
+  });
+
+  test.each([
+    ['-A -t 10.0.0.100:80 --uoa ipo', 'UOA is only for UDP virtual services'],
+    ['-A -u 10.0.0.100:80 --uoa toa', 'illegal uoa specified: expected ipo or opp'],
+    ['-A -u [2001:db8::1]:80 --uoa ipo', 'IPv6 has no options of IPv4: expected --uoa opp'],
+    ['-a -u 10.0.0.100:80 -r 10.1.0.1 --uoa ipo', "Illegal 'uoa' option with the 'add-server' command"],
   ])('%s is refused', async (line, message) => {
     const { run, table } = openNamespace();
     const { stderr, status } = await run(line);
@@ -557,6 +588,7 @@ function settingsOf(identity: ServiceIdentity): fc.Arbitrary<Partial<Service>> {
       ...(mayBeClamped
         ? { mssClamp: fc.oneof(fc.constant('path' as const), fc.integer({ min: 88, max: 65495 })) }
         : {}),
+      ...(mayBeOnePacket ? { uoa: isSix ? fc.constant('opp' as const) : fc.constantFrom(...uoaModes) } : {}),
     },
     { requiredKeys: [] },
   );

@@ -61,6 +61,7 @@ export const optionNames = [
   'strict',
   'local-address',
   'mss-clamp',
+  'uoa',
 ] as const;
 export type OptionName = (typeof optionNames)[number];
 
@@ -139,6 +140,7 @@ export const options: readonly OptionSpec[] = [
   flag('tun-remcsum', ''),
   valued('local-address', 'z'),
   { ...valued('mss-clamp', ''), argument: 'optional' },
+  valued('uoa', ''),
   flag('strict', ''),
 ];
 

@@ -59,7 +59,14 @@ function serviceLines(service: Service, endpoint: EndpointFormat): string[] {
   ];
 }
 
-function settingWords({ schedulerFlags = [], persistence, persistenceEngine, onePacket, mssClamp }: Service): string[] {
+function settingWords({
+  schedulerFlags = [],
+  persistence,
+  persistenceEngine,
+  onePacket,
+  mssClamp,
+  uoa,
+}: Service): string[] {
   const mask = persistence && maskText(persistence.mask);
   return [
     ...(persistence === undefined ? [] : [`-p ${persistence.timeoutS}`]),
@@ -68,6 +75,7 @@ function settingWords({ schedulerFlags = [], persistence, persistenceEngine, one
     ...(onePacket === true ? ['-o'] : []),
     ...(schedulerFlags.length === 0 ? [] : [`-b ${schedulerFlags.join(',')}`]),
     ...(mssClamp === undefined ? [] : [mssClamp === 'path' ? '--mss-clamp' : `--mss-clamp ${mssClamp}`]),
+    ...(uoa === undefined ? [] : [`--uoa ${uoa}`]),
   ];
 }
 

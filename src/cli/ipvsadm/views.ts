@@ -29,6 +29,7 @@ function flagsOf({
   persistenceEngine,
   onePacket,
   mssClamp,
+  uoa,
 }: InstalledService): string[] {
   const mask = persistence && maskText(persistence.mask);
   return [
@@ -38,6 +39,7 @@ function flagsOf({
     ...(persistence === undefined || persistenceEngine === undefined ? [] : [`pe ${persistenceEngine}`]),
     ...(onePacket === true ? ['ops'] : []),
     ...(mssClamp === undefined ? [] : [mssClamp === 'path' ? 'mss-clamp' : `mss-clamp ${mssClamp}`]),
+    ...(uoa === undefined ? [] : [`uoa ${uoa}`]),
   ];
 }
 

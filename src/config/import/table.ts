@@ -10,8 +10,7 @@ export function writeTable({ services }: Table): Draft {
 }
 
 function writeService(service: Service): Draft {
-  const { identity, scheduler, schedulerFlags, persistence, persistenceEngine, onePacket, mssClamp, localAddresses } =
-    service;
+  const { identity, scheduler, schedulerFlags, persistence, persistenceEngine, onePacket, mssClamp, uoa } = service;
   return {
     ...(identity.kind === 'mark'
       ? { mark: identity.mark, ...(identity.family === 6 && { family: 'ipv6' }) }
@@ -21,7 +20,8 @@ function writeService(service: Service): Draft {
     ...(persistence && { persistence: writePersistence(persistence, persistenceEngine) }),
     ...(onePacket && { one_packet: true }),
     ...(mssClamp !== undefined && { mss_clamp: mssClamp }),
-    ...(localAddresses.length > 0 && { local_addresses: localAddresses.map(formatAddress) }),
+    ...(uoa !== undefined && { uoa }),
+    ...(service.localAddresses.length > 0 && { local_addresses: service.localAddresses.map(formatAddress) }),
     // In the order in which they were added.
     destinations: service.destinations.toReversed().map((destination) => writeDestination(destination, service)),
   };

@@ -76,6 +76,7 @@ function resolveOne(identity: ServiceIdentity, said: Said, path: Path, problems:
     ...(persistence && { persistence }),
     ...(said.one_packet && { onePacket: true }),
     ...(said.mss_clamp !== undefined && { mssClamp: said.mss_clamp }),
+    ...(said.uoa !== undefined && { uoa: said.uoa }),
     ...(typeof said.persistence === 'object' && 'engine' in said.persistence && said.persistence.engine !== undefined
       ? { persistenceEngine: said.persistence.engine }
       : {}),
@@ -138,7 +139,10 @@ function checkService(
     problems.add([...path, 'one_packet'], 'one-packet scheduling is for udp and marks only');
   if (said.mss_clamp !== undefined && identity.kind === 'address' && identity.protocol !== 'tcp')
     problems.add([...path, 'mss_clamp'], 'segments are of tcp, which marks may have too');
+  if (said.uoa !== undefined && identity.kind === 'address' && identity.protocol !== 'udp')
+    problems.add([...path, 'uoa'], 'uoa is of udp, which marks may have too');
   const family = serviceFamily(identity);
+  if (said.uoa === 'ipo' && family === 6) problems.add([...path, 'uoa'], 'IPv6 has no options of IPv4: expected opp');
   for (const [index, address] of localAddresses.entries()) {
     const at = [...path, 'local_addresses', index];
     if (address.family !== family)

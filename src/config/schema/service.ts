@@ -1,7 +1,7 @@
 // How services and their destinations are written.
 import { z } from 'zod';
 import { onFailures } from '../../model/declared.ts';
-import { methods, mssRange, onRemoves, persistenceEngines, schedulers } from '../../model/service.ts';
+import { methods, mssRange, onRemoves, persistenceEngines, schedulers, uoaModes } from '../../model/service.ts';
 import { checkSettings, checks } from './checks.ts';
 import {
   address,
@@ -144,6 +144,9 @@ export const service = z
       })
       .optional()
       .meta({ description: 'SYNs tell no larger segments: than fit the path to the real server, or of so many bytes' }),
+    uoa: choice(uoaModes).optional().meta({
+      description: "fullnat's datagrams tell real servers the client: in an option of IPv4 (ipo), or in a header (opp)",
+    }),
     local_addresses: oneOrMore(address).optional().meta({ description: "fullnat's source addresses" }),
     destinations: z.array(destination).optional(),
     sorry_server: sorryServer.optional(),

@@ -21,6 +21,7 @@ export const keptNumbers = [
   'mark_rule_flag',
   'mark_rules_bits',
   'on_remove',
+  'uoa',
   'reason',
   'event',
 ] as const;

@@ -14,6 +14,7 @@ import { Maps } from '../maps.ts';
 import type { Place } from '../place.ts';
 import { rows, strideOf } from '../rows.ts';
 import { ledgerEntries, mapSizes, readUnits } from '../sizes.ts';
+import { writeTimeouts } from '../timeouts.ts';
 import { layoutVersion } from '../version.ts';
 import { Carrying } from './carry.ts';
 import { Hold, removeHold } from './hold.ts';
@@ -42,6 +43,7 @@ export function takeOver(place: Place, before: Maps, { destinationSlots }: TakeO
     using hold = isHeld ? Hold.begin(before, place.unfinished) : undefined;
     stopTimer(before.directory);
     for (const copy of carrying.copies) copy.run(now, () => hold?.tick());
+    writeTimeouts(now, { tcp: 0, tcpFin: 0, udp: 0 }); // of states that the former build did not have
     exchangeNames(place.directory, place.unfinished);
     using there = new Maps(place.directory, layouts);
     hold?.passTo(there);
