@@ -1,75 +1,21 @@
 // SPDX-License-Identifier: MIT OR GPL-2.0-only
 /*
- * A real server of LVS-FULLNAT whose programs see the client, unmodified: what a director tells by the TOA option is what
- * accept() and getpeername() answer.
+ * A real server of LVS-FULLNAT whose programs see the client, unmodified: what a director tells by the options TOA and UOA is what
+ * accept(), getpeername() and recvmsg() answer. UDP's part is in client_datagram.h.
  *
- *   learn       TC ingress: a connection's option, if a director sent it -> learned
- *   establish   the connection is established: what was learned of it -> its socket
+ *   learn       TC ingress: a connection's option, if a director sent it -> learned, datagram_clients
+ *   establish   a TCP connection is established: what was learned of it -> its socket
  *   tell_four, tell_six   who the peer of a socket is
  *
  * Addresses are IPv6's everywhere; IPv4's are mapped (::ffff:a.b.c.d), as sockets that take both know them.
  */
-#include "fairlead.h"
-#include "toa.h"
-#include <bpf/bpf_endian.h>
-#include <bpf/bpf_helpers.h>
-#include <linux/if_ether.h>
-#include <linux/in.h>
-#include <linux/ip.h>
-#include <linux/ipv6.h>
-#include <linux/pkt_cls.h>
-#include <linux/tcp.h>
-#include <stdbool.h>
+#include "client.h"
+#include "client_datagram.h"
 
-#define AF_INET 2
-#define AF_INET6 10
 #define PACKET_HOST 0
 #define IP_OFFSET 0x1fff
-#define MAPPED bpf_htonl(0xffff) /* the third word of an IPv4 address */
 
-/* A cgroup's programs see the sockets of all network namespaces. */
-const volatile __u64 netns_cookie;
-
-enum tale {
-	TALE_LEARNED, /* a director told who the client is */
-	TALE_TOLD, /* and a socket has it */
-	TALE_NOT_FROM_DIRECTOR, /* somebody else did: not believed */
-	TALES,
-};
-
-/* A connection as the real server's stack has it. */
-struct connection {
-	struct address local;
-	struct address remote;
-	__be16 local_port;
-	__be16 remote_port;
-};
-
-struct client {
-	struct address address;
-	__be16 port;
-	__u16 unused;
-};
-
-struct prefix {
-	__u32 length; /* in bits */
-	struct address address;
-};
-
-/* No map mentions it: this brings it into the BTF. */
-const volatile struct {
-	enum tale tale;
-} vocabulary;
-
-struct {
-	__uint(type, BPF_MAP_TYPE_LPM_TRIE);
-	__uint(map_flags, BPF_F_NO_PREALLOC);
-	__uint(max_entries, 1024);
-	__type(key, struct prefix);
-	__type(value, __u32);
-} directors SEC(".maps");
-
-/* Of connections that are not established yet. A flood of them pushes the oldest out. */
+/* Of TCP connections that are not established yet. A flood of them pushes the oldest out. */
 struct {
 	__uint(type, BPF_MAP_TYPE_LRU_HASH);
 	__uint(max_entries, 65536);
@@ -85,30 +31,15 @@ struct {
 	__type(value, struct client);
 } clients SEC(".maps");
 
-/* enum tale to its count. */
-struct {
-	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
-	__uint(max_entries, TALES);
-	__type(key, __u32);
-	__type(value, __u64);
-} tales SEC(".maps");
+/* Where a packet tells what. */
+struct place {
+	__u32 l4;
+	__u32 fixed; /* behind IP's header without options and extensions */
+	__u8 protocol;
+};
 
-static __always_inline void count(enum tale tale)
-{
-	__u32 key = tale;
-	__u64 *times = bpf_map_lookup_elem(&tales, &key);
-
-	if (times)
-		(*times)++;
-}
-
-static __always_inline struct address mapped(__be32 four)
-{
-	return (struct address){.word = {0, 0, MAPPED, four}};
-}
-
-/* Where TCP starts, and the two addresses; 0: it is no TCP packet that has ports. */
-static __always_inline __u32 parse_ip(struct __sk_buff *skb, struct connection *connection)
+/* And the two addresses. False: no packet that has ports, or could have a header in front of them. */
+static __always_inline bool parse_ip(struct __sk_buff *skb, struct connection *connection, struct place *place)
 {
 	union {
 		struct iphdr four;
@@ -116,29 +47,37 @@ static __always_inline __u32 parse_ip(struct __sk_buff *skb, struct connection *
 	} ip;
 
 	if (skb->protocol == bpf_htons(ETH_P_IP)) {
-		if (bpf_skb_load_bytes(skb, ETH_HLEN, &ip.four, sizeof(ip.four)) || ip.four.protocol != IPPROTO_TCP ||
+		if (bpf_skb_load_bytes(skb, ETH_HLEN, &ip.four, sizeof(ip.four)) ||
 		    ip.four.frag_off & bpf_htons(IP_OFFSET))
-			return 0;
+			return false;
 		connection->remote = mapped(ip.four.saddr);
 		connection->local = mapped(ip.four.daddr);
-		return ETH_HLEN + ip.four.ihl * 4;
+		place->protocol = ip.four.protocol;
+		place->fixed = ETH_HLEN + sizeof(ip.four);
+		place->l4 = ETH_HLEN + ip.four.ihl * 4;
+		return true;
 	}
-	if (skb->protocol != bpf_htons(ETH_P_IPV6) || bpf_skb_load_bytes(skb, ETH_HLEN, &ip.six, sizeof(ip.six)) ||
-	    ip.six.nexthdr != IPPROTO_TCP)
-		return 0;
+	if (skb->protocol != bpf_htons(ETH_P_IPV6) || bpf_skb_load_bytes(skb, ETH_HLEN, &ip.six, sizeof(ip.six)))
+		return false;
 	__builtin_memcpy(&connection->remote, &ip.six.saddr, sizeof(connection->remote));
 	__builtin_memcpy(&connection->local, &ip.six.daddr, sizeof(connection->local));
-	return ETH_HLEN + sizeof(ip.six);
+	place->protocol = ip.six.nexthdr;
+	place->l4 = place->fixed = ETH_HLEN + sizeof(ip.six);
+	return true;
+}
+
+static __always_inline __u32 option_length(bool is_six)
+{
+	return is_six ? TOA_LENGTH_6 : TOA_LENGTH_4;
 }
 
 /* The option, if it is the first one. A director's family is its client's. */
-static __always_inline bool parse_option(struct __sk_buff *skb, __u32 at, bool is_six, struct client *client)
+static __always_inline bool parse_option(struct __sk_buff *skb, __u32 at, __u8 kind, bool is_six, struct client *client)
 {
 	struct toa toa;
 	__be32 four;
 
-	if (bpf_skb_load_bytes(skb, at, &toa, sizeof(toa)) || toa.kind != TOA_KIND ||
-	    toa.length != (is_six ? TOA_LENGTH_6 : TOA_LENGTH_4))
+	if (bpf_skb_load_bytes(skb, at, &toa, sizeof(toa)) || toa.kind != kind || toa.length != option_length(is_six))
 		return false;
 	client->port = toa.port;
 	if (is_six)
@@ -149,38 +88,86 @@ static __always_inline bool parse_option(struct __sk_buff *skb, __u32 at, bool i
 	return true;
 }
 
-static __always_inline bool is_director(const struct address *address)
+static __always_inline bool is_believed(const struct connection *connection)
 {
-	struct prefix prefix = {.length = 128, .address = *address};
+	if (is_director(&connection->remote))
+		return true;
+	count(TALE_NOT_FROM_DIRECTOR);
+	return false;
+}
 
-	return bpf_map_lookup_elem(&directors, &prefix);
+static __always_inline void learn_connection(struct __sk_buff *skb, const struct place *place, bool is_six,
+					     struct connection *connection)
+{
+	struct client client = {};
+	struct tcphdr tcp;
+
+	if (bpf_skb_load_bytes(skb, place->l4, &tcp, sizeof(tcp)) || tcp.rst ||
+	    tcp.doff * 4 < sizeof(tcp) + option_length(is_six) ||
+	    !parse_option(skb, place->l4 + sizeof(tcp), TOA_KIND, is_six, &client) || !is_believed(connection))
+		return;
+	connection->remote_port = tcp.source;
+	connection->local_port = tcp.dest;
+	bpf_map_update_elem(&learned, connection, &client, BPF_ANY);
+	count(TALE_LEARNED);
+}
+
+/* `option`, `udp`: where these are. */
+static __always_inline bool learn_by_option(struct __sk_buff *skb, __u32 option, __u32 udp, bool is_six,
+					    struct connection *connection)
+{
+	struct client client = {};
+	struct udphdr header;
+
+	if (!parse_option(skb, option, UOA_KIND, is_six, &client) ||
+	    bpf_skb_load_bytes(skb, udp, &header, sizeof(header)) || !is_believed(connection))
+		return false;
+	connection->remote_port = header.source;
+	connection->local_port = header.dest;
+	learn_datagram(connection, &client);
+	return true;
+}
+
+/* What nobody takes off the stack does not know. */
+static __always_inline void learn_by_header(struct __sk_buff *skb, const struct place *place, bool is_six,
+					    struct connection *connection)
+{
+	__u32 option = place->fixed + sizeof(struct uoa_header),
+	      size = sizeof(struct uoa_header) + option_length(is_six);
+	struct uoa_header header;
+
+	if (place->l4 != place->fixed || bpf_skb_load_bytes(skb, place->fixed, &header, sizeof(header)) ||
+	    header.version != (is_six ? UOA_VERSION_6 : UOA_VERSION_4) || header.protocol != IPPROTO_UDP ||
+	    header.length != bpf_htons(size))
+		return;
+	if (learn_by_option(skb, option, place->fixed + size, is_six, connection))
+		take_header_off(skb, is_six, size);
+}
+
+static __always_inline void learn(struct __sk_buff *skb, bool is_six)
+{
+	struct connection connection = {};
+	struct place place = {};
+
+	if (!parse_ip(skb, &connection, &place))
+		return;
+	if (place.protocol == IPPROTO_TCP)
+		learn_connection(skb, &place, is_six, &connection);
+	else if (place.protocol == IPPROTO_UDP && place.l4 >= place.fixed + TOA_LENGTH_4)
+		learn_by_option(skb, place.fixed, place.l4, is_six, &connection);
+	else if (place.protocol == UOA_PROTOCOL)
+		learn_by_header(skb, &place, is_six, &connection);
 }
 
 SEC("tc")
 int client_learn(struct __sk_buff *skb)
 {
-	bool is_six = skb->protocol == bpf_htons(ETH_P_IPV6);
-	struct connection connection = {};
-	struct client client = {};
-	struct tcphdr tcp;
-	__u32 l4;
-
 	if (skb->pkt_type != PACKET_HOST)
 		return TC_ACT_UNSPEC;
-	l4 = parse_ip(skb, &connection);
-	if (!l4 || bpf_skb_load_bytes(skb, l4, &tcp, sizeof(tcp)))
-		return TC_ACT_UNSPEC;
-	if (tcp.doff * 4 < sizeof(tcp) + (is_six ? TOA_LENGTH_6 : TOA_LENGTH_4) || tcp.rst ||
-	    !parse_option(skb, l4 + sizeof(tcp), is_six, &client))
-		return TC_ACT_UNSPEC;
-	if (!is_director(&connection.remote)) {
-		count(TALE_NOT_FROM_DIRECTOR);
-		return TC_ACT_UNSPEC;
-	}
-	connection.remote_port = tcp.source;
-	connection.local_port = tcp.dest;
-	bpf_map_update_elem(&learned, &connection, &client, BPF_ANY);
-	count(TALE_LEARNED);
+	if (skb->protocol == bpf_htons(ETH_P_IPV6))
+		learn(skb, true);
+	else
+		learn(skb, false);
 	return TC_ACT_UNSPEC;
 }
 
@@ -235,6 +222,7 @@ int client_establish(struct bpf_sock_ops *ops)
 	return 1;
 }
 
+/* Of a TCP socket. */
 static __always_inline struct client *client_of(struct bpf_sock_addr *peer)
 {
 	struct bpf_sock *sk = peer->sk;
@@ -247,9 +235,11 @@ int client_tell_four(struct bpf_sock_addr *peer)
 {
 	struct client *client = client_of(peer);
 
-	if (client && client->address.word[2] == MAPPED) {
+	if (client && is_mapped(&client->address)) {
 		peer->user_ip4 = client->address.word[3];
 		peer->user_port = client->port;
+	} else if (is_ours(peer)) {
+		show_client_four(peer);
 	}
 	return 1;
 }
@@ -260,11 +250,10 @@ int client_tell_six(struct bpf_sock_addr *peer)
 	struct client *client = client_of(peer);
 
 	if (client) {
-		peer->user_ip6[0] = client->address.word[0];
-		peer->user_ip6[1] = client->address.word[1];
-		peer->user_ip6[2] = client->address.word[2];
-		peer->user_ip6[3] = client->address.word[3];
+		write_six(peer, &client->address);
 		peer->user_port = client->port;
+	} else if (is_ours(peer)) {
+		show_client_six(peer);
 	}
 	return 1;
 }

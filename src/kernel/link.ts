@@ -20,7 +20,17 @@ export interface LinkInfo {
 
 const BPF_XDP = 37;
 /** enum bpf_attach_type of linux/bpf.h. */
-const cgroupHooks = { sockOps: 3, getpeername4: 29, getpeername6: 30 } as const;
+const cgroupHooks = {
+  sockOps: 3,
+  connect4: 10,
+  connect6: 11,
+  sendmsg4: 14,
+  sendmsg6: 15,
+  recvmsg4: 19,
+  recvmsg6: 20,
+  getpeername4: 29,
+  getpeername6: 30,
+} as const;
 export type CgroupHook = keyof typeof cgroupHooks;
 const XDP_FLAGS: Readonly<Record<XdpMode, number>> = { generic: 1 << 1, native: 1 << 2 };
 

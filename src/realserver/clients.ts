@@ -6,6 +6,7 @@ import { findPlace } from '../dataplane/place.ts';
 import { type Layouts, readLayouts } from '../kernel/btf.ts';
 import { findCgroupRoot } from '../kernel/cgroup.ts';
 import { encode } from '../kernel/codec.ts';
+import { interfaces } from '../kernel/interfaces.ts';
 import { BpfLink, type CgroupHook } from '../kernel/link.ts';
 import { BpfMap } from '../kernel/map.ts';
 import { createNetnsSentinel, isNetnsAlive, netnsCookie } from '../kernel/namespace.ts';
@@ -20,7 +21,7 @@ import { type Prefix, toPrefix } from './director.ts';
 export interface Tales {
   /** A director told who the client of a connection is. */
   readonly learned: number;
-  /** It was established, and its socket knows. */
+  /** Its server was told. */
   readonly told: number;
   /** Somebody else told, and was not believed. */
   readonly notFromDirector: number;
@@ -33,6 +34,12 @@ const cgroupPrograms: Readonly<Record<string, CgroupHook>> = {
   client_establish: 'sockOps',
   client_tell_four: 'getpeername4',
   client_tell_six: 'getpeername6',
+  client_receive_four: 'recvmsg4',
+  client_receive_six: 'recvmsg6',
+  client_send_four: 'sendmsg4',
+  client_send_six: 'sendmsg6',
+  client_connect_four: 'connect4',
+  client_connect_six: 'connect6',
 };
 const pinnedMaps = ['directors', 'tales'];
 const sentinelName = 'sentinel';
@@ -68,16 +75,19 @@ export class ClientPrograms implements Disposable {
     return directory !== undefined && existsSync(directory) ? new ClientPrograms(directory) : undefined;
   }
 
-  readonly isInstalled = true;
+  /** Not so where a former version left some out. */
+  get isInstalled(): boolean {
+    return isWhole(this.#directory);
+  }
 
-  /** Those that are there, or new ones that believe nobody yet. Whole or not at all. */
+  /** Those that are there, or new ones that believe whom those of a former version did. Whole or not at all. */
   static install(): ClientPrograms {
     removeDead();
     const root = findRoot(true);
     if (root === undefined) throw new FairleadError('no-bpf', 'there is no BPF file system');
     const cookie = netnsCookie();
     const directory = directoryIn(root, cookie);
-    if (!existsSync(directory)) build(`${directory}_new`, directory, cookie);
+    if (!isWhole(directory)) build(`${directory}_new`, directory, cookie);
     return new ClientPrograms(directory);
   }
 
@@ -175,6 +185,8 @@ function build(unfinished: string, directory: string, cookie: bigint): void {
       using map = object.map(name);
       map.pin(join(unfinished, name));
     }
+    using former = BpfMap.openPinned(join(directory, 'directors'));
+    if (former !== undefined) believeAgain(object, former);
     using learning = object.program(learner);
     learning.pin(join(unfinished, learner));
     const cgroup = findCgroupRoot();
@@ -183,11 +195,18 @@ function build(unfinished: string, directory: string, cookie: bigint): void {
       using link = BpfLink.attachCgroup(program, cgroup, hook);
       link.pin(join(unfinished, name));
     }
+    if (existsSync(directory)) removeDirectory(directory);
     renameSync(unfinished, directory);
+    for (const { index } of interfaces()) if (isOurs(index)) attachTc(slotOf(index), learning, { replace: true });
   } catch (error) {
-    removeDirectory(unfinished);
+    if (existsSync(unfinished)) removeDirectory(unfinished);
     throw error;
   }
+}
+
+function believeAgain(object: BpfObject, former: BpfMap): void {
+  using directors = object.map('directors');
+  for (const [key, value] of former.entries()) directors.update(key, value);
 }
 
 function load(cookie: bigint): BpfObject {
@@ -208,6 +227,11 @@ function load(cookie: bigint): BpfObject {
     object[Symbol.dispose]();
     throw error;
   }
+}
+
+function isWhole(directory: string): boolean {
+  const names = [sentinelName, learner, ...pinnedMaps, ...Object.keys(cgroupPrograms)];
+  return names.every((name) => existsSync(join(directory, name)));
 }
 
 /** The sentinel last: until then whoever comes can tell whose it was. */
