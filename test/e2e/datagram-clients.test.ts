@@ -2,6 +2,7 @@
 // what recvmsg() answers.
 import { fileURLToPath } from 'node:url';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { root } from '../root.ts';
 import { dip, fairlead, inUrl, type Network, openNetwork, type RealServer, restore } from './network.ts';
 import { offload, useXdp } from './xdp.ts';
 
@@ -10,6 +11,16 @@ const clients = { 4: '10.0.0.1', 6: 'fd00:a::1' } as const;
 const anyOf = { 4: '0.0.0.0', 6: '::' } as const;
 const programs = fileURLToPath(new URL('programs/', import.meta.url));
 const node = [process.execPath, `${programs}who.mjs`] as const;
+/** Programs of datagrams: unpinned they are not attached any more. */
+const takeFromPins = `
+  import { readdirSync, rmSync } from 'node:fs';
+  const { netnsCookie } = await import('${root}/dist/kernel/namespace.js');
+  const { findPlace } = await import('${root}/dist/dataplane/place.js');
+  const folder = findPlace(false).directory.replace(/[^/]*$/, 'client_' + netnsCookie());
+  for (const name of readdirSync(folder).filter((one) => /_(receive|send|connect)_/.test(one))) {
+    rmSync(folder + '/' + name);
+    console.log(name);
+  }`;
 /** Of the VIP, by what answers there. */
 const ports = { any: 5301, bound: 5302, python: 5303, connecting: 5304, both: 5305 } as const;
 
@@ -89,6 +100,15 @@ describe.each([
   test('many at once, each by its own address and port', async () => {
     const own = Array.from({ length: 20 }, () => nextPort++);
     expect(await Promise.all(own.map((port) => ask('any', port)))).toEqual(own.map((port) => [`${client} ${port}`]));
+  });
+
+  test('where a former version has installed less, adding again installs the rest and believes whom that did', async () => {
+    const pins = await realServer.run(process.execPath, '--input-type=module', '-e', takeFromPins);
+    expect(pins.trim().split('\n')).toHaveLength(6);
+    expect((await ask('any', nextPort++))[0]?.split(' ')[0]).toBe(dips[family]);
+    await believe(dips[family]);
+    const port = nextPort++;
+    expect(await ask('any', port)).toEqual([`${client} ${port}`]);
   });
 
   test('nobody else is believed, and a header that nobody takes off reaches no server', async () => {
