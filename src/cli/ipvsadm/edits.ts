@@ -13,7 +13,7 @@ import {
   editService,
   type ServiceSettings,
 } from '../../model/table.ts';
-import { type Invocation, identityOf } from './invocation.ts';
+import type { Invocation } from './invocation.ts';
 import type { OptionName } from './options.ts';
 import { refuse } from './refusal.ts';
 
@@ -44,7 +44,7 @@ export function editsOf(invocation: Invocation): readonly Edit[] {
 }
 
 function service(invocation: Invocation) {
-  return needed(invocation, 'service-address', identityOf(invocation));
+  return needed(invocation, 'service-address', invocation.identity);
 }
 
 function settings(invocation: Invocation): ServiceSettings {

@@ -1,5 +1,5 @@
 // One ipvsadm command line as a value: read word by word in ipvsadm's order, so that of several mistakes it tells the same.
-import { type Address, readAddress } from '../../model/address.ts';
+import { type Address, equalAddresses, readAddress } from '../../model/address.ts';
 import {
   type Method,
   mssRange,
@@ -16,11 +16,13 @@ import { type CommandName, type OptionName, type OptionSpec, options } from './o
 import { lookupOf, type Reading, readWords, type Words } from './popt.ts';
 import { failureStatus, Refusal, refuse, tryHelp } from './refusal.ts';
 import { checkSchedulerFlags } from './schedulerflags.ts';
-import { type Endpoint, intMax, readEndpoint, readHost, readMark, readNumber, readTimeout } from './values.ts';
+import { intMax, type Names, readEndpoint, readHost, readMark, readNumber, readTimeout } from './values.ts';
 
 export interface Invocation {
   readonly command: CommandName;
   readonly given: ReadonlySet<OptionName>;
+  /** The service that the options name; undefined when they name none. */
+  readonly identity: ServiceIdentity | undefined;
   readonly protocol: Protocol | undefined;
   readonly vip: Address | undefined;
   readonly port: number;
@@ -64,27 +66,63 @@ export interface DaemonOptions {
   readonly ttl: number;
 }
 
-/** Rejects with a Refusal when ipvsadm would refuse the line by itself, before it asks the kernel. */
-export async function readInvocation(argv: readonly string[], host: Host): Promise<Invocation> {
+/** Reads a command line; a promise only where a name is to be looked up, for of 100,000 lines most have none. */
+export type Reader = (argv: readonly string[]) => Invocation | Promise<Invocation>;
+
+/** Throws, or rejects with, a Refusal when ipvsadm would refuse the line by itself, before it asks the kernel. */
+export function openReader(host: Host): Reader {
+  const addresses = new Map<string, Address | undefined>();
+  const names: Names = {
+    addressOf(name) {
+      if (!addresses.has(name)) throw new UnknownName(name);
+      return addresses.get(name);
+    },
+    portOf: (service, protocol) => host.portOf(service, protocol),
+  };
+  let previous: Invocation | undefined;
+  const learn = async (name: string): Promise<void> => void addresses.set(name, await host.addressOf(name));
+  const read: Reader = (argv) => {
+    try {
+      previous = interpret(argv, names, previous);
+      return previous;
+    } catch (error) {
+      if (!(error instanceof UnknownName)) throw error;
+      return learn(error.message).then(() => read(argv));
+    }
+  };
+  return read;
+}
+
+/** What a line can't be read without yet. */
+class UnknownName extends Error {}
+
+function interpret(argv: readonly string[], names: Names, previous: Invocation | undefined): Invocation {
   const words = readWords(argv, lookup);
   const invocation = start(words.next());
   // --help and --version are answered at once, whatever follows.
   if (invocation.command === 'help' || invocation.command === 'version') return invocation;
   for (let reading = words.next(); reading !== undefined; reading = words.next()) {
     if (reading.kind === 'error') throw new Refusal(failureStatus, reading.text);
-    await take(invocation, reading.option, reading.argument ?? '', reading, host);
+    take(invocation, reading.option, reading.argument ?? '', reading, names);
   }
   takeLeftovers(invocation, words);
   checkSchedulerFlags(invocation.scheduler, invocation.schedulerFlags);
   checkLegality(invocation.command, invocation.given);
   checkMeaning(invocation);
+  invocation.identity = identityOf(invocation, previous?.identity);
   return invocation;
 }
 
-/** The service that the options name; undefined when they name none. */
-export function identityOf({ protocol, vip, port, mark, family }: Invocation): ServiceIdentity | undefined {
+/** Lines of one service mostly follow each other: then it is `known`, the same object, whose key need not be made again. */
+function identityOf(
+  { protocol, vip, port, mark, family }: Draft,
+  known?: ServiceIdentity,
+): ServiceIdentity | undefined {
   if (mark !== 0) return { kind: 'mark', mark, family };
-  return protocol && vip && { kind: 'address', protocol, vip, port };
+  if (protocol === undefined || vip === undefined) return undefined;
+  const isKnown =
+    known?.kind === 'address' && known.protocol === protocol && known.port === port && equalAddresses(known.vip, vip);
+  return isKnown ? known : { kind: 'address', protocol, vip, port };
 }
 
 const lookup = lookupOf(options);
@@ -94,6 +132,17 @@ type Draft = { -readonly [Key in keyof Invocation]: Invocation[Key] } & { given:
 const defaultScheduler = 'wlc';
 const defaultPersistenceS = 360;
 const defaultInterface = 'eth0';
+const defaultTunnel: Tunnel = { type: 'ipip', port: 0, checksum: 'none' };
+const defaultDaemon: DaemonOptions = {
+  role: 'master',
+  interface: defaultInterface,
+  syncId: 0,
+  maxLength: 0,
+  group: undefined,
+  port: 0,
+  ttl: 0,
+};
+const defaultTimeouts = [0, 0, 0] as const;
 
 function start(first: Reading | undefined): Draft {
   if (first?.kind !== 'option' || first.option.command === undefined) throw tryHelp();
@@ -101,6 +150,7 @@ function start(first: Reading | undefined): Draft {
   return {
     command,
     given: new Set(),
+    identity: undefined,
     protocol: undefined,
     vip: undefined,
     port: 0,
@@ -120,50 +170,41 @@ function start(first: Reading | undefined): Draft {
     persistenceEngine: '',
     mssClamp: undefined,
     uoa: undefined,
-    tunnel: { type: 'ipip', port: 0, checksum: 'none' },
-    daemon: {
-      role: roleOf(command, first.argument),
-      interface: defaultInterface,
-      syncId: 0,
-      maxLength: 0,
-      group: undefined,
-      port: 0,
-      ttl: 0,
-    },
+    tunnel: defaultTunnel,
+    daemon: first.argument === undefined ? defaultDaemon : { ...defaultDaemon, role: roleOf(command, first.argument) },
     localAddress: undefined,
-    timeouts: [0, 0, 0],
+    timeouts: defaultTimeouts,
   };
 }
 
 /** The two spellings are ipvsadm's. */
-function roleOf(command: CommandName, text: string | undefined): SyncRole {
-  if (text === undefined || text === 'master' || text === 'backup') return text ?? 'master';
+function roleOf(command: CommandName, text: string): SyncRole {
+  if (text === 'master' || text === 'backup') return text;
   refuse(`illegal ${command === 'start-daemon' ? 'start-daemon parameter' : 'start_daemon'} specified`);
 }
 
-async function take(
+function take(
   draft: Draft,
   option: OptionSpec,
   text: string,
   reading: Extract<Reading, { kind: 'option' }>,
-  host: Host,
-): Promise<void> {
+  names: Names,
+): void {
   if (option.command !== undefined) refuse(`invalid option \`${reading.word}'`);
   if (option.name !== undefined) {
     if (draft.given.has(option.name)) refuse(`multiple '${option.name}' options specified`);
     draft.given.add(option.name);
   }
-  const takeValue = valueTakers[option.long];
-  if (takeValue !== undefined) await takeValue(draft, text, host, reading.argument);
+  valueTakers[option.long]?.(draft, text, names, reading.argument);
 }
 
-type ValueTaker = (draft: Draft, text: string, host: Host, given: string | undefined) => void | Promise<void>;
+type ValueTaker = (draft: Draft, text: string, names: Names, given: string | undefined) => void;
 
 /** By the option's long spelling; options that are not here only count as given. */
 const valueTakers: Readonly<Record<string, ValueTaker>> = {
-  'tcp-service': (draft, text, host) => takeService(draft, 'tcp', text, host),
-  'udp-service': (draft, text, host) => takeService(draft, 'udp', text, host),
-  'sctp-service': (draft, text, host) => takeService(draft, 'sctp', text, host),
+  'tcp-service': (draft, text, names) => takeService(draft, 'tcp', text, names),
+  'udp-service': (draft, text, names) => takeService(draft, 'udp', text, names),
+  'sctp-service': (draft, text, names) => takeService(draft, 'sctp', text, names),
   'fwmark-service': (draft, text) => {
     // Names of ports after -r are looked up as TCP's.
     draft.protocol = 'tcp';
@@ -177,7 +218,7 @@ const valueTakers: Readonly<Record<string, ValueTaker>> = {
   scheduler: (draft, text) => {
     draft.scheduler = text === '' ? defaultScheduler : text;
   },
-  persistent: (draft, text, _host, given) => {
+  persistent: (draft, text, _names, given) => {
     draft.persistenceS = given === undefined ? defaultPersistenceS : readTimeout(text, 1);
   },
   netmask: takeNetmask,
@@ -227,23 +268,23 @@ const valueTakers: Readonly<Record<string, ValueTaker>> = {
   'mcast-port': (draft, text) =>
     takeDaemon(draft, { port: expectNumber(text, 1, 65535, 'illegal mcast-port specified') }),
   'mcast-ttl': (draft, text) => takeDaemon(draft, { ttl: expectNumber(text, 1, 255, 'illegal mcast-ttl specified') }),
-  'mss-clamp': (draft, text, _host, given) => {
+  'mss-clamp': (draft, text, _names, given) => {
     const { least, most } = mssRange;
     draft.mssClamp = given === undefined ? 'path' : expectNumber(text, least, most, 'illegal mss_clamp specified');
   },
   uoa: (draft, text) => {
     draft.uoa = uoaModes.find((known) => known === text) ?? refuse('illegal uoa specified: expected ipo or opp');
   },
-  'local-address': async (draft, text, host) => {
-    const endpoint = await readEndpoint(text, undefined, host);
+  'local-address': (draft, text, names) => {
+    const endpoint = readEndpoint(text, undefined, names);
     if (endpoint === undefined || endpoint.port !== undefined) refuse('illegal local address specified');
     draft.localAddress = endpoint.address;
   },
 };
 
-async function takeService(draft: Draft, protocol: Protocol, text: string, host: Host): Promise<void> {
+function takeService(draft: Draft, protocol: Protocol, text: string, names: Names): void {
   draft.protocol = protocol;
-  const endpoint = await readEndpoint(text, protocol, host);
+  const endpoint = readEndpoint(text, protocol, names);
   if (endpoint === undefined) refuse('illegal virtual server address[:port] specified');
   draft.vip = endpoint.address;
   draft.family = endpoint.address.family;
@@ -252,22 +293,22 @@ async function takeService(draft: Draft, protocol: Protocol, text: string, host:
   if (draft.family === 6) draft.netmask = undefined;
 }
 
-async function takeRealServer(draft: Draft, text: string, host: Host): Promise<void> {
-  const endpoint: Endpoint | undefined = await readEndpoint(text, draft.protocol, host);
+function takeRealServer(draft: Draft, text: string, names: Names): void {
+  const endpoint = readEndpoint(text, draft.protocol, names);
   if (endpoint === undefined) refuse('illegal real server address[:port] specified');
   draft.rip = endpoint.address;
   draft.rport = endpoint.port ?? draft.port;
   draft.writtenPort = endpoint.port;
 }
 
-async function takeNetmask(draft: Draft, text: string, host: Host): Promise<void> {
+function takeNetmask(draft: Draft, text: string, names: Names): void {
   if (draft.family === 6) {
     const prefix = Number.parseInt(text, 10);
     if (!(prefix >= 1 && prefix <= 128)) refuse('illegal ipv6 netmask specified');
     draft.netmask = prefixMask(prefix);
     return;
   }
-  const mask = await readHost(text, host);
+  const mask = readHost(text, names);
   if (mask?.family !== 4) refuse('illegal virtual server persistent mask specified');
   draft.netmask = mask;
 }

@@ -3,8 +3,9 @@ import { type CommandName, type OptionName, optionNames } from './options.ts';
 import { refuse } from './refusal.ts';
 
 export function checkLegality(command: CommandName, given: ReadonlySet<OptionName>): void {
-  const rule = ruleOf(legalOptions[command] ?? {});
-  check(optionNames, given, rule, (name, problem, other) => {
+  const legal = legalOptions[command] ?? {};
+  if (isPlain(legal, given)) return;
+  check(optionNames, given, ruleOf(legal), (name, problem, other) => {
     refuse(sentence(name, problem, other, `the '${command}' command`));
   });
 }
@@ -88,6 +89,12 @@ function ruleOf(legal: Legal): (name: OptionName) => Rule {
     if (legal.optional?.includes(name)) return 'optional';
     return legal.exclusive?.includes(name) ? 'exclusive' : 'illegal';
   };
+}
+
+/** As nearly all lines are: nothing is missing, and nothing is there that excludes anything. */
+function isPlain({ required = [], optional = [] }: Legal, given: ReadonlySet<OptionName>): boolean {
+  for (const name of given) if (!required.includes(name) && !optional.includes(name)) return false;
+  return required.every((name) => given.has(name));
 }
 
 /** One pass in the names' order, so that of several mistakes the same one is told as by ipvsadm. */

@@ -7,7 +7,7 @@ import { type SyncDaemon, withDaemon, withoutDaemon } from '../../model/sync.ts'
 import { clearTable, type Edit, editTable, findService } from '../../model/table.ts';
 import { editsOf } from './edits.ts';
 import { type Host, openHost } from './host.ts';
-import { type Invocation, identityOf, readInvocation } from './invocation.ts';
+import { type Invocation, openReader } from './invocation.ts';
 import { listServices } from './list.ts';
 import { failureStatus, Refusal, statusOf, textOf } from './refusal.ts';
 
@@ -29,7 +29,7 @@ export interface Io {
 export async function runIpvsadm(argv: readonly string[], given: Io, openDirector: OpenDirector): Promise<number> {
   return await answer(given, openDirector, async (io, open) => {
     // Without a word, ipvsadm lists.
-    const invocation = await readInvocation(argv.length === 0 ? ['-L'] : argv, io.host);
+    const invocation = await openReader(io.host)(argv.length === 0 ? ['-L'] : argv);
     if (invocation.command === 'restore') await restore(io, open, []);
     else await obey(invocation, io, open);
   });
@@ -63,6 +63,7 @@ function warnTo({ stderr }: Io, text: string): void {
 
 /** What a process reads from is made when it is asked for, and whether somebody watches is found out then: both take milliseconds. */
 function withHost(io: Io): Required<Io> {
+  let isWatched: boolean | undefined;
   return {
     get stdin() {
       return io.stdin;
@@ -71,7 +72,8 @@ function withHost(io: Io): Required<Io> {
     stderr: io.stderr,
     host: io.host ?? openHost(),
     get isWatched() {
-      return io.isWatched ?? false;
+      isWatched ??= io.isWatched ?? false;
+      return isWatched;
     },
   };
 }
@@ -89,7 +91,7 @@ async function obey(invocation: Invocation, io: Required<Io>, openDirector: Open
     case 'get-laddr':
       return await listLocalAddresses(invocation, io, openDirector);
     case 'zero':
-      return zero(identityOf(invocation), openDirector);
+      return zero(invocation.identity, openDirector);
     case 'set':
       return setTimeouts(invocation, openDirector);
     case 'start-daemon':
@@ -154,35 +156,43 @@ async function restore(io: Required<Io>, openDirector: OpenDirector, before: rea
   const { readAll, readRestoration } = await import('./restore.ts');
   // Without the right to change anything there is no point in reading what to change.
   openDirector({ create: false })?.[Symbol.dispose]();
-  const { edits, invocations, afterwards, blame } = await readRestoration(await readAll(io.stdin), io.host);
-  for (const invocation of invocations) await refuseStrictly(invocation);
+  const isDoubtful = (invocation: Invocation): boolean => mayBeRefused(invocation) || mayBeWarnedOf(invocation, io);
+  const text = await readAll(io.stdin);
+  const { edits, doubtful, afterwards, blame } = await readRestoration(text, io.host, isDoubtful);
+  for (const invocation of doubtful) await refuseStrictly(invocation);
   try {
     await change([...before, ...edits], io.host, openDirector);
   } catch (error) {
-    throw blame(error);
+    throw await blame(error);
   }
-  for (const invocation of invocations) await warnOf(invocation, io);
+  for (const invocation of doubtful) await warnOf(invocation, io);
   for (const invocation of afterwards) await obey(invocation, io, openDirector);
 }
 
 /** With --strict nothing changes where it would only be warned of. */
 async function refuseStrictly(invocation: Invocation): Promise<void> {
-  if (!invocation.given.has('strict')) return;
+  if (!mayBeRefused(invocation)) return;
   const { destinationWarnings } = await import('./warnings.ts');
   const [first] = destinationWarnings(invocation);
   if (first !== undefined) throw new Refusal(failureStatus, first, 'not-supported');
 }
 
+function mayBeRefused({ given }: Invocation): boolean {
+  return given.has('strict');
+}
+
 async function warnOf(invocation: Invocation, io: Required<Io>): Promise<void> {
-  const { command, localAddress } = invocation;
-  if ((command === 'add-server' || command === 'edit-server') && io.isWatched) {
-    const { destinationWarnings } = await import('./warnings.ts');
-    for (const warning of destinationWarnings(invocation)) warnTo(io, warning);
-  }
-  if (command !== 'add-laddr' || localAddress === undefined) return;
-  const { localAddressWarning } = await import('./warnings.ts');
+  if (!mayBeWarnedOf(invocation, io)) return;
+  const { destinationWarnings, localAddressWarning } = await import('./warnings.ts');
+  for (const warning of destinationWarnings(invocation)) warnTo(io, warning);
+  const { localAddress } = invocation;
+  if (localAddress === undefined) return;
   const warning = await localAddressWarning(localAddress, io.host);
   if (warning !== undefined) warnTo(io, warning);
+}
+
+function mayBeWarnedOf({ command }: Invocation, io: Required<Io>): boolean {
+  return command === 'add-laddr' || ((command === 'add-server' || command === 'edit-server') && io.isWatched);
 }
 
 /** Where there is no director yet, one is made only for an edit that works and leaves something to direct. */
@@ -191,9 +201,11 @@ async function change(edits: readonly Edit[], host: Host, openDirector: OpenDire
   const broadcasts = await host.broadcasts();
   using present = openDirector({ create: false });
   if (present !== undefined) return present.change((table) => editTable(table, edits, broadcasts));
-  if (editTable(emptyTable, edits, broadcasts).services.length === 0) return;
+  const first = editTable(emptyTable, edits, broadcasts);
+  if (first.services.length === 0) return;
   using created = made(openDirector);
-  created.change((table) => editTable(table, edits, broadcasts));
+  // Somebody else may have been sooner.
+  created.change((table) => (table.services.length === 0 ? first : editTable(table, edits, broadcasts)));
 }
 
 function zero(identity: ServiceIdentity | undefined, openDirector: OpenDirector): void {
@@ -237,7 +249,7 @@ function installed(openDirector: OpenDirector): readonly InstalledService[] {
 /** The service that is named, or all of them. */
 function chosen(invocation: Invocation, openDirector: OpenDirector): readonly InstalledService[] {
   const services = installed(openDirector);
-  const identity = identityOf(invocation);
+  const { identity } = invocation;
   if (identity === undefined) return services;
   const service = findService(services, identity);
   if (service === undefined) throw missing();

@@ -1,7 +1,6 @@
 // The values of ipvsadm's options: numbers as strtol reads them, marks, masks, and host[:port].
 import { type Address, readAddress, readInetAton } from '../../model/address.ts';
 import type { Protocol } from '../../model/service.ts';
-import type { Host } from './host.ts';
 import { refuse } from './refusal.ts';
 
 /** 31 days: the most that -p and --set take. */
@@ -30,43 +29,54 @@ export interface Endpoint {
   readonly port: number | undefined;
 }
 
+/** What stands behind names; either may throw where it does not know yet. */
+export interface Names {
+  addressOf(name: string): Address | undefined;
+  portOf(service: string, protocol: Protocol): number | undefined;
+}
+
 /**
  * Reads `host[:port]`, `[v6]:port` or a bare `v6`. As ipvsadm does: what follows `]` must be a port, brackets around
  * anything but IPv6 hide the port after them, and a name is only ever looked up as IPv4.
  */
-export async function readEndpoint(
-  text: string,
-  protocol: Protocol | undefined,
-  host: Host,
-): Promise<Endpoint | undefined> {
+export function readEndpoint(text: string, protocol: Protocol | undefined, names: Names): Endpoint | undefined {
+  const colon = text.lastIndexOf(':');
+  const plain = readAddress(colon < 0 ? text : text.slice(0, colon));
+  return plain?.family === 4
+    ? withPort(plain, colon < 0 ? undefined : text.slice(colon + 1), protocol, names)
+    : readOther(text, protocol, names);
+}
+
+/** All but four decimal numbers, which nearly all are. */
+function readOther(text: string, protocol: Protocol | undefined, names: Names): Endpoint | undefined {
   if (/^[0-9]*$/.test(text)) return undefined;
   const bracketed = /^\[([^\]]*)\]:(.*)$/s.exec(text);
   if (text.startsWith('[') && bracketed === null) return undefined;
   const [, inner = text, portAfterBracket] = bracketed ?? [];
   const isLikeIpv6 = inner.indexOf(':') !== inner.lastIndexOf(':');
   const v6 = isLikeIpv6 ? readAddress(inner) : undefined;
-  if (v6 !== undefined) return withPort(v6, portAfterBracket, protocol, host);
+  if (v6 !== undefined) return withPort(v6, portAfterBracket, protocol, names);
   const colon = inner.lastIndexOf(':');
-  const address = await readHost(colon < 0 ? inner : inner.slice(0, colon), host);
+  const address = readHost(colon < 0 ? inner : inner.slice(0, colon), names);
   if (address === undefined) return undefined;
-  return withPort(address, colon < 0 ? undefined : inner.slice(colon + 1), protocol, host);
+  return withPort(address, colon < 0 ? undefined : inner.slice(colon + 1), protocol, names);
 }
 
 /** An IPv4 address in any form of inet_aton, or a name that has one. */
-export async function readHost(text: string, host: Host): Promise<Address | undefined> {
+export function readHost(text: string, names: Names): Address | undefined {
   const address = readInetAton(text);
   // The resolver takes words of digits and dots for bad addresses, not for names.
   if (address !== undefined || /^[0-9.]*$/.test(text)) return address;
-  return await host.addressOf(text);
+  return names.addressOf(text);
 }
 
 function withPort(
   address: Address,
   text: string | undefined,
   protocol: Protocol | undefined,
-  host: Host,
+  names: Names,
 ): Endpoint | undefined {
   if (text === undefined) return { address, port: undefined };
-  const port = readNumber(text, 0, 65535) ?? (protocol && host.portOf(text, protocol));
+  const port = readNumber(text, 0, 65535) ?? (protocol && names.portOf(text, protocol));
   return port === undefined ? undefined : { address, port };
 }

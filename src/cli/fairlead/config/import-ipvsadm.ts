@@ -7,7 +7,7 @@ import { emptyTable } from '../../../model/service.ts';
 import { type Edit, editTable } from '../../../model/table.ts';
 import { editsOf } from '../../ipvsadm/edits.ts';
 import type { Host } from '../../ipvsadm/host.ts';
-import { type Invocation, readInvocation } from '../../ipvsadm/invocation.ts';
+import { type Invocation, openReader } from '../../ipvsadm/invocation.ts';
 import { textOf } from '../../ipvsadm/refusal.ts';
 
 export async function importIpvsadm(
@@ -18,12 +18,13 @@ export async function importIpvsadm(
   const losses: Loss[] = [];
   const edits: Edit[] = [];
   const timeouts: Draft = {};
+  const read = openReader(host);
   for (const [index, whole] of text.split('\n').entries()) {
     const words = whole.split(/[ \t\r]+/).filter((word) => word !== '');
     if (words.length === 0 || words[0]?.startsWith('#')) continue;
     const lose = (why: string): void => void losses.push({ file, line: index + 1, what: words.join(' '), why });
     try {
-      const invocation = await readInvocation(words, host);
+      const invocation = await read(words);
       const own = editsOf(invocation);
       if (invocation.command === 'set') Object.assign(timeouts, timeoutsOf(invocation));
       else if (own.length === 0) lose('it is no part of a table');
