@@ -1,5 +1,6 @@
 // The slots of the destinations map: whose each is, when it went, and what a new owner finds in it.
 import { be16 } from '../kernel/codec.ts';
+import type { Address } from '../model/address.ts';
 import type { Destination, Scheduler, ServiceIdentity } from '../model/service.ts';
 import { type Ledger, minus, nothing, rawCounters, slotEntry } from './ledger.ts';
 import type { LiveService, LiveTable } from './live.ts';
@@ -20,30 +21,33 @@ export function everUsed(maps: Maps): number {
   return maps.rows('settings').number('destinations_used').get(0);
 }
 
+type Text = (slot: number) => string;
+type Texts = [Text, Text, Text];
+
 export function readSlots(maps: Maps): Slots {
   const destinations = maps.rows('destinations');
   const deleted = destinations.number('deleted');
   const counts = ['active', 'inactive', 'persistent'].map((member) => destinations.number(member));
-  const identity = ['key', 'rip', 'port'].map((member) => destinations.bytes(member));
+  const [key, rip, port] = ['key', 'rip', 'port'].map((member) => destinations.text(member)) as Texts;
   return {
     capacity: maps.instance.destination_slots,
     everUsed: everUsed(maps),
     isDeleted: (slot) => !isAvailable(maps, slot),
     isBusy: (slot) => counts.some((count) => count.get(slot) !== 0),
     deletedAtS: (slot) => deleted.get(slot),
-    owner: (slot) => ownerName(identity.map((member) => member.get(slot))),
+    owner: (slot) => key(slot) + rip(slot) + port(slot),
   };
 }
 
-/** The owner that readSlots would tell for a slot of this destination. */
-export function ownerOf({ layouts }: Maps, service: ServiceIdentity, { rip, port }: Destination): string {
-  const portBytes = Buffer.alloc(2);
-  portBytes.writeUInt16BE(port);
-  return ownerName([encodeKey(layouts.struct('service_key'), service), encodeAddress(rip), portBytes]);
+/** The owners that readSlots would tell for slots of this service's destinations. */
+export function ownersOf({ layouts }: Maps, service: ServiceIdentity): (destination: Destination) => string {
+  const key = encodeKey(layouts.struct('service_key'), service).toString('latin1');
+  return ({ rip, port }) => key + lettersOf(rip) + String.fromCharCode(port >>> 8, port & 255);
 }
 
-function ownerName(parts: readonly Uint8Array[]): string {
-  return Buffer.concat(parts).toString('latin1');
+/** As encodeAddress has it. */
+function lettersOf({ bytes }: Address): string {
+  return String.fromCharCode(...bytes).padEnd(16, '\0');
 }
 
 /** Makes the slots agree with the table in force, whatever a process that died in the middle of a change left of it. */
@@ -53,9 +57,10 @@ export function repairSlots(maps: Maps, { services }: LiveTable, nowS: number): 
   const isInForce = new Uint8Array(everUsed(maps));
   for (const service of services) {
     const { record, destinations } = service;
+    const copyMember = memberCopier(maps, service);
     for (const [index, { slot }] of destinations.entries()) {
       isInForce[slot] = 1;
-      copyMember(maps, service, index);
+      copyMember(index);
       if (!isAvailable(maps, slot) || ids.get(slot) !== record.id) {
         rows.patch(slot, { service: record.id, flags: maps.vocabulary.numbers.DESTINATION_AVAILABLE });
       }
@@ -66,34 +71,51 @@ export function repairSlots(maps: Maps, { services }: LiveTable, nowS: number): 
   }
 }
 
-/** What its member and its service say, for packets that don't come by them. `index`: among the service's destinations. */
-export function copyMember(maps: Maps, service: LiveService, index: number): void {
-  const destination = service.destinations[index];
-  if (destination === undefined) return;
-  const { slot, weight, method, upperThreshold = 0, lowerThreshold = 0 } = destination;
+/** What a destination has of its member and its service, for packets that don't come by them. */
+const copiedMembers = [
+  'weight',
+  'method',
+  'upper_threshold',
+  'lower_threshold',
+  'tunnel_port',
+  'tunnel',
+  'mss',
+  'uoa',
+  'block',
+  'on_remove',
+] as const;
+
+/** Copies it for one of the service's destinations, by its index among them. */
+export function memberCopier(maps: Maps, service: LiveService): (index: number) => void {
   const rows = maps.rows('destinations');
-  const tunnel = splitTunnel(encodeTunnel(destination, maps.vocabulary.numbers));
-  const wanted = {
-    weight,
-    method: maps.vocabulary.methods.number(method),
-    upper_threshold: upperThreshold,
-    lower_threshold: lowerThreshold,
-    tunnel_port: be16(tunnel.port),
-    tunnel: tunnel.bits,
-    mss: mssNumber(service, maps.vocabulary.numbers),
-    uoa: uoaNumber(service, maps.vocabulary.numbers),
-    block: blockOf(maps, service, index),
-    on_remove: onRemoveNumber(service, maps.vocabulary.numbers),
+  const { numbers, methods } = maps.vocabulary;
+  const columns = copiedMembers.map((member) => ({ member, column: rows.number(member) }));
+  const [mss, uoa] = [mssNumber(service, numbers), uoaNumber(service, numbers)];
+  const onRemove = onRemoveNumber(service, numbers);
+  const lightest = maps.rows('members').number('lightest');
+  return (index) => {
+    const destination = service.destinations[index];
+    if (destination === undefined) return;
+    const { slot, weight, method, upperThreshold = 0, lowerThreshold = 0 } = destination;
+    const tunnel = splitTunnel(encodeTunnel(destination, numbers));
+    const wanted: Readonly<Record<(typeof copiedMembers)[number], number>> = {
+      weight,
+      method: methods.number(method),
+      upper_threshold: upperThreshold,
+      lower_threshold: lowerThreshold,
+      tunnel_port: be16(tunnel.port),
+      tunnel: tunnel.bits,
+      mss,
+      uoa,
+      block: blockOf(maps, service, index),
+      on_remove: onRemove,
+    };
+    const changed = columns.filter(({ member, column }) => column.get(slot) !== wanted[member]);
+    for (const { member, column } of changed) column.set(slot, wanted[member]);
+    if (changed.some(({ member }) => member.endsWith('_threshold'))) heedThresholds(maps, slot);
+    // Its load may have changed while it was still said to be in another block.
+    if (wanted.block > 0 && changed.length > 0) lightest.set(wanted.block - 1, numbers.BLOCK_CHANGED);
   };
-  const changed = Object.entries(wanted).filter(([member, value]) => rows.number(member).get(slot) !== value);
-  for (const [member, value] of changed) rows.number(member).set(slot, value);
-  if (changed.some(([member]) => member.endsWith('_threshold'))) heedThresholds(maps, slot);
-  // Its load may have changed while it was still said to be in another block.
-  if (wanted.block > 0 && changed.length > 0)
-    maps
-      .rows('members')
-      .number('lightest')
-      .set(wanted.block - 1, maps.vocabulary.numbers.BLOCK_CHANGED);
 }
 
 function onRemoveNumber({ onRemove = 'keep' }: LiveService, numbers: Numbers): number {
@@ -134,6 +156,7 @@ export function retireSlot(maps: Maps, slot: number, nowS: number): void {
 export function prepareDestinations(maps: Maps, ledger: Ledger, service: PlannedService): void {
   const key = encodeKey(maps.layouts.struct('service_key'), service.identity);
   const rows = maps.rows('destinations');
+  const copyMember = memberCopier(maps, service);
   for (const [index, destination] of service.destinations.entries()) {
     const { slot, origin } = destination;
     if (origin === 'kept') continue;
@@ -141,7 +164,7 @@ export function prepareDestinations(maps: Maps, ledger: Ledger, service: Planned
     // ip_vs_add_dest: what comes back to the service that it left counts on, what comes to a new one from 0.
     else if (rows.number('service').get(slot) !== service.record.id) countAnew(maps, ledger, slot);
     rows.number('service').set(slot, service.record.id);
-    copyMember(maps, service, index);
+    copyMember(index);
     rows.number('flags').set(slot, maps.vocabulary.numbers.DESTINATION_AVAILABLE);
   }
 }
@@ -160,5 +183,7 @@ function initialise(maps: Maps, ledger: Ledger, { slot, rip, port }: PlannedDest
 
 function countAnew(maps: Maps, ledger: Ledger, slot: number): void {
   ledger.setOffset(slotEntry(slot), minus(nothing, rawCounters(maps, slot)));
-  for (const average of ['cps', 'inpps', 'outpps', 'inbps', 'outbps']) maps.rows('rates').bigint(average).set(slot, 0n);
+  const rates = maps.rows('rates');
+  if (rates.isClear(slot)) return;
+  for (const average of ['cps', 'inpps', 'outpps', 'inbps', 'outbps']) rates.bigint(average).set(slot, 0n);
 }

@@ -11,6 +11,7 @@ import type { Rows } from './rows.ts';
 export const nothing: Counters = { connections: 0n, inPackets: 0n, outPackets: 0n, inBytes: 0n, outBytes: 0n };
 
 export function plus(a: Counters, b: Counters): Counters {
+  if (a === nothing || b === nothing) return a === nothing ? b : a;
   return wrapped(
     a.connections + b.connections,
     a.inPackets + b.inPackets,
@@ -21,6 +22,7 @@ export function plus(a: Counters, b: Counters): Counters {
 }
 
 export function minus(a: Counters, b: Counters): Counters {
+  if (b === nothing) return a;
   return wrapped(
     a.connections - b.connections,
     a.inPackets - b.inPackets,
@@ -124,7 +126,9 @@ function bytesPerSecond(fixed: bigint): bigint {
   return (fixed + 0xfn) >> 5n;
 }
 
-function isNothing({ connections, inPackets, outPackets, inBytes, outBytes }: Counters): boolean {
+function isNothing(counters: Counters): boolean {
+  if (counters === nothing) return true;
+  const { connections, inPackets, outPackets, inBytes, outBytes } = counters;
   return connections === 0n && inPackets === 0n && outPackets === 0n && inBytes === 0n && outBytes === 0n;
 }
 
@@ -150,7 +154,9 @@ function entryKey(entry: LedgerEntry): Buffer {
   return key;
 }
 
+/** Of 100,000 destinations most have counted nothing. */
 function toCounters(counters: Rows, index: number): Counters {
+  if (counters.isClear(index)) return nothing;
   return {
     connections: counters.bigint('connections').get(index),
     inPackets: counters.bigint('in_packets').get(index),

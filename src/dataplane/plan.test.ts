@@ -111,7 +111,7 @@ class Simulation {
         },
         nowS,
       ),
-      ownerOf,
+      ownersOf: (identity) => (its) => ownerOf(identity, its),
       numbers,
       serviceIds: 20,
       nextServiceId: this.nextServiceId,

@@ -11,7 +11,14 @@ import type { Listed } from '../schedule/edits.ts';
 import { lastWeights } from '../schedule/last-weights.ts';
 import { maglevOf } from '../schedule/maglev.ts';
 import { type BucketNumbers, bucketCountOf } from './bucket-count.ts';
-import { asConfigured, type LiveDestination, type LiveService, type LiveTable, type ServiceRecord } from './live.ts';
+import {
+  asConfigured,
+  type LiveDestination,
+  type LiveService,
+  type LiveTable,
+  type ServiceRecord,
+  withOptions,
+} from './live.ts';
 import type { Allocate } from './regions.ts';
 import { type FlagNumbers, hasSameSettings, settingsOf } from './service-flags.ts';
 import type { SlotPool } from './slots.ts';
@@ -23,8 +30,8 @@ export interface Room {
   readonly buckets: Allocate;
   readonly localAddresses: Allocate;
   readonly slots: SlotPool;
-  /** The name by which a slot knows whose it is, or was. */
-  readonly ownerOf: (service: ServiceIdentity, destination: Destination) => string;
+  /** Of a service's destinations the names by which slots know whose they are, or were. */
+  readonly ownersOf: (service: ServiceIdentity) => (destination: Destination) => string;
   readonly numbers: FlagNumbers & BucketNumbers;
   /** Ids are below this. */
   readonly serviceIds: number;
@@ -96,8 +103,9 @@ function planService(
   const destinations = service.destinations.map((destination, index): PlannedDestination => {
     const take = (): number => about(() => destinationSubject(service.identity, destination), room.slots.take);
     const lastWeight = remembered?.[index] ?? destination.weight;
+    const { rip, port, method, weight } = destination;
     const { slot, origin } = known.get(destination) ?? { slot: take(), origin: 'new' };
-    return { ...destination, lastWeight, slot, origin };
+    return withOptions({ rip, port, method, weight, lastWeight, slot, origin }, destination);
   });
   const weights = destinations.map(({ weight }) => weight);
   const { localAddresses, ownCount } = ownFamilyFirst(service);
@@ -156,14 +164,15 @@ type KnownSlot = Pick<PlannedDestination, 'slot' | 'origin'>;
 function knownSlots(
   service: Service,
   previous: LiveService | undefined,
-  { slots, ownerOf }: Room,
+  { slots, ownersOf }: Room,
 ): ReadonlyMap<Destination, KnownSlot> {
   const known = new Map<Destination, KnownSlot>();
   const present = new Map(previous?.destinations.map((one) => [destinationKey(one), one.slot]));
   if (present.size === 0 && !slots.hasTrash()) return known;
+  const ownerOf = ownersOf(service.identity);
   for (const destination of service.destinations) {
-    const kept = present.get(destinationKey(destination));
-    const slot = kept ?? slots.resurrect(() => ownerOf(service.identity, destination));
+    const kept = present.size === 0 ? undefined : present.get(destinationKey(destination));
+    const slot = kept ?? slots.resurrect(() => ownerOf(destination));
     if (slot !== undefined) known.set(destination, { slot, origin: kept === undefined ? 'resurrected' : 'kept' });
   }
   return known;

@@ -3,36 +3,43 @@ import { be16 } from '../kernel/codec.ts';
 import { type Address, otherFamily } from '../model/address.ts';
 import { FairleadError } from '../model/error.ts';
 import { serviceFamily } from '../model/table.ts';
-import type { LiveDestination, LiveService, LiveTable } from './live.ts';
+import { type LiveDestination, type LiveService, type LiveTable, withOptions } from './live.ts';
 import type { Maps } from './maps.ts';
+import { once } from './once.ts';
 import type { Region } from './regions.ts';
-import { decodeEntries, type Entry, equalsRaw, type RawTable, readRaw } from './service_table.ts';
+import { decodeEntries, type Entry, equalsRaw, readRaw } from './service_table.ts';
 import { serviceOf } from './service-flags.ts';
 import { isBeingChanged, tableVersion } from './table-version.ts';
 import { decodeTunnel } from './tunnel.ts';
 import { toAddress } from './wire.ts';
 
 const attempts = 100;
-/** What was read last, and what it was then. */
-const known = new WeakMap<Maps, { readonly version: number; readonly live: LiveTable }>();
+/** What was read last, or how what a change left is read, if anybody asks; and what the version was then. */
+const known = new WeakMap<Maps, { readonly version: number; readonly live: () => LiveTable }>();
 
 /** A service that is as it was when it was read last is the same object. Needs no lock. */
 export function readLive(maps: Maps): LiveTable {
   const version = tableVersion(maps);
   const last = known.get(maps);
-  if (last?.version === version) return last.live;
+  if (last?.version === version) {
+    const live = attempt(last.live);
+    if (version === tableVersion(maps)) return expectWhole(live);
+  }
   const live = readAll(maps);
-  if (version === tableVersion(maps)) remember(maps, live);
+  if (version === tableVersion(maps)) remember(maps, () => live);
   return live;
 }
 
 /** After a change by this process, under the instance's lock. What is written is read: it is as others find it. */
 export function rememberChange(maps: Maps, kept: readonly LiveService[], written: readonly LiveService[]): void {
-  const fresh = written.map(({ identity, record }) => toService(maps, { identity, record }));
-  remember(maps, inOrder([...kept, ...fresh]));
+  const entries = written.map(({ identity, record }) => ({ identity, record }));
+  remember(
+    maps,
+    once(() => inOrder([...kept, ...entries.map((entry) => toService(maps, entry))])),
+  );
 }
 
-function remember(maps: Maps, live: LiveTable): void {
+function remember(maps: Maps, live: () => LiveTable): void {
   const version = tableVersion(maps);
   if (!isBeingChanged(version)) known.set(maps, { version, live });
 }
@@ -44,12 +51,12 @@ function inOrder(services: LiveService[]): LiveTable {
 /** What the table in force refers to is never written to, so it is right if the table is still the same after. */
 function readAll(maps: Maps): LiveTable {
   let before = readRaw(maps);
-  for (let attempt = 0; attempt < attempts; attempt++) {
-    const read = attemptRead(maps, before);
+  for (let round = 0; round < attempts; round++) {
+    const raw = before;
+    const read = attempt(() => decodeEntries(maps, raw).map((entry) => toService(maps, entry)));
     const after = readRaw(maps);
-    if (!equalsRaw(before, after)) before = after;
-    else if (read instanceof Error) throw read;
-    else return inOrder(read);
+    if (equalsRaw(before, after)) return inOrder(expectWhole(read));
+    before = after;
   }
   throw new FairleadError(
     'kernel',
@@ -58,13 +65,18 @@ function readAll(maps: Maps): LiveTable {
 }
 
 /** A table that changes meanwhile may make no sense at all. */
-function attemptRead(maps: Maps, raw: RawTable): LiveService[] | Error {
+function attempt<T>(read: () => T): T | RangeError {
   try {
-    return decodeEntries(maps, raw).map((entry) => toService(maps, entry));
+    return read();
   } catch (error) {
     if (error instanceof RangeError) return error;
     throw error;
   }
+}
+
+function expectWhole<T>(read: T | RangeError): T {
+  if (read instanceof RangeError) throw read;
+  return read;
 }
 
 function toService(maps: Maps, { identity, record }: Entry): LiveService {
@@ -91,18 +103,15 @@ function toDestination(maps: Maps, member: number): LiveDestination {
   const { rip, port } = readEndpoint(maps, slot);
   const weight = members.number('weight').get(member);
   const lastWeight = members.number('last_weight').get(member);
-  // Property by property: each object that is spread into another has a shape of its own, which is as large as itself.
-  const destination: Writable<LiveDestination> = { rip, port, method, weight, slot, lastWeight };
-  const upperThreshold = members.number('upper_threshold').get(member);
-  const lowerThreshold = members.number('lower_threshold').get(member);
-  const tunnel = decodeTunnel(members.number('tunnel').get(member), maps.vocabulary.numbers);
-  if (upperThreshold !== 0) destination.upperThreshold = upperThreshold;
-  if (lowerThreshold !== 0) destination.lowerThreshold = lowerThreshold;
-  if (tunnel !== undefined) destination.tunnel = tunnel;
-  return destination;
+  return withOptions(
+    { rip, port, method, weight, slot, lastWeight },
+    {
+      upperThreshold: members.number('upper_threshold').get(member) || undefined,
+      lowerThreshold: members.number('lower_threshold').get(member) || undefined,
+      tunnel: decodeTunnel(members.number('tunnel').get(member), maps.vocabulary.numbers),
+    },
+  );
 }
-
-type Writable<T> = { -readonly [Name in keyof T]: T[Name] };
 
 /** The real server of a slot. */
 export function readEndpoint(maps: Maps, slot: number): { readonly rip: Address; readonly port: number } {

@@ -12,11 +12,15 @@ export interface Rows {
   patch(index: number, row: object): void;
   /** All members become 0. */
   clear(index: number): void;
+  /** Whether all of them are. */
+  isClear(index: number): boolean;
   /** A member of up to 4 bytes, or one of a nested struct: `next_hop.oif`. */
   number(member: string): Column<number>;
   bigint(member: string): Column<bigint>;
   /** A copy of a member's own bytes. */
   bytes(member: string): Column<Buffer>;
+  /** The same as letters, of what nobody writes meanwhile. */
+  text(member: string): (index: number) => string;
 }
 
 /** The kernel pads an array's elements to 8 bytes. */
@@ -25,7 +29,8 @@ export function strideOf(valueSize: number): number {
 }
 
 export function rows(layout: StructLayout, memory: ArrayBufferLike): Rows {
-  const array = sharedArray(memory, strideOf(layout.size));
+  const stride = strideOf(layout.size);
+  const array = sharedArray(memory, stride);
   return {
     length: array.length,
     read: (index) => decode(layout, array.read(index, 0, layout.size)),
@@ -37,6 +42,7 @@ export function rows(layout: StructLayout, memory: ArrayBufferLike): Rows {
       }
     },
     clear: array.clear,
+    isClear: array.isClear,
     number: remembered((member) => {
       const field = memberAt(layout, member);
       return array.numbers(field.offset, field);
@@ -51,6 +57,11 @@ export function rows(layout: StructLayout, memory: ArrayBufferLike): Rows {
         get: (index) => array.read(index, field.offset, field.size),
         set: (index, value) => array.write(index, field.offset, field, value),
       };
+    }),
+    text: remembered((member) => {
+      const { offset, size } = memberAt(layout, member);
+      const all = Buffer.from(memory);
+      return (index) => all.toString('latin1', index * stride + offset, index * stride + offset + size);
     }),
   };
 }

@@ -28,7 +28,7 @@ export const trashPeriodS = 120;
 
 /** Of a deleted destination: for its connections, or for it to come back. */
 export function isKept(slots: Slots, slot: number, nowS: number): boolean {
-  return slots.isDeleted(slot) && (slots.isBusy(slot) || nowS - slots.deletedAtS(slot) < trashPeriodS);
+  return slots.isDeleted(slot) && (nowS - slots.deletedAtS(slot) < trashPeriodS || slots.isBusy(slot));
 }
 
 export function slotPool(slots: Slots, nowS: number): SlotPool {

@@ -2,7 +2,7 @@
 import type { Counters } from '../model/director.ts';
 import type { Table } from '../model/service.ts';
 import { makeRoomForCallIds } from './call-ids.ts';
-import { copyMember, ownerOf, prepareDestinations, readSlots, repairSlots, retireSlot } from './destinations.ts';
+import { memberCopier, ownersOf, prepareDestinations, readSlots, repairSlots, retireSlot } from './destinations.ts';
 import { changeEnds, writeEnds } from './ends.ts';
 import { featuresOfTable } from './features.ts';
 import { type Ledger, minus, nothing, openLedger, plus, rawCounters, serviceEntry, sumOf } from './ledger.ts';
@@ -11,6 +11,7 @@ import { ensureFeatures } from './load.ts';
 import { forgetLocalities } from './localities.ts';
 import { addLookups, setLookups } from './lookups.ts';
 import type { Maps } from './maps.ts';
+import { once } from './once.ts';
 import { isEmptyPlan, type Plan, type PlannedService, planChange, type Room } from './plan.ts';
 import { readLive, rememberChange } from './read.ts';
 import { type Allocate, type Region, regionAllocator } from './regions.ts';
@@ -89,19 +90,11 @@ function roomOf(maps: Maps, { services }: LiveTable, nowS: number): Room {
       resurrect: (owner) => slots().resurrect(owner),
       take: () => slots().take(),
     },
-    ownerOf: (service, destination) => ownerOf(maps, service, destination),
+    ownersOf: (service) => ownersOf(maps, service),
     numbers: maps.vocabulary.numbers,
     serviceIds: maps.map('cursors').info.maxEntries,
     nextServiceId: maps.rows('instances').number('next_service_id').get(0),
     cursorOf: (id) => maps.words('cursors').get(id),
-  };
-}
-
-function once<T>(make: () => T): () => T {
-  let made: { readonly value: T } | undefined;
-  return () => {
-    made ??= { value: make() };
-    return made.value;
   };
 }
 
@@ -118,18 +111,26 @@ function prepare(maps: Maps, ledger: Ledger, plan: Plan): void {
 }
 
 function prepareRegions(maps: Maps, { record, destinations, buckets, localAddresses }: PlannedService): void {
+  const { methods, numbers } = maps.vocabulary;
   const members = maps.rows('members');
+  const slots = members.number('destination');
+  const weights = members.number('weight');
+  const lastWeights = members.number('last_weight');
+  const methodNumbers = members.number('method');
+  const upperThresholds = members.number('upper_threshold');
+  const lowerThresholds = members.number('lower_threshold');
+  const tunnels = members.number('tunnel');
+  const lightest = members.number('lightest');
   for (const [index, destination] of destinations.entries()) {
-    const { slot, weight, lastWeight, method, upperThreshold, lowerThreshold } = destination;
     const at = record.members.start + index;
-    members.number('destination').set(at, slot);
-    members.number('weight').set(at, weight);
-    members.number('last_weight').set(at, lastWeight);
-    members.number('method').set(at, maps.vocabulary.methods.number(method));
-    members.number('upper_threshold').set(at, upperThreshold ?? 0);
-    members.number('lower_threshold').set(at, lowerThreshold ?? 0);
-    members.number('tunnel').set(at, encodeTunnel(destination, maps.vocabulary.numbers));
-    members.number('lightest').set(at, maps.vocabulary.numbers.BLOCK_CHANGED);
+    slots.set(at, destination.slot);
+    weights.set(at, destination.weight);
+    lastWeights.set(at, destination.lastWeight);
+    methodNumbers.set(at, methods.number(destination.method));
+    upperThresholds.set(at, destination.upperThreshold ?? 0);
+    lowerThresholds.set(at, destination.lowerThreshold ?? 0);
+    tunnels.set(at, encodeTunnel(destination, numbers));
+    lightest.set(at, numbers.BLOCK_CHANGED);
   }
   if (buckets.length > 0) {
     const column = maps.buckets;
@@ -170,7 +171,8 @@ function finish(maps: Maps, ledger: Ledger, plan: Plan, nowS: number): void {
     const { previous, record, cursor, destinations, abandoned } = service;
     if (previous === undefined) continue;
     maps.words('cursors').set(record.id, cursor);
-    for (const index of destinations.keys()) copyMember(maps, service, index);
+    const copyMember = memberCopier(maps, service);
+    for (const index of destinations.keys()) copyMember(index);
     for (const { slot } of abandoned) retireSlot(maps, slot, nowS);
     if (previous.scheduler !== service.scheduler) forgetLocalities(maps, previous);
     ledger.setOffset(serviceEntry(previous), nothing);

@@ -20,6 +20,7 @@ export interface SharedArray {
   /** From bytes that are laid out like that, an integer at a time. */
   write(index: number, offset: number, layout: Layout, bytes: Buffer): void;
   clear(index: number): void;
+  isClear(index: number): boolean;
 }
 
 const word = 8;
@@ -28,6 +29,7 @@ export function sharedArray(memory: ArrayBufferLike, stride: number): SharedArra
   if (stride % word !== 0) throw new RangeError(`elements of ${stride} bytes are not aligned`);
   const length = Math.floor(memory.byteLength / stride);
   const words = new BigUint64Array(memory);
+  const halves = new Uint32Array(memory);
   const expectElement = (index: number): number => {
     if (Number.isInteger(index) && index >= 0 && index < length) return index;
     throw new RangeError(`element ${index}: there are ${length}`);
@@ -75,6 +77,12 @@ export function sharedArray(memory: ArrayBufferLike, stride: number): SharedArra
     clear(index) {
       const first = placeOf(0, word)(index);
       for (let at = first; at < first + stride / word; at++) Atomics.store(words, at, 0n);
+    },
+    // By halves: each word that is looked at as one is an object of its own.
+    isClear(index) {
+      const first = expectElement(index) * (stride / 4);
+      for (let at = first; at < first + stride / 4; at++) if (Atomics.load(halves, at) !== 0) return false;
+      return true;
     },
   };
 }
