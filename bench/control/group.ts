@@ -17,6 +17,7 @@ import {
   medianFigure,
   type Row,
 } from '../row.ts';
+import { deathLimits, deathRows } from './death.ts';
 import { tableLines } from './lines.ts';
 import { readTimings, timingKey, timingScript } from './script.ts';
 
@@ -43,7 +44,11 @@ export const control: Group = {
     const folder = mkdtempSync(join(tmpdir(), 'fairlead-bench-'));
     try {
       for (const lines of effort.lines) writeFileSync(join(folder, `table-${lines}`), tableLines(lines));
-      const rows = [...hereRows(effort, folder, options), ...applyRows(effort, folder, options)];
+      const rows = [
+        ...hereRows(effort, folder, options),
+        ...applyRows(effort, folder, options),
+        ...(await lastPacketRows(effort, folder, options)),
+      ];
       const machine = effort.emulated === undefined ? undefined : await emulatedRows(effort, folder, options);
       const all = [...rows, ...(machine?.rows ?? [])];
       return { group: 'control', rows: all, limits: limitsOf(all), ...(machine && { peers: machine.peers }) };
@@ -102,6 +107,11 @@ function applyRows({ lines, runs }: Effort, folder: string, { say }: GroupOption
       ...medianFigure(timings.get(timingKey(step, count)) ?? []),
     })),
   );
+}
+
+async function lastPacketRows({ runs }: Effort, folder: string, { say }: GroupOptions): Promise<readonly Row[]> {
+  say('packets to a real server that has died');
+  return await deathRows(fairlead, folder, runs);
 }
 
 /** Both on the same kernel and the same processor, one after the other. */
@@ -185,6 +195,7 @@ function limitsOf(rows: readonly Row[]): readonly Limit[] {
     ...['restore', 'first-restore'].map((step) => seconds(`real ipvsadm, emulated, ${step}`, lines)),
   );
   return [
+    ...deathLimits(rows),
     { claim: 'ipvsadm -Ln of 10 lines, seconds', atMost: 0.12, got: seconds('Fairlead, list', 10) },
     ...(Number.isNaN(own)
       ? []

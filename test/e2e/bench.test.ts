@@ -28,8 +28,8 @@ interface Document {
   readonly floorNs: number;
 }
 
-const bench = (...args: readonly string[]) =>
-  spawnSync(process.execPath, [join(root, 'build/bench/bench/main.js'), ...args], { encoding: 'utf8' });
+const main = join(root, 'build/bench/bench/main.js');
+const bench = (...args: readonly string[]) => spawnSync(process.execPath, [main, ...args], { encoding: 'utf8' });
 
 describe('the quick groups packet and control', () => {
   const folder = mkdtempSync(join(tmpdir(), 'fairlead-bench-test-'));
@@ -70,6 +70,13 @@ describe('the quick groups packet and control', () => {
   test('time ipvsadm and fairlead apply', () => {
     for (const name of ['Fairlead, list', 'Fairlead, restore', 'fairlead apply, unchanged']) {
       expect(named(name).map(({ median }) => median > 0)).toEqual([true, true]);
+    }
+  });
+
+  test('time the last packet to a real server that has died', () => {
+    for (const how of ['killed', 'silent']) {
+      const [row] = named(`last packet to a real server that is ${how}`);
+      expect(row?.median, how).toBeGreaterThan(0);
     }
   });
 
