@@ -1,5 +1,6 @@
 // The benchmarks: that each row they print is whole, not what it says.
-import { spawnSync } from 'node:child_process';
+import { spawn, spawnSync } from 'node:child_process';
+import { once } from 'node:events';
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -7,6 +8,7 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { groups } from '../../bench/row.ts';
 import { methods, schedulers } from '../../src/model/service.ts';
 import { root } from '../root.ts';
+import { until } from './until.ts';
 
 interface Row {
   readonly group: string;
@@ -92,6 +94,27 @@ describe('the quick groups packet and control', () => {
     expect(rows).toEqual(document.rows.filter((row) => row.group === group));
     expect(readFileSync(join(folder, `${group}.svg`), 'utf8')).toMatch(/^<svg [\s\S]*<\/svg>\s*$/);
   });
+});
+
+/** In the middle of a program that is waited for, and of packets. */
+test.each([
+  ['SIGINT', 130, 'control'],
+  ['SIGTERM', 143, 'packet'],
+] as const)('%s ends it with status %i, and nothing of the group %s is left', async (signal, expected, group) => {
+  const output = (command: string, ...words: readonly string[]): string =>
+    spawnSync(command, words, { encoding: 'utf8' }).stdout;
+  const child = spawn(process.execPath, [main, group, '--quick'], { stdio: 'ignore' });
+  let prefix = 'none yet';
+  const isOpen = (): boolean => output('ip', 'netns', 'list').includes(prefix);
+  await until(() => {
+    // Named after the process that measures.
+    const measuring = output('pgrep', '-P', String(child.pid)).trim();
+    if (measuring !== '') prefix = `fairlead-bench-${measuring}-`;
+    return isOpen();
+  });
+  child.kill(signal);
+  expect(await once(child, 'exit')).toEqual([expected, null]);
+  expect(isOpen()).toBe(false);
 });
 
 test.each([
