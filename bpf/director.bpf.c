@@ -54,7 +54,7 @@ static __always_inline bool is_to_reset(const struct packet *packet, const struc
 /* XDP's first program has left such a packet already: see changes_nothing. What goes no further says nothing. */
 static __always_inline bool reads_text(enum hook hook, const struct flow *flow, const struct packet *packet)
 {
-	return hook != HOOK_XDP_ESTABLISHED && hook != HOOK_TRACE && READ_ONCE(flow->control) & FLOW_FTP &&
+	return !is_for_established(hook) && hook != HOOK_TRACE && READ_ONCE(flow->control) & FLOW_FTP &&
 	       packet->ttl > 1 && !(hook == HOOK_TC && was_read());
 }
 
@@ -79,17 +79,20 @@ static __always_inline void take_from(enum family family, struct walk *walk, con
 	}
 }
 
-/* Why a packet can't take its way. XDP, which leaves all of these to TC, knows a way by its MAC. `longer`: by how many bytes it leaves. */
+/*
+ * Why a packet can't take its way. XDP, which leaves all of these to TC, knows a way by its MAC, and so do programs of established
+ * packets. `longer`: by how many bytes it leaves.
+ */
 static __always_inline enum reason obstacle(enum hook hook, struct walk *walk, __s32 longer)
 {
 	const struct packet *packet = &walk->packet;
 
-	if (!is_xdp(hook) && (__u32)walk->way->via <= LOOPBACK)
+	if (!is_xdp(hook) && !is_for_established(hook) && (__u32)walk->way->via <= LOOPBACK)
 		return walk->way->fib == BPF_FIB_LKUP_RET_FWD_DISABLED ? REASON_FORWARDING_OFF : REASON_NO_ROUTE;
 	if (packet->ttl <= 1)
 		return REASON_TTL_EXCEEDED;
 	if (changes_length(walk->method) && walk->way->mtu) {
-		if (!is_xdp(hook) && walk->way->mtu & MTU_WITHOUT_DF) {
+		if (!is_xdp(hook) && !is_for_established(hook) && walk->way->mtu & MTU_WITHOUT_DF) {
 			walk->way->mtu &= ~MTU_WITHOUT_DF;
 			if (walk->new_family == FAMILY_4) /* of the packet in the tunnel */
 				walk->packet.dont_fragment = 0;
@@ -206,7 +209,7 @@ static __always_inline enum verdict send_on(void *ctx, enum hook hook, enum fami
 	is_known = is_reply ? known_way_to_client(hook, family, &client, walk->now, walk->way)
 			    : known_way_to_destination(hook, family, destination, walk->now, walk->way);
 	if (!is_known) {
-		if (hook == HOOK_XDP_ESTABLISHED)
+		if (is_for_established(hook))
 			return VERDICT_WALK;
 		if (is_reply)
 			look_up_way_to_client(ctx, hook, family, &client, walk->now, walk->way);
@@ -216,7 +219,8 @@ static __always_inline enum verdict send_on(void *ctx, enum hook hook, enum fami
 	reason = obstacle(hook, walk, tunnel_header(family));
 
 	/* The packet that looked up goes by TC too, whose neighbour code probes: XDP alone would keep a stale MAC for ever. */
-	if (is_xdp(hook) && (!walk->way->l2 || walk->way->fib != NO_LOOKUP || reason != REASON_NONE))
+	if ((is_xdp(hook) || is_for_established(hook)) &&
+	    (!is_addressed(hook, walk->way->l2) || walk->way->fib != NO_LOOKUP || reason != REASON_NONE))
 		return hook == HOOK_XDP ? VERDICT_TC : VERDICT_WALK;
 	if (hook == HOOK_XDP && is_to_clamp(&walk->packet, destination))
 		return VERDICT_TC;
@@ -239,7 +243,7 @@ static __always_inline enum verdict send_on(void *ctx, enum hook hook, enum fami
 		return VERDICT_TELL;
 	if (reason == REASON_NONE && (hook == HOOK_XDP || hook == HOOK_TC) && is_untold_datagram(walk))
 		return hand_datagram_over(hook, walk);
-	if (hook == HOOK_XDP_ESTABLISHED)
+	if (is_for_established(hook))
 		note_seen(walk->flow, walk->now);
 	else if (walk->flow)
 		track(walk->flow, walk->slot, &walk->packet, is_reply, walk->now);
@@ -263,7 +267,9 @@ static __always_inline enum verdict walk_packet(void *ctx, enum hook hook, enum 
 	enum reason reason = REASON_NONE;
 	enum verdict verdict;
 
-	if (hook == HOOK_TC && !is_linear(ctx, family))
+	if (hook == HOOK_TC_ESTABLISHED && !is_linear(ctx, family))
+		return VERDICT_WALK;
+	if (hook == HOOK_TC && !make_linear(ctx, family))
 		return VERDICT_PASS;
 	if (!walk.way)
 		return VERDICT_PASS;
@@ -273,13 +279,13 @@ static __always_inline enum verdict walk_packet(void *ctx, enum hook hook, enum 
 	walk.now = jiffies();
 
 	walk.flow = find_flow(family, &packet->addresses, packet->ports, &walk.slot);
-	if (hook == HOOK_XDP_ESTABLISHED && (!walk.flow || !changes_nothing(packet, walk.flow->control)))
+	if (is_for_established(hook) && (!walk.flow || !changes_nothing(packet, walk.flow->control)))
 		return VERDICT_WALK;
 	if (walk.flow) {
 		destination = destination_at(walk.flow->destination);
 		if (!destination)
 			return VERDICT_PASS;
-		if (hook != HOOK_XDP_ESTABLISHED && (begins(packet) || is_gone(destination))) {
+		if (!is_for_established(hook) && (begins(packet) || is_gone(destination))) {
 			__u64 life = READ_ONCE(walk.flow->life);
 
 			if (is_over(walk.flow, life, packet, destination)) {
@@ -299,7 +305,7 @@ static __always_inline enum verdict walk_packet(void *ctx, enum hook hook, enum 
 		return is_xdp(hook) ? VERDICT_TC : VERDICT_FTP;
 	if (walk.flow)
 		take_from(family, &walk, walk.flow);
-	if (!walk.flow && hook != HOOK_XDP_ESTABLISHED) {
+	if (!walk.flow && !is_for_established(hook)) {
 		if ((packet->rare & (RARE_PORTLESS | RARE_ALONE)) == RARE_PORTLESS)
 			return packet->rare & RARE_LATER_FRAGMENT ? VERDICT_ONE_PACKET : VERDICT_PASS;
 		verdict = open_flow(ctx, hook, family, &walk, &reason);
@@ -322,10 +328,10 @@ static __always_inline enum verdict walk_packet(void *ctx, enum hook hook, enum 
 			return VERDICT_PASS;
 	}
 	if (!walk.is_reply && is_gone(destination))
-		return hook == HOOK_XDP_ESTABLISHED ? VERDICT_WALK : drop(hook, REASON_DESTINATION_GONE);
+		return is_for_established(hook) ? VERDICT_WALK : drop(hook, REASON_DESTINATION_GONE);
 
 	if (is_handed_over(family, &walk, destination))
-		return hook == HOOK_XDP_ESTABLISHED ? VERDICT_WALK : hand_over(hook, &walk, false);
+		return is_for_established(hook) ? VERDICT_WALK : hand_over(hook, &walk, false);
 	return send_on(ctx, hook, family, &walk, destination);
 }
 
@@ -541,7 +547,7 @@ static __always_inline int finish_tc(struct __sk_buff *skb, enum family family, 
 	if (verdict == VERDICT_FTP)
 		bpf_tail_call_static(skb, &tc_stages, family == FAMILY_4 ? TC_STAGE_FTP : TC_STAGE_FTP_SIX);
 	if (verdict == VERDICT_FTP_READ)
-		bpf_tail_call_static(skb, &tc_stages, family == FAMILY_4 ? TC_STAGE_TC : TC_STAGE_TC_SIX);
+		bpf_tail_call_static(skb, &tc_stages, family == FAMILY_4 ? TC_STAGE_WALK_TC : TC_STAGE_WALK_TC_SIX);
 	if (verdict == VERDICT_OUTBOUND)
 		bpf_tail_call_static(skb, &tc_stages, family == FAMILY_4 ? TC_STAGE_OUTBOUND : TC_STAGE_OUTBOUND_SIX);
 	if (verdict == VERDICT_ANSWER_OTHER)
@@ -567,20 +573,40 @@ static __always_inline int finish_tc(struct __sk_buff *skb, enum family family, 
 	return tc_action(verdict);
 }
 
+/* All of the walk. */
+SEC("tc")
+int director_walk_tc(struct __sk_buff *skb)
+{
+	return finish_tc(skb, FAMILY_4, walk_packet(skb, HOOK_TC, FAMILY_4));
+}
+
+SEC("tc")
+int director_walk_tc_six(struct __sk_buff *skb)
+{
+	return finish_tc(skb, FAMILY_6, walk_packet(skb, HOOK_TC, FAMILY_6));
+}
+
+/* What is attached. */
 SEC("tc")
 int director_tc(struct __sk_buff *skb)
 {
-	enum verdict verdict = walk_packet(skb, HOOK_TC, FAMILY_4);
+	enum verdict verdict = walk_packet(skb, HOOK_TC_ESTABLISHED, FAMILY_4);
 
+	if (verdict == VERDICT_WALK)
+		bpf_tail_call_static(skb, &tc_stages, TC_STAGE_WALK_TC);
 	if (verdict == VERDICT_SIX)
 		bpf_tail_call_static(skb, &tc_stages, TC_STAGE_TC_SIX);
-	return finish_tc(skb, FAMILY_4, verdict);
+	return tc_action(verdict);
 }
 
 SEC("tc")
 int director_tc_six(struct __sk_buff *skb)
 {
-	return finish_tc(skb, FAMILY_6, walk_packet(skb, HOOK_TC, FAMILY_6));
+	enum verdict verdict = walk_packet(skb, HOOK_TC_ESTABLISHED, FAMILY_6);
+
+	if (verdict == VERDICT_WALK)
+		bpf_tail_call_static(skb, &tc_stages, TC_STAGE_WALK_TC_SIX);
+	return tc_action(verdict);
 }
 
 SEC("tc")
@@ -674,7 +700,7 @@ static __always_inline int tell_and_walk_tc(struct __sk_buff *skb, enum family f
 	enum verdict verdict = tell_tc(skb, family);
 
 	if (verdict == VERDICT_WALK) {
-		bpf_tail_call_static(skb, &tc_stages, family == FAMILY_4 ? TC_STAGE_TC : TC_STAGE_TC_SIX);
+		bpf_tail_call_static(skb, &tc_stages, family == FAMILY_4 ? TC_STAGE_WALK_TC : TC_STAGE_WALK_TC_SIX);
 		drop(HOOK_TC, REASON_CALL_FAILED);
 	}
 	return TC_ACT_SHOT;
@@ -708,7 +734,7 @@ SEC("tc")
 int director_cut(struct __sk_buff *skb)
 {
 	if (cut_packet(skb) == VERDICT_WALK) {
-		bpf_tail_call_static(skb, &tc_stages, TC_STAGE_TC);
+		bpf_tail_call_static(skb, &tc_stages, TC_STAGE_WALK_TC);
 		drop(HOOK_TC, REASON_CALL_FAILED);
 	}
 	return TC_ACT_SHOT;
@@ -754,7 +780,7 @@ static __always_inline int finish_own(struct __sk_buff *skb, enum family family,
 {
 	if (verdict == VERDICT_WALK) {
 		skb->tc_index = OWN_WALKED;
-		bpf_tail_call_static(skb, &tc_stages, family == FAMILY_4 ? TC_STAGE_TC : TC_STAGE_TC_SIX);
+		bpf_tail_call_static(skb, &tc_stages, family == FAMILY_4 ? TC_STAGE_WALK_TC : TC_STAGE_WALK_TC_SIX);
 	}
 	return finish_tc(skb, family, verdict);
 }

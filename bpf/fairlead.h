@@ -292,7 +292,7 @@ enum lightest_of_block {
  * (two words tear: measured). The refresh word is claimed by compare and swap, so one CPU looks up at a time.
  */
 struct next_hop {
-	__u64 l2; /* XDP: destination MAC in the low 48 bits, interface index in the high 16; 0: leave it to TC */
+	__u64 l2; /* destination MAC in the low 48 bits, interface index in the 15 above, and L2_ONLY_TC; 0: not known */
 	union {
 		struct {
 			__u32 oif; /* 0: no route */
@@ -709,7 +709,8 @@ enum tc_stage {
 	TC_STAGE_FTP_SIX,
 	TC_STAGE_OUTBOUND,
 	TC_STAGE_OUTBOUND_SIX,
-	TC_STAGE_TC,
+	TC_STAGE_WALK_TC,
+	TC_STAGE_WALK_TC_SIX,
 	TC_STAGE_OWN_SIX,
 	TC_STAGE_DELIVER,
 	TC_STAGE_DELIVER_SIX,

@@ -46,6 +46,31 @@ static __always_inline enum verdict send_tc(enum hook hook, enum family family, 
 	return VERDICT_SENT;
 }
 
+/* The frame's MACs, where they are known. What is not, and now and then what is, goes by send_tc(), whose neighbour code probes. */
+static __always_inline bool address_frame(struct __sk_buff *skb, enum hook hook, __u64 l2)
+{
+	struct ethhdr *eth = packet_start(skb, hook);
+	__u32 oif = interface_of(l2);
+	__u64 *interface;
+
+	if (hook != HOOK_TC_ESTABLISHED)
+		return true;
+	interface = bpf_map_lookup_elem(&interfaces, &oif);
+	if (!interface || (void *)(eth + 1) > packet_end(skb, hook))
+		return false;
+	write_mac(eth->h_dest, l2);
+	write_mac(eth->h_source, *interface);
+	return true;
+}
+
+static __always_inline enum verdict send_addressed(enum hook hook, enum family family, const struct way *way)
+{
+	if (hook != HOOK_TC_ESTABLISHED)
+		return send_tc(hook, family, way);
+	return bpf_redirect(interface_of(way->l2), 0) == TC_ACT_REDIRECT ? VERDICT_SENT
+									 : drop(hook, REASON_REDIRECT_FAILED);
+}
+
 /*
  * To the director's own stack, of a packet whose source the director has too: from no other interface than lo does it take such
  * (net.ipv4.conf.lo.accept_local).
@@ -129,7 +154,7 @@ static __always_inline enum verdict rewrite_tc(struct __sk_buff *skb, enum hook 
 	ports_added = family == FAMILY_4 ? walk->flow->port_difference : walk->extension->new.port_difference;
 	readdress(family, ip, walk);
 	correct_hop_limit(skb, family);
-	if (is_without_sum(packet)) {
+	if (!is_for_established(hook) && is_without_sum(packet)) {
 		/* IPv6 addresses are in no sum that makes up for them, but in that of the whole packet. */
 		if (family == FAMILY_6)
 			bpf_csum_update(skb, addresses_added);
@@ -144,7 +169,7 @@ static __always_inline enum verdict rewrite_tc(struct __sk_buff *skb, enum hook 
 		return drop(hook, REASON_MALFORMED);
 	*(__u32 *)ports = walk->new_ports;
 	if (correct_addresses(skb, family, check, addresses_added, flags) ||
-	    bpf_l4_csum_replace(skb, check, 0, ports_added, flags))
+	    (walk->new_ports != (__u32)packet->ports && bpf_l4_csum_replace(skb, check, 0, ports_added, flags)))
 		return drop(hook, REASON_MALFORMED);
 	return VERDICT_NEXT;
 }
@@ -152,9 +177,12 @@ static __always_inline enum verdict rewrite_tc(struct __sk_buff *skb, enum hook 
 static __always_inline enum verdict translate_tc(struct __sk_buff *skb, enum hook hook, enum family family,
 						 const struct walk *walk)
 {
-	enum verdict verdict = rewrite_tc(skb, hook, family, walk);
+	enum verdict verdict;
 
-	return verdict == VERDICT_NEXT ? send_tc(hook, family, walk->way) : verdict;
+	if (!address_frame(skb, hook, walk->way->l2))
+		return drop(hook, REASON_MALFORMED);
+	verdict = rewrite_tc(skb, hook, family, walk);
+	return verdict == VERDICT_NEXT ? send_addressed(hook, family, walk->way) : verdict;
 }
 
 static __always_inline enum verdict route_tc(struct __sk_buff *skb, enum hook hook, enum family family,
@@ -162,11 +190,11 @@ static __always_inline enum verdict route_tc(struct __sk_buff *skb, enum hook ho
 {
 	void *ip = ip_at(family, packet_start(skb, hook), packet_end(skb, hook));
 
-	if (!ip)
+	if (!ip || !address_frame(skb, hook, walk->way->l2))
 		return drop(hook, REASON_MALFORMED);
 	age(family, ip);
 	correct_hop_limit(skb, family);
-	return send_tc(hook, family, walk->way);
+	return send_addressed(hook, family, walk->way);
 }
 
 static __always_inline __u64 adjust_flags(enum family outer)
@@ -183,10 +211,10 @@ static __always_inline enum verdict tunnel_tc(struct __sk_buff *skb, enum hook h
 	/* An IPv4 header's own checksum makes its sum 0. */
 	__u64 store_flags = family == FAMILY_6 ? BPF_F_RECOMPUTE_CSUM : 0;
 	void *ip = ip_at(family, packet_start(skb, hook), packet_end(skb, hook));
-	struct question *question = question_of(hook);
+	struct question *question = question_of(HOOK_TC);
 	__u32 *header;
 
-	if (!ip || !question)
+	if (!ip || !question || !address_frame(skb, hook, walk->way->l2))
 		return drop(hook, REASON_MALFORMED);
 	header = question->header;
 	age(family, ip);
@@ -195,5 +223,5 @@ static __always_inline enum verdict tunnel_tc(struct __sk_buff *skb, enum hook h
 	if (bpf_skb_adjust_room(skb, tunnel_header(family), BPF_ADJ_ROOM_MAC, adjust_flags(family)) ||
 	    bpf_skb_store_bytes(skb, L3, header, tunnel_header(family), store_flags))
 		return drop(hook, REASON_ADJUST_FAILED);
-	return send_tc(hook, family, walk->way);
+	return send_addressed(hook, family, walk->way);
 }

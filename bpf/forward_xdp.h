@@ -28,7 +28,7 @@ static __always_inline __u64 read_mac(const void *at)
 static __always_inline enum verdict send_xdp(struct xdp_md *ctx, enum hook hook, struct ethhdr *eth, __u64 received_at,
 					     __u64 l2)
 {
-	__u32 oif = l2 >> 48;
+	__u32 oif = interface_of(l2);
 	__u64 *interface;
 
 	write_mac(eth->h_dest, l2);
@@ -129,7 +129,7 @@ static __always_inline enum verdict translate_xdp(struct xdp_md *ctx, enum hook 
 	added = family == FAMILY_4
 			? walk->flow->whole_difference
 			: (__u32)walk->extension->new.address_difference + walk->extension->new.port_difference;
-	if (hook != HOOK_XDP_ESTABLISHED && is_without_sum(packet))
+	if (!is_for_established(hook) && is_without_sum(packet))
 		return translate_rare_xdp(ctx, hook, family, walk);
 	if (packet->protocol == IPPROTO_TCP) {
 		struct tcphdr *tcp = l4;

@@ -25,6 +25,10 @@
  */
 #define MTU_WITHOUT_DF (1U << 31)
 
+/* Of an interface that takes no redirected frames from XDP. */
+#define L2_ONLY_TC (1ULL << 63)
+#define L2_INTERFACES (1U << 15)
+
 /* What one packet is sent by. */
 struct way {
 	__u64 l2;
@@ -141,16 +145,16 @@ static __always_inline void look_up(void *ctx, enum family family, const struct 
 		__u32 oif = fib.ifindex;
 		__u64 *interface = bpf_map_lookup_elem(&interfaces, &oif), known;
 
-		known = interface ? READ_ONCE(*interface) : 0;
-		if (!interface || !(known & INTERFACE_XDP))
+		if (!interface || oif >= L2_INTERFACES)
 			return;
+		known = READ_ONCE(*interface);
 		__builtin_memcpy(&mac, fib.smac, 6);
 		/* By swap: user space may just be taking the program off. */
 		if ((known & MAC_MASK) != mac)
-			__sync_val_compare_and_swap(interface, known, mac | INTERFACE_XDP);
+			__sync_val_compare_and_swap(interface, known, mac | (known & INTERFACE_XDP));
 		mac = 0;
 		__builtin_memcpy(&mac, fib.dmac, 6);
-		way->l2 = mac | (__u64)oif << 48;
+		way->l2 = mac | (__u64)oif << 48 | (known & INTERFACE_XDP ? 0 : L2_ONLY_TC);
 	}
 }
 
@@ -179,7 +183,7 @@ static __always_inline struct way *way_of(enum hook hook, struct way *known)
 {
 	struct question *question;
 
-	if (hook == HOOK_XDP_ESTABLISHED)
+	if (is_for_established(hook))
 		return known;
 	question = question_of(hook);
 	return question ? &question->way : NULL;
@@ -192,6 +196,17 @@ static __always_inline void heed_path_mtu(const struct address *to, struct way *
 
 	if (told && (__s32)(jiffies() - told->until) < 0 && told->mtu < way->mtu)
 		way->mtu = told->mtu;
+}
+
+/* Is all known that a frame is sent by without asking the kernel? */
+static __always_inline bool is_addressed(enum hook hook, __u64 l2)
+{
+	return is_xdp(hook) ? (__s64)l2 > 0 : l2 != 0;
+}
+
+static __always_inline __u32 interface_of(__u64 l2)
+{
+	return l2 >> 48 & (L2_INTERFACES - 1);
 }
 
 /* Functions of their own, for the stack: one for each kind of context. */
@@ -261,7 +276,7 @@ static __always_inline bool is_answer(const struct way *way)
 static __always_inline bool read_destination_hop(enum hook hook, enum family family, const struct next_hop *hop,
 						 struct way *way)
 {
-	bool has_gateway = family == FAMILY_6 && !is_xdp(hook);
+	bool has_gateway = family == FAMILY_6 && !is_xdp(hook) && !is_for_established(hook);
 	__u32 version = has_gateway ? READ_ONCE(hop->version) : 0;
 
 	way->fib = NO_LOOKUP;
@@ -405,7 +420,7 @@ static __always_inline bool read_client_hop(enum hook hook, enum family family, 
 	way->via = READ_ONCE(hop->via);
 	way->mtu = READ_ONCE(hop->mtu);
 	way->source = (struct address){};
-	if (family == FAMILY_6 && !is_xdp(hook))
+	if (family == FAMILY_6 && !is_xdp(hook) && !is_for_established(hook))
 		way->gateway = read_address(family, &hop->gateway_six);
 	return READ_ONCE(hop->version) == version;
 }

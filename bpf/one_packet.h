@@ -51,7 +51,7 @@ __noinline int ends_at_xdp(struct opening *opening, __u32 length, __u32 ttl)
 	hop = &destination->next_hop;
 	if (opening->choice.method == METHOD_TUNNEL)
 		length += TUNNEL_HEADERS_MOST;
-	return READ_ONCE(hop->l2) && !is_due(hop, opening->choice.now, &refresh) &&
+	return is_addressed(HOOK_XDP, READ_ONCE(hop->l2)) && !is_due(hop, opening->choice.now, &refresh) &&
 	       (!READ_ONCE(hop->mtu) || length <= hop->mtu);
 }
 

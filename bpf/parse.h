@@ -18,16 +18,28 @@
 
 /* The programs that are made of the one walk. Each leaves what it can't finish, untouched, to the next. */
 enum hook {
-	HOOK_XDP_ESTABLISHED, /* packets amid a connection, and nothing that is rare */
 	HOOK_XDP,
 	HOOK_TC,
 	HOOK_TRACE, /* an XDP program that changes nothing and says what it would do */
+	HOOK_ESTABLISHED = 4, /* a bit: packets amid a connection, and nothing that is rare */
+	HOOK_XDP_ESTABLISHED = HOOK_ESTABLISHED | HOOK_XDP,
+	HOOK_TC_ESTABLISHED = HOOK_ESTABLISHED | HOOK_TC,
 };
 
+/* Each in one comparison: of two with an "or" between them clang makes, for BPF, something that it does not see is constant. */
 static __always_inline bool is_xdp(enum hook hook)
 {
-	/* In one comparison: of two with an "or" between them clang makes, for BPF, something that it does not see is constant. */
-	return hook <= HOOK_XDP;
+	return (hook & ~HOOK_ESTABLISHED) == HOOK_XDP;
+}
+
+static __always_inline bool is_tc(enum hook hook)
+{
+	return (hook & ~HOOK_ESTABLISHED) == HOOK_TC;
+}
+
+static __always_inline bool is_for_established(enum hook hook)
+{
+	return hook & HOOK_ESTABLISHED;
 }
 
 #define IP_DONT_FRAGMENT 0x4000
@@ -81,14 +93,14 @@ static __always_inline bool is_fragment(const struct packet *packet)
 
 static __always_inline void *packet_start(void *ctx, enum hook hook)
 {
-	if (hook == HOOK_TC)
+	if (is_tc(hook))
 		return (void *)(long)((struct __sk_buff *)ctx)->data;
 	return (void *)(long)((struct xdp_md *)ctx)->data;
 }
 
 static __always_inline void *packet_end(void *ctx, enum hook hook)
 {
-	if (hook == HOOK_TC)
+	if (is_tc(hook))
 		return (void *)(long)((struct __sk_buff *)ctx)->data_end;
 	return (void *)(long)((struct xdp_md *)ctx)->data_end;
 }
@@ -104,7 +116,7 @@ static __always_inline bool is_for_us(void *ctx, enum hook hook, const struct et
 
 	if (hook == HOOK_TRACE)
 		return true;
-	if (hook == HOOK_TC)
+	if (is_tc(hook))
 		return ((struct __sk_buff *)ctx)->pkt_type == 0; /* PACKET_HOST */
 	ifindex = ((struct xdp_md *)ctx)->ingress_ifindex;
 	mac = bpf_map_lookup_elem(&interfaces, &ifindex);
@@ -124,13 +136,18 @@ static __always_inline __u32 headers_most(enum family family)
 }
 
 /* Some drivers leave headers outside of a socket buffer's linear part, where programs can't read them. */
-static __always_inline bool is_linear(struct __sk_buff *skb, enum family family)
+static __always_inline bool is_linear(const struct __sk_buff *skb, enum family family)
 {
-	__u32 linear = skb->data_end - skb->data, most = headers_most(family);
+	__u32 linear = skb->data_end - skb->data;
 
-	if (linear >= most || linear >= skb->len)
-		return true;
-	return bpf_skb_pull_data(skb, skb->len < most ? skb->len : most) == 0;
+	return linear >= headers_most(family) || linear >= skb->len;
+}
+
+static __always_inline bool make_linear(struct __sk_buff *skb, enum family family)
+{
+	__u32 most = headers_most(family);
+
+	return is_linear(skb, family) || bpf_skb_pull_data(skb, skb->len < most ? skb->len : most) == 0;
 }
 
 /* AH and ESP belong to the connection of the key exchange that made them (ip_vs_proto_ah_esp.c). */
@@ -225,7 +242,7 @@ static __always_inline enum verdict parse_rare(void *ctx, enum hook hook, enum f
 	enum verdict verdict;
 	struct packet *found;
 
-	if (hook == HOOK_XDP_ESTABLISHED)
+	if (is_for_established(hook))
 		return VERDICT_WALK;
 	if (hook == HOOK_TC)
 		verdict = family == FAMILY_4 ? parse_rare_tc(ctx, l3) : parse_rare_tc_six(ctx, l3);
@@ -258,6 +275,8 @@ static __always_inline enum verdict parse(void *ctx, enum hook hook, enum family
 		return VERDICT_PASS;
 	type = *(__be16 *)(start + offsetof(struct ethhdr, h_proto));
 	packet->tagged = 0;
+	if (hook == HOOK_TC_ESTABLISHED && ((struct __sk_buff *)ctx)->vlan_present)
+		return VERDICT_WALK;
 	if (hook == HOOK_TC) {
 		packet->tagged = ((struct __sk_buff *)ctx)->vlan_present;
 		if (type == bpf_htons(ETH_P_8021Q)) { /* the inner tag of two: the kernel took the outer one off */
@@ -268,7 +287,9 @@ static __always_inline enum verdict parse(void *ctx, enum hook hook, enum family
 	}
 	/* XDP leaves tagged frames to TC, which can take tags off and put others on. */
 	if (type != bpf_htons(family == FAMILY_4 ? ETH_P_IP : ETH_P_IPV6))
-		return family == FAMILY_4 && type == bpf_htons(ETH_P_IPV6) ? VERDICT_SIX : VERDICT_PASS;
+		return family == FAMILY_4 && type == bpf_htons(ETH_P_IPV6)	       ? VERDICT_SIX
+		       : hook == HOOK_TC_ESTABLISHED && type == bpf_htons(ETH_P_8021Q) ? VERDICT_WALK
+										       : VERDICT_PASS;
 
 	verdict = family == FAMILY_4 ? parse_four(start + l3, end, packet, &header)
 				     : parse_six(start + l3, end, packet, &header);
@@ -292,7 +313,7 @@ static __always_inline enum verdict parse(void *ctx, enum hook hook, enum family
 	packet->ports = *(__u32 *)l4 | (__u64)packet->protocol << 32;
 
 	packet->segment = packet->length;
-	if (hook == HOOK_TC) {
+	if (is_tc(hook)) {
 		struct __sk_buff *skb = ctx;
 
 		if (skb->gso_size) {

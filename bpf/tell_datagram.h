@@ -198,7 +198,7 @@ static __always_inline enum verdict tell_datagram(void *ctx, enum hook hook, enu
 		return VERDICT_DROP;
 	take_from(family, &walk, walk.flow);
 	way_to_destination(ctx, hook, family, destination, walk.now, walk.way);
-	if (is_xdp(hook) && (!walk.way->l2 || walk.way->fib != NO_LOOKUP))
+	if (is_xdp(hook) && (!is_addressed(hook, walk.way->l2) || walk.way->fib != NO_LOOKUP))
 		return VERDICT_TC;
 	note_seen(walk.flow, walk.now);
 	count_packet(walk.destination, false, walk.packet.length);

@@ -352,8 +352,8 @@ static __always_inline enum verdict send_wrapped(void *ctx, enum hook hook, enum
 	choose_wrapping(ctx, hook, &walk->packet, destination, &wrapping);
 	way_to_destination(ctx, hook, outer, destination, walk->now, walk->way);
 	reason = obstacle(hook, walk, tunnel_header(outer) + wrapping.inside);
-	if (is_xdp(hook) && (!walk->way->l2 || walk->way->fib != NO_LOOKUP || reason != REASON_NONE ||
-			     is_to_clamp(&walk->packet, destination)))
+	if (is_xdp(hook) && (!is_addressed(hook, walk->way->l2) || walk->way->fib != NO_LOOKUP ||
+			     reason != REASON_NONE || is_to_clamp(&walk->packet, destination)))
 		return VERDICT_TC;
 	if (family == FAMILY_4 && hook == HOOK_TC && reason == REASON_MUST_FRAGMENT && !parcel->is_related)
 		return hand_to_cutter(walk);
