@@ -267,7 +267,7 @@ static __always_inline enum verdict walk_packet(void *ctx, enum hook hook, enum 
 	enum reason reason = REASON_NONE;
 	enum verdict verdict;
 
-	if (hook == HOOK_TC_ESTABLISHED && !is_linear(ctx, family))
+	if (hook == HOOK_TC_ESTABLISHED && (was_at_xdp(ctx) || !is_linear(ctx, family)))
 		return VERDICT_WALK;
 	if (hook == HOOK_TC && !make_linear(ctx, family))
 		return VERDICT_PASS;
@@ -577,7 +577,11 @@ static __always_inline int finish_tc(struct __sk_buff *skb, enum family family, 
 SEC("tc")
 int director_walk_tc(struct __sk_buff *skb)
 {
-	return finish_tc(skb, FAMILY_4, walk_packet(skb, HOOK_TC, FAMILY_4));
+	enum verdict verdict = walk_packet(skb, HOOK_TC, FAMILY_4);
+
+	if (verdict == VERDICT_SIX)
+		bpf_tail_call_static(skb, &tc_stages, TC_STAGE_WALK_TC_SIX);
+	return finish_tc(skb, FAMILY_4, verdict);
 }
 
 SEC("tc")

@@ -50,7 +50,7 @@ static __always_inline enum verdict walk_own(struct __sk_buff *skb, enum family 
 	const struct packet *packet = &walk.packet;
 	enum verdict verdict;
 
-	if (!is_linear(skb, family))
+	if (!make_linear(skb, family))
 		return VERDICT_PASS;
 	verdict = parse(skb, HOOK_TC, family, &walk.packet);
 	if (verdict != VERDICT_NEXT)

@@ -129,6 +129,15 @@ static __always_inline bool is_made_here(const struct __sk_buff *skb)
 	return skb->ingress_ifindex == 0;
 }
 
+/* What XDP leaves it leaves for a reason: such as that neighbours are to be probed. */
+static __always_inline bool was_at_xdp(const struct __sk_buff *skb)
+{
+	__u32 ifindex = skb->ifindex;
+	__u64 *interface = bpf_map_lookup_elem(&interfaces, &ifindex);
+
+	return !interface || *interface & INTERFACE_XDP;
+}
+
 /* With a tag, and all that may stand between IP's header and TCP's. */
 static __always_inline __u32 headers_most(enum family family)
 {
