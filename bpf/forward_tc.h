@@ -46,16 +46,23 @@ static __always_inline enum verdict send_tc(enum hook hook, enum family family, 
 	return VERDICT_SENT;
 }
 
-/* The frame's MACs, where they are known. What is not, and now and then what is, goes by send_tc(), whose neighbour code probes. */
+/*
+ * Need the kernel not be asked for the neighbour? A packet that looked the way up goes by its neighbour code, which probes, and so does
+ * one that XDP has looked it up for.
+ */
+static __always_inline bool is_addressable(const struct __sk_buff *skb, enum hook hook, const struct way *way)
+{
+	if (is_for_established(hook))
+		return true;
+	return hook == HOOK_TC && way->fib == NO_LOOKUP && way->l2 && !is_made_here(skb) && !was_at_xdp(skb);
+}
+
 static __always_inline bool address_frame(struct __sk_buff *skb, enum hook hook, __u64 l2)
 {
 	struct ethhdr *eth = packet_start(skb, hook);
 	__u32 oif = interface_of(l2);
-	__u64 *interface;
+	__u64 *interface = bpf_map_lookup_elem(&interfaces, &oif);
 
-	if (hook != HOOK_TC_ESTABLISHED)
-		return true;
-	interface = bpf_map_lookup_elem(&interfaces, &oif);
 	if (!interface || (void *)(eth + 1) > packet_end(skb, hook))
 		return false;
 	write_mac(eth->h_dest, l2);
@@ -63,9 +70,10 @@ static __always_inline bool address_frame(struct __sk_buff *skb, enum hook hook,
 	return true;
 }
 
-static __always_inline enum verdict send_addressed(enum hook hook, enum family family, const struct way *way)
+static __always_inline enum verdict send_addressed(enum hook hook, enum family family, const struct way *way,
+						   bool is_addressed)
 {
-	if (hook != HOOK_TC_ESTABLISHED)
+	if (!is_addressed)
 		return send_tc(hook, family, way);
 	return bpf_redirect(interface_of(way->l2), 0) == TC_ACT_REDIRECT ? VERDICT_SENT
 									 : drop(hook, REASON_REDIRECT_FAILED);
@@ -177,24 +185,26 @@ static __always_inline enum verdict rewrite_tc(struct __sk_buff *skb, enum hook 
 static __always_inline enum verdict translate_tc(struct __sk_buff *skb, enum hook hook, enum family family,
 						 const struct walk *walk)
 {
+	bool is_addressed = is_addressable(skb, hook, walk->way);
 	enum verdict verdict;
 
-	if (!address_frame(skb, hook, walk->way->l2))
+	if (is_addressed && !address_frame(skb, hook, walk->way->l2))
 		return drop(hook, REASON_MALFORMED);
 	verdict = rewrite_tc(skb, hook, family, walk);
-	return verdict == VERDICT_NEXT ? send_addressed(hook, family, walk->way) : verdict;
+	return verdict == VERDICT_NEXT ? send_addressed(hook, family, walk->way, is_addressed) : verdict;
 }
 
 static __always_inline enum verdict route_tc(struct __sk_buff *skb, enum hook hook, enum family family,
 					     const struct walk *walk)
 {
 	void *ip = ip_at(family, packet_start(skb, hook), packet_end(skb, hook));
+	bool is_addressed = is_addressable(skb, hook, walk->way);
 
-	if (!ip || !address_frame(skb, hook, walk->way->l2))
+	if (!ip || (is_addressed && !address_frame(skb, hook, walk->way->l2)))
 		return drop(hook, REASON_MALFORMED);
 	age(family, ip);
 	correct_hop_limit(skb, family);
-	return send_addressed(hook, family, walk->way);
+	return send_addressed(hook, family, walk->way, is_addressed);
 }
 
 static __always_inline __u64 adjust_flags(enum family outer)
@@ -212,9 +222,10 @@ static __always_inline enum verdict tunnel_tc(struct __sk_buff *skb, enum hook h
 	__u64 store_flags = family == FAMILY_6 ? BPF_F_RECOMPUTE_CSUM : 0;
 	void *ip = ip_at(family, packet_start(skb, hook), packet_end(skb, hook));
 	struct question *question = question_of(HOOK_TC);
+	bool is_addressed = is_addressable(skb, hook, walk->way);
 	__u32 *header;
 
-	if (!ip || !question || !address_frame(skb, hook, walk->way->l2))
+	if (!ip || !question || (is_addressed && !address_frame(skb, hook, walk->way->l2)))
 		return drop(hook, REASON_MALFORMED);
 	header = question->header;
 	age(family, ip);
@@ -223,5 +234,5 @@ static __always_inline enum verdict tunnel_tc(struct __sk_buff *skb, enum hook h
 	if (bpf_skb_adjust_room(skb, tunnel_header(family), BPF_ADJ_ROOM_MAC, adjust_flags(family)) ||
 	    bpf_skb_store_bytes(skb, L3, header, tunnel_header(family), store_flags))
 		return drop(hook, REASON_ADJUST_FAILED);
-	return send_addressed(hook, family, walk->way);
+	return send_addressed(hook, family, walk->way, is_addressed);
 }

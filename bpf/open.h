@@ -349,36 +349,102 @@ enum found {
 #define FIND_FAMILY_SHIFT 8
 #define FIND_BEGINS (1U << 16)
 
+/* What find_service() was asked last on this CPU, and what it found: most new connections are for the same few services. */
+struct last_service {
+	struct service_key asked;
+	__u32 mark;
+	__u32 version; /* of the table that it was found in */
+	struct service_key key;
+	struct service service;
+};
+
+struct {
+	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
+	__uint(max_entries, HOOK_TRACE + 1);
+	__type(key, __u32);
+	__type(value, struct last_service);
+} last_services SEC(".maps");
+
+/* Another with each change of services, and odd while one is being made (src/dataplane/table-version.ts). */
+static __always_inline __u32 table_version(void)
+{
+	__u32 zero = 0;
+	struct instance *instance = bpf_map_lookup_elem(&instances, &zero);
+
+	return instance ? READ_ONCE(instance->table_version) : 1;
+}
+
+static __always_inline bool is_same_key(const struct service_key *a, const struct service_key *b)
+{
+	const __u64 *words = (const void *)a, *others = (const void *)b;
+
+	_Static_assert(sizeof(*a) == 20, "two words and a half");
+	return words[0] == others[0] && words[1] == others[1] && ((const __u32 *)a)[4] == ((const __u32 *)b)[4];
+}
+
+static __always_inline bool was_asked(const struct last_service *last, const struct service_key *asked, __u32 mark,
+				      __u32 version)
+{
+	return last->version == version && !(version & 1) && last->mark == mark && is_same_key(&last->asked, asked);
+}
+
+/* NULL: none; else its name is in `key`, which was what the packet asks for. */
+static __always_inline struct service *look_for_service(const struct settings *set, struct service_key *key,
+							__u64 ports, __u32 mark)
+{
+	struct service_key by_mark = {.family = key->family};
+	struct service *service;
+	__u32 zero = 0;
+	void *table = bpf_map_lookup_elem(&service_tables, &zero);
+
+	if (!table)
+		return NULL;
+	if (!mark)
+		return look_up_service(table, set->lookups, key, ports);
+	name_mark(&by_mark, mark);
+	service = bpf_map_lookup_elem(table, &by_mark);
+	if (!service)
+		return look_up_service(table, set->lookups, key, ports);
+	*key = by_mark;
+	return service;
+}
+
 /* enum found. By itself, for the stack ends soon in what calls it. */
 __noinline int find_service(__u64 target_low, __u64 target_high, __u64 ports, __u32 mark, __u32 about)
 {
 	struct settings *set = live_settings();
-	struct service *service = NULL;
+	__u32 hook = (__u8)about, version;
 	struct service_key key = {};
+	struct last_service *last;
+	struct service *service;
 	struct opening *opening;
-	__u32 zero = 0, hook = (__u8)about;
-	void *table = bpf_map_lookup_elem(&service_tables, &zero);
 
-	if (!set || !table)
+	last = bpf_map_lookup_elem(&last_services, &hook);
+	if (!set || !last)
 		return FOUND_NONE;
+	if (!(set->lookups & LOOKUP_MARK))
+		mark = 0;
 	key.family = about >> FIND_FAMILY_SHIFT;
-	if (set->lookups & LOOKUP_MARK && mark) {
-		name_mark(&key, mark);
-		service = bpf_map_lookup_elem(table, &key);
+	name_target(&key, target_low, target_high, ports);
+	version = table_version();
+	if (!was_asked(last, &key, mark, version)) {
+		last->version = 1;
+		last->asked = key;
+		service = look_for_service(set, &key, ports, mark);
+		if (!service)
+			return FOUND_NONE;
+		last->mark = mark;
+		last->service = *service;
+		last->key = key;
+		last->version = version;
 	}
-	if (!service) {
-		name_target(&key, target_low, target_high, ports);
-		service = look_up_service(table, set->lookups, &key, ports);
-	}
-	if (!service)
-		return FOUND_NONE;
 	if (set->drop_packet && about & FIND_BEGINS && is_to_drop())
 		return FOUND_AND_DROPPED;
 	opening = bpf_map_lookup_elem(&openings, &hook);
 	if (!opening)
 		return FOUND_NONE;
-	opening->choice.service = *service;
-	opening->choice.key = key;
+	opening->choice.service = last->service;
+	opening->choice.key = last->key;
 	opening->new.controller = NO_SLOT;
 	return FOUND;
 }
