@@ -234,14 +234,14 @@ static __always_inline enum verdict send_on(void *ctx, enum hook hook, enum fami
 
 	if (family == FAMILY_4 && hook == HOOK_TC && reason == REASON_MUST_FRAGMENT)
 		return hand_to_cutter(walk);
-	if ((hook == HOOK_XDP || hook == HOOK_TC) && is_forged(walk))
+	if (!is_for_established(hook) && is_forged(walk))
 		return drop(hook, REASON_FORGED_CLIENT);
 	/* What the kernel would not forward IPVS does not see: replies are taken where packets are forwarded, requests before. */
 	if (hook == HOOK_TC && is_reply && reason != REASON_NONE && !is_own)
 		return refuse(hook, family, walk, destination, reason);
 	if (reason == REASON_NONE && tells_client(ctx, hook, family, walk))
 		return VERDICT_TELL;
-	if (reason == REASON_NONE && (hook == HOOK_XDP || hook == HOOK_TC) && is_untold_datagram(walk))
+	if (reason == REASON_NONE && !is_for_established(hook) && is_untold_datagram(walk))
 		return hand_datagram_over(hook, walk);
 	if (is_for_established(hook))
 		note_seen(walk->flow, walk->now);
