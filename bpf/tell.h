@@ -103,7 +103,7 @@ static __always_inline bool tells_client(void *ctx, enum hook hook, enum family 
 {
 	struct packet *packet;
 
-	if ((hook != HOOK_XDP && hook != HOOK_TC) || !is_of_handshake(walk))
+	if (is_for_established(hook) || !is_of_handshake(walk))
 		return false;
 	packet = rare_packet(hook);
 	if (!packet || (hook == HOOK_TC && !take_tags_off(ctx, &walk->packet)))
