@@ -24,6 +24,7 @@ struct sweep {
 	__u32 next_share; /* jiffies */
 	__u32 next_estimate; /* jiffies */
 	__u32 budget; /* pages a tick may look at; not a constant to the verifier, which would follow its every value */
+	__u64 busy_ns; /* what ticks took, by the clock */
 };
 
 struct {
@@ -229,6 +230,7 @@ static int tick(void *map, __u32 *key, struct sweep *sweep)
 	struct settings *set = live_settings();
 	struct sweep_step step = {};
 	__u32 now = jiffies(), slots = config.flow_slots, shares;
+	__u64 begin = bpf_ktime_get_ns();
 	long passed;
 
 	if (!set)
@@ -258,6 +260,7 @@ static int tick(void *map, __u32 *key, struct sweep *sweep)
 			bpf_loop(set->destinations_used, estimate, &step, 0);
 	}
 	update_defences(set);
+	sweep->busy_ns += bpf_ktime_get_ns() - begin;
 	bpf_timer_start(&sweep->timer, sweep->due ? SHORT_TICK : TICK, 0);
 	return 0;
 }

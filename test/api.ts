@@ -85,7 +85,7 @@ const dataplane: Status = {
   destinations: { ...fill, deleted: 0 },
   markRules: fill,
   localPorts: 0,
-  sweep: { duePages: 0, lateS: 0 },
+  sweep: { duePages: 0, lateS: 0, busyS: 0 },
   reasons: { 'no-route': 3n },
   events: { expired: 7n },
 };

@@ -21,6 +21,8 @@ export interface Sweep {
   readonly duePages: number;
   /** Since it should have begun its next share; 0 while it runs as it should. */
   readonly lateS: number;
+  /** What it took of a core until now. */
+  readonly busyS: number;
 }
 
 export interface Fills {
@@ -95,12 +97,15 @@ function countLocalPorts(maps: Maps): number {
 /** A share begins ten times a second, where the timer lives and is on time. */
 const shareS = 0.1;
 
-function readSweep(maps: Maps): Sweep {
+export function readSweep(maps: Maps): Sweep {
   const layout = maps.layouts.struct('sweep');
   const sweep = maps.map('sweeps').lookup(Buffer.alloc(4));
   const word = (name: string): number => sweep?.readUInt32LE(layout.field(name).offset) ?? 0;
   const behindS = ((readJiffies(maps) - word('next_share')) | 0) / jiffiesPerSecond();
-  return { duePages: word('due'), lateS: Math.max(0, behindS - shareS) };
+  // Programs of a former build don't tell.
+  const busy = layout.fields.get('busy_ns');
+  const busyNs = (busy && sweep?.readBigUInt64LE(busy.offset)) ?? 0n;
+  return { duePages: word('due'), lateS: Math.max(0, behindS - shareS), busyS: Number(busyNs) / 1e9 };
 }
 
 function readCounts(maps: Maps, map: 'reasons' | 'events', names: readonly string[]): Readonly<Record<string, bigint>> {

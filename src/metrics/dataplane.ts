@@ -25,6 +25,9 @@ export const dataplaneMetrics: readonly Metric<Scene>[] = [
   ofStatus('sweep_due_pages', 'gauge', 'Pages of the connection table that the sweeper is behind', [], (status) => [
     ['', status.sweep.duePages],
   ]),
+  ofStatus('sweep_seconds_total', 'counter', 'Processor time of the sweeper', [], (status) => [
+    ['', status.sweep.busyS],
+  ]),
   ofStatus('interface_attached', 'gauge', '1: packets are taken there', ['interface', 'hook'], ({ attachments }) =>
     attachments.flatMap(({ interface: name, xdp, tc }): readonly Sample[] => [
       [labelText({ interface: name, hook: 'xdp' }), xdp],
