@@ -5,6 +5,7 @@ import { run, type Sample, toRow } from '../packet/measure.ts';
 import { type Scene, service, withScene } from '../packet/scene.ts';
 import { medianFigure, type Row } from '../row.ts';
 import type { Effort } from './group.ts';
+import { pause } from './pause.ts';
 
 const perSecond = 100_000;
 /** A second: each test run of XDP waits for all cores twice, some 20 ms. */
@@ -54,8 +55,4 @@ function miscounted({ director, maps }: Scene): number {
   for (const _ of director.connections()) held++;
   const ended = Number(director.status()?.events.expired ?? 0n);
   return Math.abs(said - held) + Math.abs(total(maps, 'connections') - held - ended);
-}
-
-function pause(ms: number): void {
-  if (ms > 0) Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, ms);
 }

@@ -7,6 +7,7 @@ import { type Scene, service, withScene } from '../packet/scene.ts';
 import { findRow, type Group, type GroupReport, type Limit, limitOf, medianFigure, type Row } from '../row.ts';
 import { churnRows } from './churn.ts';
 import { manyServices } from './services.ts';
+import { sweepRows } from './sweep.ts';
 
 export interface Effort {
   readonly flows: readonly number[];
@@ -16,6 +17,8 @@ export interface Effort {
   readonly parts: number;
   readonly packets: number;
   readonly churn: { readonly open: number; readonly seconds: number };
+  /** Of tables with so many connections or more. */
+  readonly sweep: { readonly least: number; readonly seconds: number };
 }
 
 const whole: Effort = {
@@ -25,10 +28,12 @@ const whole: Effort = {
     destinations: [10, 100, 1000, 10_000],
   },
   ...{ parts: 4, packets: 1 << 17, churn: { open: 1_000_000, seconds: 5 } },
+  sweep: { least: 1_000_000, seconds: 6 },
 };
 const quick: Effort = {
   ...{ flows: [10_000], services: [10], destinations: [10], parts: 2, packets: 1 << 12 },
   churn: { open: 10_000, seconds: 1 },
+  sweep: { least: 0, seconds: 2 },
 };
 /** So many take a while: gate stands for tunnel then, and masq for fullnat. */
 const most = 10_000_000;
@@ -68,7 +73,7 @@ export const scale: Group = {
   },
 };
 
-function connectionRows(generator: Generator, method: Method, flows: number, { parts }: Effort): readonly Row[] {
+function connectionRows(generator: Generator, method: Method, flows: number, { parts, sweep }: Effort): readonly Row[] {
   // A connection table is ordered by connections of two entries, and has three slots for each.
   const connections = Math.ceil((flows * entries[method] * roomy) / 3);
   return withScene([service({ family, port, method })], { connections: Math.max(connections, 1024) }, (scene) => {
@@ -85,6 +90,7 @@ function connectionRows(generator: Generator, method: Method, flows: number, { p
       toRow(`${method} new, table filling up`, { family, flows }, created),
       toRow(`${method} established, table full`, { family, flows }, established),
       { name: `${method}, table`, family, flows, unit: 'bytes', ...medianFigure([bytes / flows]) },
+      ...(flows < sweep.least ? [] : sweepRows(scene, method, flows, sweep.seconds)),
     ];
   });
 }
@@ -131,7 +137,11 @@ function limitsOf(rows: readonly Row[]): readonly Limit[] {
     const row = findRow(rows, `${method}, table`, { flows: most });
     if (row === undefined) return [];
     const claim = `${method}: bytes a connection, ${most} connections`;
-    return [{ claim, atMost: entries[method] * 128, got: row.median }];
+    const share = findRow(rows, `${method}, sweep of idle ones`, { flows: most })?.median ?? Number.NaN;
+    return [
+      { claim, atMost: entries[method] * 128, got: row.median },
+      { claim: `${method}: percent of a core for the sweep, ${most} connections`, atMost: 5, got: share },
+    ];
   });
   const at = (name: string, services: number): Row | undefined => findRow(rows, name, { services });
   const wlc = findRow(rows, 'wlc new', { destinations: 1000 });
