@@ -145,6 +145,15 @@ __noinline __u32 search_window_six(__u32 home, __u32 window, const struct tuple 
 	return NO_SLOT;
 }
 
+/* Reads a line that may be needed, so that nobody waits for it later. */
+static __always_inline void fetch(__u32 slot)
+{
+	struct flow *flow = flow_at(slot);
+
+	if (flow)
+		(void)READ_ONCE(flow->control);
+}
+
 static __always_inline struct flow *find_flow(enum family family, const struct addresses *addresses, __u64 ports,
 					      __u32 *slot)
 {
@@ -153,6 +162,8 @@ static __always_inline struct flow *find_flow(enum family family, const struct a
 
 	if (!flow)
 		return NULL;
+	if (family == FAMILY_6)
+		fetch(home ^ 1); /* where its extension most likely is: memory brings both at once */
 	window = READ_ONCE(flow->home);
 	*slot = home;
 	if (window & 1 && flow_is(family, flow, addresses, ports))
