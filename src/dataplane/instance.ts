@@ -79,7 +79,8 @@ function isOfVersion(instances: BpfMap, layouts: Layouts): boolean {
   return row?.readUInt32LE(layout.field('version').offset) === layoutVersion(layouts);
 }
 
-function pinnedTypes(directory: string): TypeLayouts | undefined {
+/** As whoever made them has them, by the kernel's word. undefined: it has none. */
+export function pinnedTypes(directory: string): TypeLayouts | undefined {
   using instances = BpfMap.openPinned(join(directory, 'instances'));
   return instances && readMapTypes(instances);
 }

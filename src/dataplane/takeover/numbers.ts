@@ -28,19 +28,30 @@ export const keptNumbers = [
 
 /** They end an enum, and grow with it. */
 const counts: ReadonlySet<string> = new Set(['STATES', 'REASONS', 'EVENTS', 'SCHEDULER_NONE']);
+/** Nothing refers to these but the rows of their counters, which are left behind where a version does not have them. */
+const counted: ReadonlySet<string> = new Set(['reason', 'event']);
 
 /** Throws not-supported where one of the former build's is missing, or means something else. */
 export function requireSameNumbers(before: TypeLayouts, now: TypeLayouts): void {
   for (const tag of keptNumbers) {
     const numbers = now.enum(tag);
-    for (const [name, number] of before.enum(tag)) {
+    for (const [name, number] of numbersOf(before, tag)) {
       const present = numbers.get(name);
-      if (present === number || counts.has(name)) continue;
+      if (present === number || counts.has(name) || (present === undefined && counted.has(tag))) continue;
       throw new FairleadError(
         'not-supported',
         `what is attached can't be brought to this version: ${name} was ${number} and is ${present ?? 'no more'}`,
         { hint: 'run fairlead detach, then start again: connections end' },
       );
     }
+  }
+}
+
+/** None of an enum that came later. */
+function numbersOf(layouts: TypeLayouts, tag: string): ReadonlyMap<string, number> {
+  try {
+    return layouts.enum(tag);
+  } catch {
+    return new Map();
   }
 }

@@ -8,7 +8,7 @@ import { BpfProgram } from '../../kernel/program.ts';
 import { exchangePrograms, pinLinks } from '../attach.ts';
 import { loadedFeatures } from '../features.ts';
 import { openProgram } from '../filter.ts';
-import { openAnyInstance, removeUnfinished } from '../instance.ts';
+import { openAnyInstance, pinnedTypes, removeUnfinished } from '../instance.ts';
 import { loadNew, readBuild, readObjectLayouts, startTimer, stopTimer } from '../load.ts';
 import { Maps } from '../maps.ts';
 import type { Place } from '../place.ts';
@@ -33,7 +33,7 @@ export interface TakeOver {
  */
 export function takeOver(place: Place, before: Maps, { destinationSlots }: TakeOver = {}): void {
   const layouts = readObjectLayouts();
-  requireSameNumbers(before.layouts, layouts);
+  requireSameNumbers(pinnedTypes(place.directory) ?? layouts, layouts);
   mkdirSync(place.unfinished, { mode: 0o700 });
   try {
     const slots = destinationSlots ?? before.instance.destination_slots;
