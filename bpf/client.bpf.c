@@ -14,6 +14,7 @@
 
 #define PACKET_HOST 0
 #define IP_OFFSET 0x1fff
+#define IP_MORE_FRAGMENTS 0x2000
 
 /* Of TCP connections that are not established yet. A flood of them pushes the oldest out. */
 struct {
@@ -36,6 +37,7 @@ struct place {
 	__u32 l4;
 	__u32 fixed; /* behind IP's header without options and extensions */
 	__u8 protocol;
+	bool is_cut; /* the first of several fragments */
 };
 
 /* And the two addresses. False: no packet that has ports, or could have a header in front of them. */
@@ -53,6 +55,7 @@ static __always_inline bool parse_ip(struct __sk_buff *skb, struct connection *c
 		connection->remote = mapped(ip.four.saddr);
 		connection->local = mapped(ip.four.daddr);
 		place->protocol = ip.four.protocol;
+		place->is_cut = ip.four.frag_off & bpf_htons(IP_MORE_FRAGMENTS);
 		place->fixed = ETH_HLEN + sizeof(ip.four);
 		place->l4 = ETH_HLEN + ip.four.ihl * 4;
 		return true;
@@ -128,7 +131,7 @@ static __always_inline bool learn_by_option(struct __sk_buff *skb, __u32 option,
 	return true;
 }
 
-/* What nobody takes off the stack does not know. */
+/* What nobody takes off the stack does not know. Of a fragment it can't be taken: the others would not fit behind it any more. */
 static __always_inline void learn_by_header(struct __sk_buff *skb, const struct place *place, bool is_six,
 					    struct connection *connection)
 {
@@ -136,12 +139,28 @@ static __always_inline void learn_by_header(struct __sk_buff *skb, const struct 
 	      size = sizeof(struct uoa_header) + option_length(is_six);
 	struct uoa_header header;
 
-	if (place->l4 != place->fixed || bpf_skb_load_bytes(skb, place->fixed, &header, sizeof(header)) ||
+	if (place->is_cut || place->l4 != place->fixed ||
+	    bpf_skb_load_bytes(skb, place->fixed, &header, sizeof(header)) ||
 	    header.version != (is_six ? UOA_VERSION_6 : UOA_VERSION_4) || header.protocol != IPPROTO_UDP ||
 	    header.length != bpf_htons(size))
 		return;
 	if (learn_by_option(skb, option, place->fixed + size, is_six, connection))
 		take_header_off(skb, is_six, size);
+}
+
+static __always_inline void see_datagram(struct __sk_buff *skb, const struct place *place, bool is_six,
+					 struct connection *connection)
+{
+	struct udphdr header;
+
+	if (place->l4 >= place->fixed + TOA_LENGTH_4 &&
+	    learn_by_option(skb, place->fixed, place->l4, is_six, connection))
+		return;
+	if (bpf_skb_load_bytes(skb, place->l4, &header, sizeof(header)))
+		return;
+	connection->remote_port = header.source;
+	connection->local_port = header.dest;
+	note_datagram(connection);
 }
 
 static __always_inline void learn(struct __sk_buff *skb, bool is_six)
@@ -153,8 +172,8 @@ static __always_inline void learn(struct __sk_buff *skb, bool is_six)
 		return;
 	if (place.protocol == IPPROTO_TCP)
 		learn_connection(skb, &place, is_six, &connection);
-	else if (place.protocol == IPPROTO_UDP && place.l4 >= place.fixed + TOA_LENGTH_4)
-		learn_by_option(skb, place.fixed, place.l4, is_six, &connection);
+	else if (place.protocol == IPPROTO_UDP)
+		see_datagram(skb, &place, is_six, &connection);
 	else if (place.protocol == UOA_PROTOCOL)
 		learn_by_header(skb, &place, is_six, &connection);
 }

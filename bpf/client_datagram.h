@@ -22,9 +22,9 @@ struct peer {
 
 struct datagram_client {
 	struct client client;
-	struct address
-		local; /* whom it asked here; none: for two of our addresses the director uses one port, so nobody is told */
+	struct address local; /* whom it asked here */
 	__u32 seen_s;
+	__u32 torn_s; /* when the director last took its port for another of our addresses, so nobody is told; or 0 */
 };
 
 /* Of a director's end. */
@@ -53,19 +53,49 @@ static __always_inline bool is_forgotten(const struct datagram_client *known, __
 	return now_s - known->seen_s >= IDLE_S;
 }
 
+static __always_inline bool is_torn(const struct datagram_client *known, __u32 now_s)
+{
+	return known->torn_s && now_s - known->torn_s < IDLE_S;
+}
+
+static __always_inline void note_seen(struct datagram_client *known, __u32 now_s)
+{
+	if (known->seen_s != now_s)
+		known->seen_s = now_s;
+}
+
+static __always_inline struct peer director_of(const struct connection *connection)
+{
+	return (struct peer){
+		.address = connection->remote, .port = connection->remote_port, .local_port = connection->local_port};
+}
+
 /* -- TC -- */
 
 static __always_inline void learn_datagram(const struct connection *connection, const struct client *client)
 {
-	struct peer peer = {
-		.address = connection->remote, .port = connection->remote_port, .local_port = connection->local_port};
 	struct datagram_client learned = {.client = *client, .local = connection->local, .seen_s = seconds()};
+	struct peer peer = director_of(connection);
 	struct datagram_client *known = bpf_map_lookup_elem(&datagram_clients, &peer);
 
-	if (known && !is_forgotten(known, learned.seen_s) && !is_same(&known->local, &learned.local))
-		learned.local = (struct address){};
+	if (known && !is_forgotten(known, learned.seen_s))
+		learned.torn_s = is_same(&known->local, &learned.local) ? known->torn_s : learned.seen_s;
 	bpf_map_update_elem(&datagram_clients, &peer, &learned, BPF_ANY);
 	count(TALE_LEARNED);
+}
+
+/* One that tells nothing. Sockets that are connected to their clients have no hook that would note it. */
+static __always_inline void note_datagram(const struct connection *connection)
+{
+	struct peer peer = director_of(connection);
+	struct datagram_client *known = bpf_map_lookup_elem(&datagram_clients, &peer);
+	__u32 now_s;
+
+	if (!known)
+		return;
+	now_s = seconds();
+	if (!is_forgotten(known, now_s))
+		note_seen(known, now_s);
 }
 
 /* DPVS's header, once it has been read: the stack sees the datagram as it was. It is of a known size, right behind IP's fixed header. */
@@ -150,13 +180,12 @@ static __always_inline struct client *client_behind(const struct bpf_sock_addr *
 	peer.local_port = bpf_htons((__u16)sk->src_port);
 	known = bpf_map_lookup_elem(&datagram_clients, &peer);
 	now_s = seconds();
-	if (!known || is_any(&known->local) || is_forgotten(known, now_s))
+	if (!known || is_forgotten(known, now_s) || is_torn(known, now_s))
 		return NULL;
 	bound = bound_to(sk, is_six);
 	if (!is_any(&bound) && !is_same(&bound, &known->local))
 		return NULL;
-	if (known->seen_s != now_s)
-		known->seen_s = now_s;
+	note_seen(known, now_s);
 	way = (struct client){.address = *director, .port = peer.port};
 	peer.address = known->client.address;
 	peer.port = known->client.port;
@@ -191,8 +220,7 @@ static __always_inline struct client *way_back_to(const struct bpf_sock_addr *ct
 	if (!known || is_forgotten(known, now_s) || known->client.port != port ||
 	    !is_same(&known->client.address, client))
 		return NULL;
-	if (known->seen_s != now_s)
-		known->seen_s = now_s;
+	note_seen(known, now_s);
 	return way;
 }
 

@@ -9,6 +9,8 @@
 #include "wrap.h"
 
 #define IP_HEADER_WORDS_MOST 15
+#define WHOLE_MOST \
+	1280 /* what a router on the way is not expected to cut: nobody could take DPVS's header off the pieces */
 
 static __always_inline bool is_untold_datagram(const struct walk *walk)
 {
@@ -52,7 +54,7 @@ static __always_inline bool has_room(enum family family, const struct walk *walk
 	if (is_fragment(packet) || packet->segment != packet->length || (mtu && length > mtu) || length > 0xffff)
 		return false;
 	if (uoa == UOA_HEADER)
-		return packet->l4 == plain_l4(family);
+		return packet->l4 == plain_l4(family) && (packet->dont_fragment || length <= WHOLE_MOST);
 	return family == FAMILY_4 && packet->l4 - L3 + TOA_LENGTH_4 <= IP_HEADER_WORDS_MOST * 4;
 }
 

@@ -42,6 +42,8 @@ export const mapSetMaxEntries = native<(map: Pointer, maxEntries: number) => num
   'int bpf_map__set_max_entries(void *map, uint32_t max_entries)',
 );
 export const mapMaxEntries = native<(map: Pointer) => number>(libbpf, 'uint32_t bpf_map__max_entries(const void *map)');
+export const mapKeySize = native<(map: Pointer) => number>(libbpf, 'uint32_t bpf_map__key_size(const void *map)');
+export const mapValueSize = native<(map: Pointer) => number>(libbpf, 'uint32_t bpf_map__value_size(const void *map)');
 export const mapReuseFd = native<(map: Pointer, fd: number) => number>(
   libbpf,
   'int bpf_map__reuse_fd(void *map, int fd)',

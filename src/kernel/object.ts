@@ -56,6 +56,17 @@ export class BpfObject implements Disposable {
     return libbpf.mapMaxEntries(this.#map(map));
   }
 
+  /** Whether a map is as large as this object's of that name, in its entries and in their number. */
+  isSized(map: string, other: BpfMap): boolean {
+    const { keySize, valueSize, maxEntries } = other.info;
+    const own = this.#map(map);
+    return (
+      libbpf.mapKeySize(own) === keySize &&
+      libbpf.mapValueSize(own) === valueSize &&
+      libbpf.mapMaxEntries(own) === maxEntries
+    );
+  }
+
   /** Before load: the programs use this map instead of a new one. It may be closed after. */
   reuse(name: string, map: BpfMap): void {
     check('bpf_map__reuse_fd', libbpf.mapReuseFd(this.#map(name), map.fd), name);

@@ -1,5 +1,6 @@
 // The programs by which servers behind LVS-FULLNAT see their clients: pinned for this network namespace, put on interfaces, taken away.
-import { existsSync, mkdirSync, readdirSync, renameSync, rmdirSync, rmSync } from 'node:fs';
+import { createHash } from 'node:crypto';
+import { existsSync, mkdirSync, readdirSync, readFileSync, renameSync, rmdirSync, rmSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { findPlace } from '../dataplane/place.ts';
@@ -7,6 +8,7 @@ import { type Layouts, readLayouts } from '../kernel/btf.ts';
 import { findCgroupRoot } from '../kernel/cgroup.ts';
 import { encode } from '../kernel/codec.ts';
 import { interfaces } from '../kernel/interfaces.ts';
+import { exchangeNames } from '../kernel/libc.ts';
 import { BpfLink, type CgroupHook } from '../kernel/link.ts';
 import { BpfMap } from '../kernel/map.ts';
 import { createNetnsSentinel, isNetnsAlive, netnsCookie } from '../kernel/namespace.ts';
@@ -41,7 +43,8 @@ const cgroupPrograms: Readonly<Record<string, CgroupHook>> = {
   client_connect_four: 'connect4',
   client_connect_six: 'connect6',
 };
-const pinnedMaps = ['directors', 'tales'];
+/** What the programs of a later build go on with. */
+const pinnedMaps = ['directors', 'tales', 'learned', 'clients', 'datagram_clients', 'ways_back'];
 const sentinelName = 'sentinel';
 /** Before the decapsulator's (63): what it lets pass was for another program. */
 const priority = 62;
@@ -75,19 +78,21 @@ export class ClientPrograms implements Disposable {
     return directory !== undefined && existsSync(directory) ? new ClientPrograms(directory) : undefined;
   }
 
-  /** Not so where a former version left some out. */
+  /** Not so where those of another build are. */
   get isInstalled(): boolean {
     return isWhole(this.#directory);
   }
 
-  /** Those that are there, or new ones that believe whom those of a former version did. Whole or not at all. */
+  /** Those that are there, or new ones, which go on with what those of another build know. Whole or not at all. */
   static install(): ClientPrograms {
     removeDead();
     const root = findRoot(true);
     if (root === undefined) throw new FairleadError('no-bpf', 'there is no BPF file system');
     const cookie = netnsCookie();
     const directory = directoryIn(root, cookie);
-    if (!isWhole(directory)) build(`${directory}_new`, directory, cookie);
+    const unfinished = `${directory}_new`;
+    if (existsSync(unfinished)) removeDirectory(unfinished);
+    if (!isWhole(directory)) build(unfinished, directory, cookie);
     return new ClientPrograms(directory);
   }
 
@@ -175,18 +180,17 @@ function removeDead(): void {
 }
 
 function build(unfinished: string, directory: string, cookie: bigint): void {
-  if (existsSync(unfinished)) removeDirectory(unfinished);
   mkdirSync(unfinished, { mode: 0o700 });
   try {
     using sentinel = createNetnsSentinel(sentinelName);
     sentinel.pin(join(unfinished, sentinelName));
-    using object = load(cookie);
+    using object = load(cookie, directory);
     for (const name of pinnedMaps) {
       using map = object.map(name);
       map.pin(join(unfinished, name));
     }
-    using former = BpfMap.openPinned(join(directory, 'directors'));
-    if (former !== undefined) believeAgain(object, former);
+    using tales = object.map('tales');
+    tales.pin(join(unfinished, buildName()));
     using learning = object.program(learner);
     learning.pin(join(unfinished, learner));
     const cgroup = findCgroupRoot();
@@ -195,21 +199,21 @@ function build(unfinished: string, directory: string, cookie: bigint): void {
       using link = BpfLink.attachCgroup(program, cgroup, hook);
       link.pin(join(unfinished, name));
     }
-    if (existsSync(directory)) removeDirectory(directory);
-    renameSync(unfinished, directory);
     for (const { index } of interfaces()) if (isOurs(index)) attachTc(slotOf(index), learning, { replace: true });
-  } catch (error) {
+    if (existsSync(directory)) exchangeNames(directory, unfinished);
+    else renameSync(unfinished, directory);
+  } finally {
     if (existsSync(unfinished)) removeDirectory(unfinished);
-    throw error;
   }
 }
 
-function believeAgain(object: BpfObject, former: BpfMap): void {
-  using directors = object.map('directors');
-  for (const [key, value] of former.entries()) directors.update(key, value);
+/** By which another build is told: nothing but maps and programs can be pinned, so a map has this name too. */
+function buildName(): string {
+  return `build_${createHash('sha256').update(readFileSync(objectPath)).digest('hex').slice(0, 16)}`;
 }
 
-function load(cookie: bigint): BpfObject {
+/** With the maps that are pinned in the directory, as far as they are as large. */
+function load(cookie: bigint, directory: string): BpfObject {
   if (!existsSync(objectPath)) {
     throw new FairleadError('no-bpf', `the programs are not built: ${objectPath} is missing`, {
       hint: 'run npm run build',
@@ -221,6 +225,10 @@ function load(cookie: bigint): BpfObject {
     const { offset } = readLayouts(objectPath).variables('.rodata').field('netns_cookie');
     constants.writeBigUInt64LE(cookie, offset);
     object.setConstants(constants);
+    for (const name of pinnedMaps) {
+      using former = BpfMap.openPinned(join(directory, name));
+      if (former !== undefined && object.isSized(name, former)) object.reuse(name, former);
+    }
     object.load();
     return object;
   } catch (error) {
@@ -230,7 +238,7 @@ function load(cookie: bigint): BpfObject {
 }
 
 function isWhole(directory: string): boolean {
-  const names = [sentinelName, learner, ...pinnedMaps, ...Object.keys(cgroupPrograms)];
+  const names = [sentinelName, buildName(), learner, ...pinnedMaps, ...Object.keys(cgroupPrograms)];
   return names.every((name) => existsSync(join(directory, name)));
 }
 

@@ -11,13 +11,13 @@ const clients = { 4: '10.0.0.1', 6: 'fd00:a::1' } as const;
 const anyOf = { 4: '0.0.0.0', 6: '::' } as const;
 const programs = fileURLToPath(new URL('programs/', import.meta.url));
 const node = [process.execPath, `${programs}who.mjs`] as const;
-/** Programs of datagrams: unpinned they are not attached any more. */
+/** Another build's name, and less of its programs: unpinned they are not attached any more. */
 const takeFromPins = `
   import { readdirSync, rmSync } from 'node:fs';
   const { netnsCookie } = await import('${root}/dist/kernel/namespace.js');
   const { findPlace } = await import('${root}/dist/dataplane/place.js');
   const folder = findPlace(false).directory.replace(/[^/]*$/, 'client_' + netnsCookie());
-  for (const name of readdirSync(folder).filter((one) => /_(receive|send|connect)_/.test(one))) {
+  for (const name of readdirSync(folder).filter((one) => /^build_|_(receive|send|connect)_/.test(one))) {
     rmSync(folder + '/' + name);
     console.log(name);
   }`;
@@ -102,13 +102,16 @@ describe.each([
     expect(await Promise.all(own.map((port) => ask('any', port)))).toEqual(own.map((port) => [`${client} ${port}`]));
   });
 
-  test('where a former version has installed less, adding again installs the rest and believes whom that did', async () => {
-    const pins = await realServer.run(process.execPath, '--input-type=module', '-e', takeFromPins);
-    expect(pins.trim().split('\n')).toHaveLength(6);
-    expect((await ask('any', nextPort++))[0]?.split(' ')[0]).toBe(dips[family]);
-    await believe(dips[family]);
+  test('where programs of another build are, adding again puts these in their place, which go on with what those know', async () => {
     const port = nextPort++;
     expect(await ask('any', port)).toEqual([`${client} ${port}`]);
+    const pins = await realServer.run(process.execPath, '--input-type=module', '-e', takeFromPins);
+    expect(pins.trim().split('\n')).toHaveLength(7);
+    expect((await ask('any', nextPort++))[0]?.split(' ')[0]).toBe(dips[family]);
+    await believe(dips[family]);
+    expect(await ask('any', port)).toEqual([`${client} ${port}`]); // of whom no director tells any more
+    const another = nextPort++;
+    expect(await ask('any', another)).toEqual([`${client} ${another}`]);
   });
 
   test('nobody else is believed, and a header that nobody takes off reaches no server', async () => {

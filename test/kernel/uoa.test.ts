@@ -62,9 +62,11 @@ describe.each([
 
     test('where it would not fit into the way it is left out, and that is counted', () => {
       const room = (family === 4 ? 1500 - 28 : 1500 - 48) - toldOf(family, uoa).length;
-      expect(forwarded(hook, packet(family, uoa, { payload: Buffer.alloc(room) })).told).toEqual(toldOf(family, uoa));
+      expect(forwarded(hook, packet(family, uoa, { payload: Buffer.alloc(room), dontFragment: true })).told).toEqual(
+        toldOf(family, uoa),
+      );
       expect(stage.news()).toEqual({});
-      const got = forwarded(hook, packet(family, uoa, { payload: Buffer.alloc(room + 1) }));
+      const got = forwarded(hook, packet(family, uoa, { payload: Buffer.alloc(room + 1), dontFragment: true }));
       expect(got.told).toEqual(Buffer.alloc(0));
       expect(stage.news()).toEqual({ 'client-untold': 1 });
       expect(forwarded(hook, packet(family, uoa)).told).toEqual(toldOf(family, uoa));
@@ -82,6 +84,14 @@ describe.each(['xdp', 'tc'] as const)('at %s', (hook) => {
   test('an option of IPv4 stands in front of those of the client', () => {
     const got = forwarded(hook, packet(4, 'ipo', { options: noOperation }));
     expect(got.told).toEqual(Buffer.concat([toldOf(4, 'ipo'), noOperation]));
+  });
+
+  test('the header is not put into what routers may cut', () => {
+    const told = (size: number): Buffer =>
+      forwarded(hook, packet(4, 'opp', { payload: Buffer.alloc(size - 28 - 12) })).told;
+    expect(told(1280)).toEqual(toldOf(4, 'opp'));
+    expect(told(1281)).toEqual(Buffer.alloc(0));
+    expect(stage.news()).toEqual({ 'client-untold': 1 });
   });
 
   test('without room among them it is left out, and so is the header behind them', () => {
