@@ -1,3 +1,4 @@
+// Numbers that stand in kept maps: which changes of a build an upgrade refuses.
 import { expect, test } from 'vitest';
 import type { TypeLayouts } from '../../kernel/btf.ts';
 import { readObjectLayouts } from '../load.ts';
