@@ -149,7 +149,7 @@ enum none {
 enum constant {
 	BUCKETS = 256, /* of sh and dh: IP_VS_SH_TAB_BITS, IP_VS_DH_TAB_BITS = 8 */
 	MH_BUCKETS = 4093, /* of mh: IP_VS_MH_TAB_INDEX = 12 */
-	BLOCK_MEMBERS = 32, /* how many members lc, wlc, sed and nq look through at a time */
+	BLOCK_MEMBERS = 32, /* how many members schedulers that compare look through at a time */
 	FLOW_WINDOW = 32, /* an entry lives at home + j * (j + 1) / 2, j < 32 */
 	FLOW_GRACE = 25, /* jiffies that an unlinked entry rests: far beyond any run of a program, stalls included */
 	SLOTS_PER_PAGE = 64, /* of the connection table: a bit in flow_pages each */
@@ -277,13 +277,14 @@ struct member {
 };
 
 /*
- * Of a service with more than BLOCK_MEMBERS the least loaded of each block is remembered until a load in the block changes: as its
- * position there and BLOCK_FIRST.
+ * Of a service with more than BLOCK_MEMBERS it is remembered until a load in the block changes which member the scheduler prefers:
+ * its position there and BLOCK_FIRST. twos: what the weights of those that take connections come to, and BLOCK_NOBODY.
  */
 enum lightest_of_block {
 	BLOCK_CHANGED = 0,
 	BLOCK_NOBODY = 1, /* none of them takes connections */
 	BLOCK_FIRST = 2,
+	BLOCK_BUSY = 0x40000000, /* a flag, of lblc and lblcr: none of them has less than half of what it may */
 	BLOCK_ASKED = 0x80000000, /* and a number: somebody is looking, and will tell unless a load changes meanwhile */
 };
 
@@ -361,7 +362,7 @@ struct destination {
 	__u32 overloaded; /* 1: it reached the upper threshold, and is not below the lower one yet */
 	__u32 upper_threshold; /* as in its member */
 	__u32 lower_threshold;
-	__u32 block; /* 1 + the index of the first member of its block; 0: nobody remembers the lightest of it */
+	__u32 block; /* 1 + the index of the first member of its block; 0: nothing is remembered of it */
 	__u32 on_remove; /* enum on_remove */
 	__u32 failures; /* how often a connection was asked for again, or refused, before it was there; atomic */
 	__u32 uoa; /* enum uoa */

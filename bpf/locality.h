@@ -8,71 +8,32 @@
 /* -- is a destination overloaded: more active connections than its weight, while another has less than half of its own -- */
 
 struct spare {
-	__u32 members;
+	struct choice *choice;
 	__u32 found;
 };
 
 static long spare_step(__u32 index, void *context)
 {
 	struct spare *spare = context;
-	struct member *member = member_at(spare->members + index);
-	struct destination *destination = member ? destination_at(member->destination) : NULL;
 
-	if (!destination)
-		return 1;
-	if ((__s64)READ_ONCE(destination->active) * 2 < member->weight) {
-		spare->found = 1;
-		return 1;
-	}
-	return 0;
+	spare->found = !(recall(spare->choice, index * BLOCK_MEMBERS, search_block) & BLOCK_BUSY);
+	return spare->found;
 }
 
-static __always_inline bool is_overloaded(const struct choice *choice, const struct destination *destination)
+static __always_inline bool is_overloaded(struct choice *choice, const struct destination *destination)
 {
-	struct spare spare = {.members = choice->service.members};
+	struct spare spare = {.choice = choice};
 
 	if ((__s64)READ_ONCE(destination->active) <= destination->weight)
 		return false;
-	bpf_loop(choice->service.member_count, spare_step, &spare, 0);
+	choice->rules = choice->service.scheduler;
+	bpf_loop(blocks_of(choice), spare_step, &spare, 0);
 	return spare.found;
 }
 
 static __always_inline bool is_of(const struct choice *choice, const struct destination *destination)
 {
 	return destination->service == choice->service.id && destination->flags & DESTINATION_AVAILABLE;
-}
-
-/* -- a destination's position among the members -- */
-
-struct lookup {
-	__u32 members;
-	__u32 destination;
-	__u32 position;
-};
-
-static long lookup_step(__u32 index, void *context)
-{
-	struct lookup *lookup = context;
-	struct member *member = member_at(lookup->members + index);
-
-	if (!member)
-		return 1;
-	if (member->destination != lookup->destination)
-		return 0;
-	lookup->position = index;
-	return 1;
-}
-
-static __always_inline __u32 position_of(const struct choice *choice, __u32 destination)
-{
-	struct lookup lookup = {
-		.members = choice->service.members,
-		.destination = destination,
-		.position = NO_DESTINATION,
-	};
-
-	bpf_loop(choice->service.member_count, lookup_step, &lookup, 0);
-	return lookup.position;
 }
 
 /*
@@ -189,10 +150,10 @@ static __always_inline void add_to(struct locality *locality, __u32 destination,
 }
 
 /* Where the address went before, or NO_DESTINATION when that is gone, overloaded or long ago. */
-static __always_inline __u32 pick_known(const struct choice *choice, struct locality *locality, __u32 expiration)
+static __always_inline __u32 pick_known(struct choice *choice, struct locality *locality, __u32 expiration)
 {
 	struct destination *destination;
-	__u32 least, most, index, position;
+	__u32 least, most, index;
 
 	if (choice->now - locality->last_use >= expiration)
 		return NO_DESTINATION;
@@ -208,10 +169,7 @@ static __always_inline __u32 pick_known(const struct choice *choice, struct loca
 		}
 	}
 	destination = destination_at(index);
-	if (!destination)
-		return NO_DESTINATION;
-	position = position_of(choice, index);
-	return position != NO_DESTINATION && !is_overloaded(choice, destination) ? position : NO_DESTINATION;
+	return destination && !is_overloaded(choice, destination) ? index : NO_DESTINATION;
 }
 
 /* Too large for the stack of a program this deep in its calls. */
@@ -239,27 +197,30 @@ static __always_inline __u32 expiration_of(const struct choice *choice, const st
 	return choice->service.scheduler == SCHEDULER_LBLC ? set->lblc_expiration : set->lblcr_expiration;
 }
 
-static __always_inline __u32 pick_locality(struct choice *choice)
+/* As schedule(). */
+static __always_inline int pick_locality(struct choice *choice)
 {
 	struct locality_key key = {};
 	struct settings *set = live_settings();
+	struct destination *destination;
 	struct locality *known;
-	struct member *member;
-	__u32 position;
+	__u32 index;
 
 	if (!set)
-		return NO_DESTINATION;
+		return 0;
 	key.service = choice->service.id;
 	key.address = choice->target;
 	known = bpf_map_lookup_elem(&localities, &key);
-	if (known) {
-		position = pick_known(choice, known, expiration_of(choice, set) * set->hz);
-		if (position != NO_DESTINATION)
-			return position;
+	index = known ? pick_known(choice, known, expiration_of(choice, set) * set->hz) : NO_DESTINATION;
+	destination = destination_at(index);
+	if (destination) {
+		choice->destination = index;
+		choice->method = destination->method;
+		return 1;
 	}
-	position = pick_least(choice, SCHEDULER_WLC);
-	member = member_of(choice, position);
-	if (member && choice->commit)
-		remember(choice, &key, member->destination);
-	return position;
+	if (!answer(choice, pick_least(choice)))
+		return 0;
+	if (choice->commit)
+		remember(choice, &key, choice->destination);
+	return 1;
 }

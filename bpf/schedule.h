@@ -12,13 +12,15 @@
 #define CURSOR_TRIES 4
 
 /*
- * lc, wlc, sed, nq: the least loaded of those that were compared. In memory that the verifier does not track: it would go through
- * the loop with each of them as it may be.
+ * lc, wlc, sed, nq: the least loaded of those that were compared; fo and ovf: the heaviest. In memory that the verifier does not
+ * track: it would go through the loop with each of them as it may be.
  */
 struct lightest {
 	__u32 chosen;
 	__s32 weight;
 	__s64 load;
+	__u32 busy; /* BLOCK_BUSY, or 0 */
+	__u32 pad;
 };
 
 /* What a choice is made from, and its answer. */
@@ -33,7 +35,7 @@ struct choice {
 	__u32 source_port; /* in host order */
 	__u32 destination; /* answer */
 	__u32 method;
-	__u32 rules; /* by which scheduler's the least loaded is found */
+	__u32 rules; /* its service's scheduler, where the verifier does not follow it */
 	struct lightest lightest;
 	struct lightest of_block;
 };
@@ -186,7 +188,7 @@ static __always_inline __u32 pick_round(const struct choice *choice, bool weight
 	return round.chosen;
 }
 
-/* -- lc, wlc, sed, nq: the least loaded for its weight -- */
+/* -- lc, wlc, sed, nq: the least loaded for its weight; fo: the heaviest; ovf: the heaviest that has room -- */
 
 static __always_inline __s64 load_of(const struct destination *destination, __u32 scheduler)
 {
@@ -195,12 +197,26 @@ static __always_inline __s64 load_of(const struct destination *destination, __u3
 	return (__s64)READ_ONCE(destination->active) * 256 + READ_ONCE(destination->inactive);
 }
 
-/* Strictly less: the first in the list, the newest, keeps a tie. lc does not weigh. */
+/* Strictly: the first in the list, the newest, keeps a tie. lc does not weigh, fo and ovf nothing else. */
 static __always_inline bool is_lighter(__s64 load, __s32 weight, __s64 than, __s32 than_weight, __u32 scheduler)
 {
 	if (scheduler == SCHEDULER_LC)
 		return load < than;
+	if (scheduler == SCHEDULER_FO || scheduler == SCHEDULER_OVF)
+		return weight > than_weight;
 	return load * than_weight < than * weight;
+}
+
+static __always_inline bool is_by_locality(__u32 scheduler)
+{
+	return scheduler == SCHEDULER_LBLC || scheduler == SCHEDULER_LBLCR;
+}
+
+/* ovf takes one more than the weight. */
+static __always_inline bool has_overflown(const struct member *member, const struct destination *destination,
+					  __u32 scheduler)
+{
+	return scheduler == SCHEDULER_OVF && READ_ONCE(destination->active) > member->weight;
 }
 
 /* Takes the member into the comparison. 1: no other is to be looked at. */
@@ -216,7 +232,11 @@ static __always_inline long compare_load(const struct choice *choice, struct lig
 	if (member->weight <= 0)
 		return 0;
 	destination = destination_at(member->destination);
-	if (!destination || READ_ONCE(destination->overloaded))
+	if (!destination)
+		return 0;
+	if ((__s64)READ_ONCE(destination->active) * 2 < member->weight)
+		lightest->busy = 0;
+	if (READ_ONCE(destination->overloaded) || has_overflown(member, destination, scheduler))
 		return 0;
 	load = load_of(destination, scheduler);
 	if (scheduler == SCHEDULER_NQ && READ_ONCE(destination->active) == 0) {
@@ -232,46 +252,61 @@ static __always_inline long compare_load(const struct choice *choice, struct lig
 	return 0;
 }
 
-/* The position of the lightest of the block that begins there. Each alone: a callback for each would cost a call. */
+/* The lightest of the block that begins there, as it is remembered. Each alone: a callback for each would cost a call. */
 __noinline __u32 search_block(struct choice *choice, __u32 first)
 {
 	struct lightest *lightest;
 
 	if (!choice)
-		return NO_DESTINATION;
+		return BLOCK_NOBODY;
 	lightest = &choice->of_block;
 	lightest->chosen = NO_DESTINATION;
+	lightest->busy = is_by_locality(READ_ONCE(choice->rules)) ? BLOCK_BUSY : 0;
 	for (__u32 i = 0; i < BLOCK_MEMBERS && first + i < choice->service.member_count; i++) {
 		if (compare_load(choice, lightest, first + i))
 			break;
 	}
-	return lightest->chosen;
+	if (lightest->chosen == NO_DESTINATION)
+		return BLOCK_NOBODY | lightest->busy;
+	return (lightest->chosen - first + BLOCK_FIRST) | lightest->busy;
 }
 
 /*
- * As search_block, remembered. The mark that says who is looking is a new one each time: a load that changes takes it away, and
- * what was found may then be wrong.
+ * What `look` tells of the block, remembered. The mark that says who is looking is a new one each time: a load that changes takes
+ * it away, and what was found may then be wrong. A service's only block is looked through each time.
  */
-static __always_inline __u32 lightest_of(struct choice *choice, __u32 first)
+static __always_inline __u32 recall(struct choice *choice, __u32 first, __u32 (*look)(struct choice *, __u32))
 {
-	struct member *head = member_at(choice->service.members + first);
-	__u32 told, mark, position;
+	struct member *head;
+	__u32 told, mark, found;
 
+	if (choice->service.member_count <= BLOCK_MEMBERS)
+		return look(choice, first);
+	head = member_at(choice->service.members + first);
 	if (!head)
-		return NO_DESTINATION;
+		return BLOCK_NOBODY;
 	told = READ_ONCE(head->lightest);
-	if (told == BLOCK_NOBODY)
-		return NO_DESTINATION;
-	if (told >= BLOCK_FIRST && told < BLOCK_ASKED)
-		return first + told - BLOCK_FIRST;
+	if (told != BLOCK_CHANGED && told < BLOCK_ASKED)
+		return told;
 	mark = bpf_get_prandom_u32() | BLOCK_ASKED;
 	if (told == BLOCK_CHANGED)
 		told = __sync_val_compare_and_swap(&head->lightest, BLOCK_CHANGED, mark);
-	position = search_block(choice, first);
+	found = look(choice, first);
 	if (told == BLOCK_CHANGED)
-		__sync_val_compare_and_swap(&head->lightest, mark,
-					    position == NO_DESTINATION ? BLOCK_NOBODY : position - first + BLOCK_FIRST);
-	return position;
+		__sync_val_compare_and_swap(&head->lightest, mark, found);
+	return found;
+}
+
+static __always_inline __u32 blocks_of(const struct choice *choice)
+{
+	return (choice->service.member_count + BLOCK_MEMBERS - 1) / BLOCK_MEMBERS;
+}
+
+/* A block's lightest, as it is remembered, as a position. */
+static __always_inline __u32 position_told(__u32 told, __u32 first)
+{
+	told &= ~BLOCK_BUSY;
+	return told < BLOCK_FIRST ? NO_DESTINATION : first + told - BLOCK_FIRST;
 }
 
 struct least {
@@ -281,21 +316,21 @@ struct least {
 static long block_step(__u32 index, void *context)
 {
 	struct choice *choice = ((struct least *)context)->choice;
-	__u32 position = lightest_of(choice, index * BLOCK_MEMBERS);
+	__u32 first = index * BLOCK_MEMBERS;
+	__u32 position = position_told(recall(choice, first, search_block), first);
 
 	return position == NO_DESTINATION ? 0 : compare_load(choice, &choice->lightest, position);
 }
 
-static __always_inline __u32 pick_least(struct choice *choice, __u32 scheduler)
+static __always_inline __u32 pick_least(struct choice *choice)
 {
 	struct least least = {.choice = choice};
-	__u32 count = choice->service.member_count;
 
-	choice->rules = scheduler;
-	if (count <= BLOCK_MEMBERS)
-		return search_block(choice, 0);
+	choice->rules = choice->service.scheduler;
+	if (choice->service.member_count <= BLOCK_MEMBERS)
+		return position_told(search_block(choice, 0), 0);
 	choice->lightest.chosen = NO_DESTINATION;
-	bpf_loop((count + BLOCK_MEMBERS - 1) / BLOCK_MEMBERS, block_step, &least, 0);
+	bpf_loop(blocks_of(choice), block_step, &least, 0);
 	return choice->lightest.chosen;
 }
 
@@ -354,13 +389,13 @@ static __always_inline int answer(struct choice *choice, __u32 position)
 }
 
 #include "bucket.h"
-#include "heaviest.h"
 #include "locality.h"
+#include "twos.h"
 
 /* Apart from schedule(), not below it: the stack ends soon here. */
 __noinline int schedule_by_locality(struct choice *choice)
 {
-	return choice ? answer(choice, pick_locality(choice)) : 0;
+	return choice ? pick_locality(choice) : 0;
 }
 
 /* 1 and the choice's destination and method, or 0: no destination can take it. */
@@ -377,7 +412,9 @@ __noinline int schedule(struct choice *choice)
 	case SCHEDULER_WLC:
 	case SCHEDULER_SED:
 	case SCHEDULER_NQ:
-		return answer(choice, pick_least(choice, choice->service.scheduler));
+	case SCHEDULER_FO:
+	case SCHEDULER_OVF:
+		return answer(choice, pick_least(choice));
 	}
 	return 0;
 }
@@ -399,10 +436,8 @@ static __always_inline int choose(struct choice *choice)
 	case SCHEDULER_LBLC:
 	case SCHEDULER_LBLCR:
 		return schedule_by_locality(choice);
-	case SCHEDULER_FO:
-	case SCHEDULER_OVF:
 	case SCHEDULER_TWOS:
-		return schedule_by_weight(choice);
+		return schedule_by_draw(choice);
 	default: /* the others, and none */
 		return schedule(choice);
 	}

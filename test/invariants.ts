@@ -216,40 +216,58 @@ function* loads(maps: Maps, entries: ReadonlyMap<number, Held>): Generator<strin
   }
 }
 
-/** What is remembered as the least loaded of a block is that. */
+/** What is remembered of a block is so. */
 function* blocks(maps: Maps): Generator<string> {
-  const { BLOCK_MEMBERS, BLOCK_CHANGED, BLOCK_NOBODY, BLOCK_FIRST } = maps.vocabulary.numbers;
+  const { BLOCK_MEMBERS, BLOCK_CHANGED } = maps.vocabulary.numbers;
   const remembered = maps.rows('members').number('lightest');
   for (const { record, destinations } of readLive(maps).services) {
     for (let first = 0; destinations.length > BLOCK_MEMBERS && first < destinations.length; first += BLOCK_MEMBERS) {
       const told = remembered.get(record.members.start + first);
       if (told === BLOCK_CHANGED) continue;
       const block = destinations.slice(first, first + BLOCK_MEMBERS).map(({ slot, weight }) => ({ slot, weight }));
-      const lightest = leastLoaded(maps, record.scheduler, block);
-      const expected = lightest === undefined ? BLOCK_NOBODY : BLOCK_FIRST + lightest;
+      const expected = toldOf(maps, record.scheduler, block);
       if (told !== expected)
         yield `service ${record.id}: of the block from ${first} on ${told} is remembered, not ${expected}`;
     }
   }
 }
 
-/** The position of the one that lc, wlc, sed or nq chooses, as ip_vs_lc.c and the like look through them all. */
-export function leastLoaded(
-  maps: Maps,
-  scheduler: Scheduler,
-  members: readonly { readonly slot: number; readonly weight: number }[],
-): number | undefined {
+interface Weighed {
+  readonly slot: number;
+  readonly weight: number;
+}
+
+function toldOf(maps: Maps, scheduler: Scheduler, block: readonly Weighed[]): number {
+  const { BLOCK_NOBODY, BLOCK_FIRST, BLOCK_BUSY } = maps.vocabulary.numbers;
+  const column = (name: string, slot: number): number => maps.rows('destinations').number(name).get(slot);
+  if (scheduler === 'twos') {
+    const taking = block.filter(({ slot }) => column('overloaded', slot) === 0);
+    return taking.reduce((sum, { weight }) => sum + weight, BLOCK_NOBODY);
+  }
+  const preferred = preferredBy(maps, scheduler, block);
+  const hasSpare = block.some(({ slot, weight }) => column('active', slot) * 2 < weight);
+  const isBusy = (scheduler === 'lblc' || scheduler === 'lblcr') && !hasSpare;
+  return (preferred === undefined ? BLOCK_NOBODY : BLOCK_FIRST + preferred) + (isBusy ? BLOCK_BUSY : 0);
+}
+
+/** The position of the one that the scheduler chooses, as ip_vs_lc.c and the like look through them all. */
+export function preferredBy(maps: Maps, scheduler: Scheduler, members: readonly Weighed[]): number | undefined {
   const column = (name: string, slot: number): number => maps.rows('destinations').number(name).get(slot);
   const isByActive = scheduler === 'sed' || scheduler === 'nq';
+  const isByWeight = scheduler === 'fo' || scheduler === 'ovf';
   let best: { readonly position: number; readonly load: number; readonly weight: number } | undefined;
   for (const [position, { slot, weight }] of members.entries()) {
     if (weight === 0 || column('overloaded', slot) !== 0) continue;
     const active = column('active', slot);
     if (scheduler === 'nq' && active === 0) return position;
+    if (scheduler === 'ovf' && active > weight) continue;
     const load = isByActive ? active + 1 : active * 256 + column('inactive', slot);
-    const isLighter =
-      best === undefined || (scheduler === 'lc' ? load < best.load : load * best.weight < best.load * weight);
-    if (isLighter) best = { position, load, weight };
+    const isBetter =
+      best === undefined ||
+      (isByWeight && weight > best.weight) ||
+      (scheduler === 'lc' && load < best.load) ||
+      (!isByWeight && scheduler !== 'lc' && load * best.weight < best.load * weight);
+    if (isBetter) best = { position, load, weight };
   }
   return best?.position;
 }

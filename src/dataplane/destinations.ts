@@ -123,10 +123,10 @@ function onRemoveNumber({ onRemove = 'keep' }: LiveService, numbers: Numbers): n
   return { keep, reschedule, reset }[onRemove];
 }
 
-/** Those that look for the least loaded. */
-const comparing: readonly Scheduler[] = ['lc', 'wlc', 'sed', 'nq', 'lblc', 'lblcr'];
+/** Those that look through all destinations. */
+const comparing: readonly Scheduler[] = ['lc', 'wlc', 'sed', 'nq', 'lblc', 'lblcr', 'fo', 'ovf', 'twos'];
 
-/** 1 + where the least loaded of its block is remembered; 0: its service has only one. */
+/** 1 + where it is remembered what the scheduler wants of its block; 0: its service has only one. */
 function blockOf(maps: Maps, { record }: LiveService, index: number): number {
   const { BLOCK_MEMBERS } = maps.vocabulary.numbers;
   if (record.memberCount <= BLOCK_MEMBERS || !comparing.includes(record.scheduler)) return 0;

@@ -41,7 +41,7 @@ const numberNames = {
     'MARK_RULES',
     'MSS_OF_PATH',
   ],
-  lightest_of_block: ['BLOCK_CHANGED', 'BLOCK_NOBODY', 'BLOCK_FIRST', 'BLOCK_ASKED'],
+  lightest_of_block: ['BLOCK_CHANGED', 'BLOCK_NOBODY', 'BLOCK_FIRST', 'BLOCK_BUSY', 'BLOCK_ASKED'],
   tunnel: ['TUNNEL_IPIP', 'TUNNEL_GUE', 'TUNNEL_GRE', 'TUNNEL_TYPE_MASK', 'TUNNEL_CSUM', 'TUNNEL_REMCSUM'],
   destination_flag: ['DESTINATION_AVAILABLE'],
   on_remove: ['ON_REMOVE_KEEP', 'ON_REMOVE_RESCHEDULE', 'ON_REMOVE_RESET'],

@@ -1,11 +1,12 @@
 // The schedulers, met by real packets: the sequences that IPVS of Linux 6.1 gave, edits in the middle included.
 import { readFileSync } from 'node:fs';
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
+import type { LiveDestination } from '../../src/dataplane/live.ts';
 import { readLive } from '../../src/dataplane/read.ts';
 import { formatAddress, parseAddress } from '../../src/model/address.ts';
 import type { Destination, Method, Scheduler, Service } from '../../src/model/service.ts';
 import { schedulers } from '../../src/model/service.ts';
-import { leastLoaded, takeCensus } from '../invariants.ts';
+import { preferredBy, takeCensus } from '../invariants.ts';
 import { build, flag, parse } from '../packets.ts';
 import { randomFrom } from '../random.ts';
 import { type EditedSchedule, readEditedSchedules, realServer } from '../reference/edited-schedules.ts';
@@ -82,7 +83,7 @@ test('the least loaded of many real servers is chosen, the newest among equals',
   expect([1, 2, 3, 4].map((number) => chosen.filter((one) => one === String(number)).length)).toEqual([6, 2, 4, 2]);
 });
 
-test.each(['lc', 'wlc', 'sed', 'nq'] as const)(
+test.each(['lc', 'wlc', 'sed', 'nq', 'fo', 'ovf', 'lblc'] as const)(
   'of a hundred real servers %s finds the one that a look at each of them finds, whatever ends and is edited',
   (scheduler) => {
     const random = randomFrom(7);
@@ -106,12 +107,16 @@ test.each(['lc', 'wlc', 'sed', 'nq'] as const)(
       );
     install();
     const open: number[] = [];
+    let last: number | undefined;
     for (let connection = 0; connection < 400; connection++) {
       const [live] = readLive(stage.maps).services;
-      const expected = leastLoaded(stage.maps, scheduler, live?.destinations ?? []);
+      const destinations = live?.destinations ?? [];
+      const isKept = scheduler === 'lblc' && last !== undefined && !isOverloaded(last, destinations);
+      const expected = isKept ? last : preferredBy(stage.maps, scheduler, destinations);
       const { verdict, packet } = send({ source: client, destination: vip }, 10_000 + connection, flag.syn);
       const chosen = verdict === 'redirect' ? (parse(packet).ip.destinationPort ?? 0) - 1000 : undefined;
       expect(chosen, `connection ${connection}`).toBe(expected);
+      last = chosen ?? last;
       if (chosen !== undefined) open.push(connection);
       for (let ends = random.below(3); ends > 0 && open.length > 0; ends--) {
         const [ended = 0] = open.splice(random.below(open.length), 1);
@@ -139,6 +144,39 @@ test('twos takes the less loaded of two that are drawn by weight', () => {
   stage.install(at(vip, 'twos', [0, 0, 0, 0], 'masq'));
   expect(connect({ source: client, destination: vip }, 6000)).toBe('x');
 });
+
+test.each([
+  ['small', [1, 3]],
+  ['too large for their sum to be remembered', [2 ** 30, 2 ** 31 - 1]],
+])('twos finds the few of a hundred that have weights: %s ones', (_, [light = 0, heavy = 0]) => {
+  const weights = Array.from({ length: 100 }, (_, index) => (index === 1 || index === 70 ? light : 0));
+  weights[2] = heavy;
+  weights[98] = heavy;
+  const destinations = weights.map((weight, index) =>
+    destination(1 + (index % 4), 'masq', {
+      rip: parseAddress(realServer(4, 1 + (index % 4))),
+      port: 1000 + index,
+      weight,
+    }),
+  );
+  stage.install(service({ vip, scheduler: 'twos', destinations }));
+  const chosen = Array.from({ length: 400 }, (_, connection) => {
+    const { packet } = send({ source: client, destination: vip }, 5000 + connection, flag.syn);
+    return (parse(packet).ip.destinationPort ?? 0) - 1000;
+  });
+  const counts = [1, 2, 70, 98].map((index) => chosen.filter((one) => one === index).length);
+  expect(counts.reduce((sum, count) => sum + count)).toBe(400);
+  for (const index of [0, 2])
+    expect((counts[index + 1] ?? 0) / (counts[index] ?? 0)).toBeGreaterThan(heavy / light / 2);
+  expect(takeCensus(stage.maps).violations).toEqual([]);
+});
+
+function isOverloaded(index: number, destinations: readonly LiveDestination[]): boolean {
+  const column = stage.maps.rows('destinations').number('active');
+  const of = destinations[index];
+  if (of === undefined || of.weight === 0) return true;
+  return column.get(of.slot) > of.weight && destinations.some(({ slot, weight }) => 2 * column.get(slot) < weight);
+}
 
 function nameOf({ scheduler, flags, weights, isHeld, sequence }: Recording): string {
   return `${scheduler} ${flags} ${weights} ${isHeld ? 'held' : 'short'} ${sequence}`;

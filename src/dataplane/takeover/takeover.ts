@@ -3,15 +3,18 @@
 import { existsSync, mkdirSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Layouts } from '../../kernel/btf.ts';
+import { bootSeconds } from '../../kernel/clock.ts';
 import { exchangeNames } from '../../kernel/libc.ts';
 import { BpfProgram } from '../../kernel/program.ts';
 import { exchangePrograms, pinLinks } from '../attach.ts';
+import { repairSlots } from '../destinations.ts';
 import { loadedFeatures } from '../features.ts';
 import { openProgram } from '../filter.ts';
 import { openAnyInstance, pinnedTypes, removeUnfinished } from '../instance.ts';
 import { loadNew, readBuild, readObjectLayouts, startTimer, stopTimer } from '../load.ts';
 import { Maps } from '../maps.ts';
 import type { Place } from '../place.ts';
+import { readLive } from '../read.ts';
 import { rows, strideOf } from '../rows.ts';
 import { ledgerEntries, mapSizes, readUnits } from '../sizes.ts';
 import { writeTimeouts } from '../timeouts.ts';
@@ -43,6 +46,7 @@ export function takeOver(place: Place, before: Maps, { destinationSlots }: TakeO
     using hold = isHeld ? Hold.begin(before, place.unfinished) : undefined;
     stopTimer(before.directory);
     for (const copy of carrying.copies) copy.run(now, () => hold?.tick());
+    repairSlots(now, readLive(now), bootSeconds()); // what destinations did not have of their services in the former build
     writeTimeouts(now, { tcp: 0, tcpFin: 0, udp: 0 }); // of states that the former build did not have
     exchangeNames(place.directory, place.unfinished);
     using there = new Maps(place.directory, layouts);
