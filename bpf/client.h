@@ -16,7 +16,6 @@
 #include <stdbool.h>
 
 #define AF_INET 2
-#define AF_INET6 10
 #define MAPPED bpf_htonl(0xffff) /* the third word of an IPv4 address */
 
 /* A cgroup's programs see the sockets of all network namespaces. */

@@ -637,7 +637,7 @@ struct trace {
 enum verdict {
 	VERDICT_NEXT, /* go on with the walk */
 	VERDICT_PASS, /* not ours: the kernel's own stack has it */
-	VERDICT_WALK, /* XDP's first program: the second, which has the whole walk, takes it */
+	VERDICT_WALK, /* a hook's first program: the second, which has the whole walk, takes it */
 	VERDICT_SIX, /* a program for IPv4: the one for IPv6 takes it */
 	VERDICT_TC, /* XDP: the TC program finishes it */
 	VERDICT_DROP,
