@@ -33,6 +33,7 @@ export interface Breakage {
 const service = `${vip}:${httpPort}`;
 const sysctl = (setting: string): readonly string[] => ['sysctl', '-qw', setting];
 const ip = (words: string): readonly string[] => ['ip', ...words.split(' ')];
+const runTimes = 'kernel.bpf_stats_enabled';
 /** For a shell, with the commands of this package. */
 const script = (text: string): readonly string[] => ['sh', '-ec', `PATH=${packageRoot}bin:$PATH\n${text}`];
 /** So many clients at once, each with a datagram to the address, of which the first ones are the first port's. */
@@ -77,6 +78,13 @@ export const breakages: readonly Breakage[] = [
         ...'tc filter add dev eth0 ingress pref 1 protocol ip bpf bytecode'.split(' '),
         ...['1,6 0 0 2', 'direct-action'], // one instruction: it drops
       ]),
+  },
+  {
+    name: 'kernel',
+    type: 'nat',
+    apply: (on) => on('director', sysctl(`${runTimes}=1`)),
+    // It is the machine's.
+    undo: (on) => on(machineItself, sysctl(`${runTimes}=0`)),
   },
   {
     name: 'table-full',

@@ -323,7 +323,6 @@ static void build_ip(struct words *words, struct frame *frame)
 		else
 			break;
 	}
-	remember_id((uint16_t)id);
 	put8(frame, 0x40 | (header ? header : (20 + options) / 4));
 	put8(frame, tos);
 	put16(frame, 0);
@@ -337,6 +336,7 @@ static void build_ip(struct words *words, struct frame *frame)
 	put_bytes(frame, option, options);
 	build_transport(words, frame, &below, &protocol);
 	frame->bytes[start + 9] = (uint8_t)protocol;
+	remember_id((uint8_t)protocol, (uint16_t)id);
 	set16(frame, start + 2, claimed ? claimed : frame->length - start);
 	set16(frame, start + 10, fold(add_words(0, frame->bytes + start, 20 + options)) + is_bad);
 }

@@ -11,7 +11,8 @@
 /** Payload of UDP to this port is GUE; 0: none is. */
 uint16_t gue_port;
 
-static uint8_t ids[65536 / 8];
+/** Of each protocol: a kernel's own packet may well have an identification that another's has. */
+static uint8_t ids[256][65536 / 8];
 
 struct span {
 	const uint8_t *bytes;
@@ -28,9 +29,9 @@ static void print_network(struct span span, int family);
 static void print_transport(struct span span, int protocol, const struct carrier *carrier);
 
 /** Identifications that the peers chose are shown; those that a kernel chose are not the same twice. */
-void remember_id(uint16_t id)
+void remember_id(uint8_t protocol, uint16_t id)
 {
-	ids[id / 8] |= (uint8_t)(1 << id % 8);
+	ids[protocol][id / 8] |= (uint8_t)(1 << id % 8);
 }
 
 static unsigned int get16(const uint8_t *bytes)
@@ -295,7 +296,7 @@ static void print_ip(struct span span)
 	struct carrier carrier = {.source = address_at(span.bytes + 12, 4),
 				  .destination = address_at(span.bytes + 16, 4),
 				  .is_cut = total > span.length || fragment & 0x3fff};
-	bool is_known = ids[id / 8] & 1 << id % 8;
+	bool is_known = ids[span.bytes[9]][id / 8] & 1 << id % 8;
 
 	printf(" | ip %s > %s ttl %u", address_text(&carrier.source), address_text(&carrier.destination),
 	       span.bytes[8]);

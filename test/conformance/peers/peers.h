@@ -94,7 +94,7 @@ uint32_t crc32c(const uint8_t *bytes, size_t length);
 /* decode.c: from bytes to a line of text, and to facts. */
 void print_frame(const struct frame *frame);
 void read_facts(const struct frame *frame, struct facts *facts);
-void remember_id(uint16_t id);
+void remember_id(uint8_t protocol, uint16_t id);
 extern uint16_t gue_port;
 
 /* wire.c */
