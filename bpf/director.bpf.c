@@ -534,6 +534,8 @@ struct {
 
 static __always_inline int finish_tc(struct __sk_buff *skb, enum family family, enum verdict verdict)
 {
+	if (verdict == VERDICT_SENT)
+		return TC_ACT_REDIRECT;
 	if (verdict == VERDICT_RELATED)
 		bpf_tail_call_static(skb, &tc_stages, family == FAMILY_4 ? TC_STAGE_RELATED : TC_STAGE_RELATED_SIX);
 	if (verdict == VERDICT_ANSWER)

@@ -46,10 +46,12 @@ struct new_flow {
 	__u32 state;
 	__u32 now;
 	__u32 has_reply;
-	__u32 is_own; /* has_reply: the client is the director itself */
+	__u32 own; /* has_reply: FLOW_OWN if the client is the director itself, or 0 */
 	__u32 controller; /* the slot of the template that it came by, and which it then holds; NO_SLOT if none */
 	__u32 template_s; /* it is a template, and lives so long; 0: it is none */
 	__u32 ftp; /* FLOW_FTP, or 0 */
+	__u16 address_difference; /* of IPv4, if it is translated: see struct flow; of replies the complement */
+	__u16 port_difference;
 	__u32 is_entered; /* answer: 1 when INSERTED: the entry holds the template, and no more its maker */
 	__u32 slot; /* answer: the connection's slot, when INSERTED or EXISTS */
 };
@@ -297,21 +299,33 @@ static __always_inline void fill_extension(__u32 slot, const struct tuple *key, 
 	set_life(extension, now, FLOW_EXTENSION | family_bit(becomes->family));
 }
 
+static __always_inline void compute_differences(struct new_flow *new)
+{
+	__u64 old = new->key.addresses.word[0], becomes = new->new.addresses.word[0];
+
+	new->address_difference = fold(difference(old, becomes) + difference(old >> 32, becomes >> 32));
+	new->port_difference = fold(difference(new->key.ports, new->new.ports));
+}
+
 static __always_inline void fill_four(struct flow *flow, const struct tuple *key, const struct tuple *becomes,
 				      __u32 controller)
 {
-	__u64 ports = difference(key->ports, becomes->ports), old = key->addresses.word[0],
-	      new = becomes->addresses.word[0], addresses;
-
-	addresses = difference(old, new) + difference(old >> 32, new >> 32);
-	flow->addresses = old;
+	flow->addresses = key->addresses.word[0];
 	flow->ports = key->ports;
-	flow->new_addresses = new;
+	flow->new_addresses = becomes->addresses.word[0];
 	flow->new_ports = becomes->ports;
 	flow->controller = controller;
-	flow->address_difference = fold(addresses);
-	flow->port_difference = fold(ports);
-	flow->whole_difference = fold(addresses + ports);
+}
+
+/* `turned`: 0, or 0xffff for a reply, whose differences are the other way round. */
+static __always_inline void fill_differences(struct flow *flow, const struct new_flow *new, __u16 turned)
+{
+	__u16 addresses = new->address_difference ^ turned, ports = new->port_difference ^ turned;
+	__u32 whole = (__u32)addresses + ports;
+
+	flow->address_difference = addresses;
+	flow->port_difference = ports;
+	flow->whole_difference = (whole & 0xffff) + (whole >> 16);
 }
 
 /*
@@ -336,7 +350,7 @@ __noinline int fill(struct new_flow *new, __u32 slot, __u32 extension, __u32 kin
 	if (is_reply && state == STATE_UDP && new->controller != NO_SLOT)
 		state = STATE_NONE;
 	control = (flow->control & FLOW_OFFSET_MASK << FLOW_OFFSET_SHIFT) | kind | state << FLOW_STATE_SHIFT |
-		  new->method << FLOW_METHOD_SHIFT | family_bit(key->family) | (new->is_own ? FLOW_OWN : 0) | new->ftp;
+		  new->method << FLOW_METHOD_SHIFT | family_bit(key->family) | new->own | new->ftp;
 	flow->destination = new->destination;
 	flow->partner = partner;
 	if (extension != NO_SLOT) {
@@ -346,6 +360,8 @@ __noinline int fill(struct new_flow *new, __u32 slot, __u32 extension, __u32 kin
 	}
 	if (key->family == FAMILY_4) {
 		fill_four(flow, key, becomes, controller);
+		if (new->has_reply)
+			fill_differences(flow, new, is_reply ? 0xffff : 0);
 	} else {
 		flow->six.addresses = key->addresses;
 		flow->six.ports = key->ports;
@@ -447,6 +463,8 @@ static __always_inline int insert(struct new_flow *new, enum family family, enum
 		return no_room(new);
 	reply.slot = NO_PARTNER;
 	if (new->has_reply) {
+		if (family == FAMILY_4 && new_family == FAMILY_4)
+			compute_differences(new);
 		turn(family, &new->back, &new->key);
 		if (!claim(&reply, tuple_home(new_family, &new->reply), is_extended(new_family, family, true, NO_SLOT),
 			   new->now)) {

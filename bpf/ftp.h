@@ -150,7 +150,7 @@ __noinline int expect_data(__u32 family)
 	new->has_reply = 1;
 	new->controller = NO_SLOT;
 	new->template_s = 0;
-	new->is_own = 0;
+	new->own = 0;
 	new->is_entered = 0;
 	new->ftp = dialogue->is_reply ? FLOW_FTP : 0;
 	if (enter_waiting(new) != INSERTED)

@@ -716,7 +716,7 @@ static __always_inline enum verdict open_flow(void *ctx, enum hook hook, enum fa
 		return VERDICT_DROP;
 	}
 	new->has_reply = choice->method == METHOD_MASQ || choice->method == METHOD_FULLNAT;
-	new->is_own = new->has_reply &&hook == HOOK_TC &&is_made_here(ctx);
+	new->own = new->has_reply && hook == HOOK_TC && is_made_here(ctx) ? FLOW_OWN : 0;
 	if (is_amid && new->has_reply)
 		return VERDICT_PASS;
 	destination = destination_at(choice->destination);
@@ -731,7 +731,7 @@ static __always_inline enum verdict open_flow(void *ctx, enum hook hook, enum fa
 		new->state = STATE_UDP_UNTOLD;
 	new->now = walk->now;
 	new->template_s = 0;
-	new->ftp = (set->lookups & LOOKUP_FTP_DATA) && is_ftp(packet, choice->method) && !new->is_own ? FLOW_FTP : 0;
+	new->ftp = (set->lookups & LOOKUP_FTP_DATA) && is_ftp(packet, choice->method) && !new->own ? FLOW_FTP : 0;
 	new->is_entered = 0;
 	new->new = new->key;
 	new->new.ports = (packet->ports & ~0xffff0000ULL) | (__u64)port_of(choice, packet, destination) << 16;

@@ -30,7 +30,7 @@ static __always_inline void describe_outbound(enum family family, struct opening
 	new->state = STATE_UDP;
 	new->now = walk->now;
 	new->has_reply = 1;
-	new->is_own = 0;
+	new->own = 0;
 	new->controller = NO_SLOT;
 	new->template_s = 0;
 	new->ftp = 0;

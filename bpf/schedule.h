@@ -11,6 +11,18 @@
 
 #define CURSOR_TRIES 4
 
+/* Schedulers by the way they choose, a bit for each: a switch would be a search. rr and wrr have a cursor, and none chooses nobody. */
+static const __u32 by_load = 1U << SCHEDULER_LC | 1U << SCHEDULER_WLC | 1U << SCHEDULER_SED | 1U << SCHEDULER_NQ |
+			     1U << SCHEDULER_FO | 1U << SCHEDULER_OVF;
+static const __u32 by_bucket = 1U << SCHEDULER_SH | 1U << SCHEDULER_DH | 1U << SCHEDULER_MH;
+static const __u32 by_locality = 1U << SCHEDULER_LBLC | 1U << SCHEDULER_LBLCR;
+static const __u32 by_draw = 1U << SCHEDULER_TWOS;
+
+static __always_inline bool is_one_of(__u32 scheduler, __u32 these)
+{
+	return these >> (scheduler & 31) & 1;
+}
+
 /*
  * lc, wlc, sed, nq: the least loaded of those that were compared; fo and ovf: the heaviest. In memory that the verifier does not
  * track: it would go through the loop with each of them as it may be.
@@ -209,7 +221,7 @@ static __always_inline bool is_lighter(__s64 load, __s32 weight, __s64 than, __s
 
 static __always_inline bool is_by_locality(__u32 scheduler)
 {
-	return scheduler == SCHEDULER_LBLC || scheduler == SCHEDULER_LBLCR;
+	return is_one_of(scheduler, by_locality);
 }
 
 /* ovf takes one more than the weight. */
@@ -219,11 +231,11 @@ static __always_inline bool has_overflown(const struct member *member, const str
 	return scheduler == SCHEDULER_OVF && READ_ONCE(destination->active) > member->weight;
 }
 
-/* Takes the member into the comparison. 1: no other is to be looked at. */
-static __always_inline long compare_load(const struct choice *choice, struct lightest *lightest, __u32 index)
+/* Takes the member into the comparison, by the rules of this scheduler. 1: no other is to be looked at. */
+static __always_inline long compare_load(const struct choice *choice, struct lightest *lightest, __u32 index,
+					 __u32 scheduler)
 {
 	struct member *member = member_at(choice->service.members + index);
-	__u32 scheduler = READ_ONCE(choice->rules);
 	struct destination *destination;
 	__s64 load;
 
@@ -234,7 +246,7 @@ static __always_inline long compare_load(const struct choice *choice, struct lig
 	destination = destination_at(member->destination);
 	if (!destination)
 		return 0;
-	if ((__s64)READ_ONCE(destination->active) * 2 < member->weight)
+	if (is_by_locality(scheduler) && (__s64)READ_ONCE(destination->active) * 2 < member->weight)
 		lightest->busy = 0;
 	if (READ_ONCE(destination->overloaded) || has_overflown(member, destination, scheduler))
 		return 0;
@@ -253,22 +265,30 @@ static __always_inline long compare_load(const struct choice *choice, struct lig
 }
 
 /* The lightest of the block that begins there, as it is remembered. Each alone: a callback for each would cost a call. */
-__noinline __u32 search_block(struct choice *choice, __u32 first)
+static __always_inline __u32 search(struct choice *choice, __u32 first, __u32 scheduler)
 {
-	struct lightest *lightest;
+	struct lightest *lightest = &choice->of_block;
 
-	if (!choice)
-		return BLOCK_NOBODY;
-	lightest = &choice->of_block;
 	lightest->chosen = NO_DESTINATION;
-	lightest->busy = is_by_locality(READ_ONCE(choice->rules)) ? BLOCK_BUSY : 0;
+	lightest->busy = is_by_locality(scheduler) ? BLOCK_BUSY : 0;
 	for (__u32 i = 0; i < BLOCK_MEMBERS && first + i < choice->service.member_count; i++) {
-		if (compare_load(choice, lightest, first + i))
+		if (compare_load(choice, lightest, first + i, scheduler))
 			break;
 	}
 	if (lightest->chosen == NO_DESTINATION)
 		return BLOCK_NOBODY | lightest->busy;
 	return (lightest->chosen - first + BLOCK_FIRST) | lightest->busy;
+}
+
+__noinline __u32 search_block(struct choice *choice, __u32 first)
+{
+	return choice ? search(choice, first, READ_ONCE(choice->rules)) : BLOCK_NOBODY;
+}
+
+/* The same of ipvsadm's own scheduler, which most services have: it asks for no rules at each member. */
+__noinline __u32 search_by_wlc(struct choice *choice, __u32 first)
+{
+	return choice ? search(choice, first, SCHEDULER_WLC) : BLOCK_NOBODY;
 }
 
 /*
@@ -319,7 +339,7 @@ static long block_step(__u32 index, void *context)
 	__u32 first = index * BLOCK_MEMBERS;
 	__u32 position = position_told(recall(choice, first, search_block), first);
 
-	return position == NO_DESTINATION ? 0 : compare_load(choice, &choice->lightest, position);
+	return position == NO_DESTINATION ? 0 : compare_load(choice, &choice->lightest, position, READ_ONCE(choice->rules));
 }
 
 static __always_inline __u32 pick_least(struct choice *choice)
@@ -328,7 +348,7 @@ static __always_inline __u32 pick_least(struct choice *choice)
 
 	choice->rules = choice->service.scheduler;
 	if (choice->service.member_count <= BLOCK_MEMBERS)
-		return position_told(search_block(choice, 0), 0);
+		return position_told(choice->rules == SCHEDULER_WLC ? search_by_wlc(choice, 0) : search_block(choice, 0), 0);
 	choice->lightest.chosen = NO_DESTINATION;
 	bpf_loop(blocks_of(choice), block_step, &least, 0);
 	return choice->lightest.chosen;
@@ -403,19 +423,12 @@ __noinline int schedule(struct choice *choice)
 {
 	if (!choice)
 		return 0;
-	switch (choice->service.scheduler) {
-	case SCHEDULER_RR:
-		return answer(choice, pick_round(choice, false));
-	case SCHEDULER_WRR:
-		return answer(choice, pick_round(choice, true));
-	case SCHEDULER_LC:
-	case SCHEDULER_WLC:
-	case SCHEDULER_SED:
-	case SCHEDULER_NQ:
-	case SCHEDULER_FO:
-	case SCHEDULER_OVF:
+	if (is_one_of(choice->service.scheduler, by_load))
 		return answer(choice, pick_least(choice));
-	}
+	if (choice->service.scheduler == SCHEDULER_RR)
+		return answer(choice, pick_round(choice, false));
+	if (choice->service.scheduler == SCHEDULER_WRR)
+		return answer(choice, pick_round(choice, true));
 	return 0;
 }
 
@@ -428,17 +441,13 @@ __noinline int schedule_stateless(struct choice *choice)
 
 static __always_inline int choose(struct choice *choice)
 {
-	switch (choice->service.scheduler) {
-	case SCHEDULER_SH:
-	case SCHEDULER_DH:
-	case SCHEDULER_MH:
-		return schedule_by_bucket(choice);
-	case SCHEDULER_LBLC:
-	case SCHEDULER_LBLCR:
-		return schedule_by_locality(choice);
-	case SCHEDULER_TWOS:
-		return schedule_by_draw(choice);
-	default: /* the others, and none */
+	__u32 scheduler = choice->service.scheduler;
+
+	if (!is_one_of(scheduler, by_bucket | by_locality | by_draw))
 		return schedule(choice);
-	}
+	if (is_one_of(scheduler, by_bucket))
+		return schedule_by_bucket(choice);
+	if (is_one_of(scheduler, by_locality))
+		return schedule_by_locality(choice);
+	return schedule_by_draw(choice);
 }

@@ -122,8 +122,11 @@ static __always_inline enum direction direction_with(bool is_reply, __u32 contro
 /* What IPVS counts as ActiveConn; all else is InActConn. */
 static __always_inline bool is_active(__u32 state)
 {
-	return state == STATE_ESTABLISHED || state == STATE_SYN_SENT || state == STATE_SYN_RECV ||
-	       state == STATE_SYNACK || state == STATE_SCTP_ESTABLISHED;
+	const __u64 active = 1ULL << STATE_ESTABLISHED | 1ULL << STATE_SYN_SENT | 1ULL << STATE_SYN_RECV |
+			     1ULL << STATE_SYNACK | 1ULL << STATE_SCTP_ESTABLISHED;
+
+	_Static_assert(STATES <= 64, "a bit for each");
+	return active >> (state & 63) & 1;
 }
 
 /* The two tables differ only in what follows a SYN, or the states that one makes. */
