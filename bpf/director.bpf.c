@@ -266,6 +266,7 @@ static __always_inline enum verdict walk_packet(void *ctx, enum hook hook, enum 
 	struct destination *destination = NULL;
 	enum reason reason = REASON_NONE;
 	enum verdict verdict;
+	__u64 hash;
 
 	if (hook == HOOK_TC_ESTABLISHED && (was_at_xdp(ctx) || !is_linear(ctx, family)))
 		return VERDICT_WALK;
@@ -278,7 +279,8 @@ static __always_inline enum verdict walk_packet(void *ctx, enum hook hook, enum 
 		return verdict;
 	walk.now = jiffies();
 
-	walk.flow = find_flow(family, &packet->addresses, packet->ports, &walk.slot);
+	hash = flow_hash(family, &packet->addresses, packet->ports);
+	walk.flow = find_flow_by(hash, family, &packet->addresses, packet->ports, &walk.slot);
 	if (is_for_established(hook) && (!walk.flow || !changes_nothing(packet, walk.flow->control)))
 		return VERDICT_WALK;
 	if (walk.flow) {
@@ -308,7 +310,7 @@ static __always_inline enum verdict walk_packet(void *ctx, enum hook hook, enum 
 	if (!walk.flow && !is_for_established(hook)) {
 		if ((packet->rare & (RARE_PORTLESS | RARE_ALONE)) == RARE_PORTLESS)
 			return packet->rare & RARE_LATER_FRAGMENT ? VERDICT_ONE_PACKET : VERDICT_PASS;
-		verdict = open_flow(ctx, hook, family, &walk, &reason);
+		verdict = open_flow(ctx, hook, family, &walk, hash, &reason);
 		if (hook == HOOK_TC && (verdict == VERDICT_PASS || reason == REASON_NO_DESTINATION)) {
 			int left = family == FAMILY_4 ? leave_four(ctx, packet, true) : leave_six(ctx, packet, true);
 

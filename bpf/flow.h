@@ -20,10 +20,15 @@ static __always_inline __u64 flow_hash(enum family family, const struct addresse
 	return hash;
 }
 
+/* Scales to the table: its size need not be a power of two. */
+static __always_inline __u32 home_by(__u64 hash)
+{
+	return (hash >> 32) * config.flow_slots >> 32;
+}
+
 static __always_inline __u32 flow_home(enum family family, const struct addresses *addresses, __u64 ports)
 {
-	/* Scales to the table: its size need not be a power of two. */
-	return (flow_hash(family, addresses, ports) >> 32) * config.flow_slots >> 32;
+	return home_by(flow_hash(family, addresses, ports));
 }
 
 /* The slot of a home's entry at offset j. Triangular numbers spread better than a run: far fewer windows fill up. */
@@ -154,10 +159,11 @@ static __always_inline void fetch(__u32 slot)
 		(void)READ_ONCE(flow->control);
 }
 
-static __always_inline struct flow *find_flow(enum family family, const struct addresses *addresses, __u64 ports,
-					      __u32 *slot)
+/* `hash`: flow_hash() of the rest. */
+static __always_inline struct flow *find_flow_by(__u64 hash, enum family family, const struct addresses *addresses,
+						 __u64 ports, __u32 *slot)
 {
-	__u32 home = flow_home(family, addresses, ports), window;
+	__u32 home = home_by(hash), window;
 	struct flow *flow = flow_at(home);
 
 	if (!flow)
@@ -179,6 +185,12 @@ static __always_inline struct flow *find_flow(enum family family, const struct a
 		*slot = search_window_six(home, window, &key);
 	}
 	return flow_at(*slot);
+}
+
+static __always_inline struct flow *find_flow(enum family family, const struct addresses *addresses, __u64 ports,
+					      __u32 *slot)
+{
+	return find_flow_by(flow_hash(family, addresses, ports), family, addresses, ports, slot);
 }
 
 /* What holds the rest of an entry that has no room for it, or NULL. */

@@ -41,6 +41,7 @@ struct new_flow {
 	struct tuple new; /* masq, fullnat: what they become */
 	struct tuple reply; /* the key of replies */
 	struct tuple back; /* what those become: the client's key turned round */
+	__u32 home; /* of `key` */
 	__u32 destination;
 	__u32 method;
 	__u32 state;
@@ -328,20 +329,18 @@ static __always_inline void fill_differences(struct flow *flow, const struct new
 	flow->whole_difference = (whole & 0xffff) + (whole >> 16);
 }
 
-/*
- * One direction of a connection, FLOW_LIVE or FLOW_REPLY, or a template, into a claimed slot. Alone, for the stack of what calls
- * it.
- */
-__noinline int fill(struct new_flow *new, __u32 slot, __u32 extension, __u32 kind, __u32 partner)
+/* One direction of a connection, FLOW_LIVE or FLOW_REPLY, or a template, into a claimed slot. `family`: of its key. */
+static __always_inline void fill(struct new_flow *new, enum family family, const struct place *place, __u32 kind,
+				 __u32 partner)
 {
 	bool is_reply = kind == FLOW_REPLY;
-	struct flow *flow = flow_at(slot);
+	struct flow *flow = flow_at(place->slot);
 	const struct tuple *key, *becomes;
 	__u32 controller, state, control;
 	struct lease *lease;
 
-	if (!flow || !new)
-		return 0;
+	if (!flow)
+		return;
 	key = is_reply ? &new->reply : &new->key;
 	becomes = is_reply ? &new->back : &new->new;
 	controller = is_reply ? NO_SLOT : new->controller;
@@ -350,15 +349,15 @@ __noinline int fill(struct new_flow *new, __u32 slot, __u32 extension, __u32 kin
 	if (is_reply && state == STATE_UDP && new->controller != NO_SLOT)
 		state = STATE_NONE;
 	control = (flow->control & FLOW_OFFSET_MASK << FLOW_OFFSET_SHIFT) | kind | state << FLOW_STATE_SHIFT |
-		  new->method << FLOW_METHOD_SHIFT | family_bit(key->family) | new->own | new->ftp;
+		  new->method << FLOW_METHOD_SHIFT | family_bit(family) | new->own | new->ftp;
 	flow->destination = new->destination;
 	flow->partner = partner;
-	if (extension != NO_SLOT) {
-		fill_extension(extension, key, becomes, partner, controller, new->now);
-		flow->partner = extension;
+	if (place->extension != NO_SLOT) {
+		fill_extension(place->extension, key, becomes, partner, controller, new->now);
+		flow->partner = place->extension;
 		control |= FLOW_EXTENDED;
 	}
-	if (key->family == FAMILY_4) {
+	if (family == FAMILY_4) {
 		fill_four(flow, key, becomes, controller);
 		if (new->has_reply)
 			fill_differences(flow, new, is_reply ? 0xffff : 0);
@@ -374,7 +373,6 @@ __noinline int fill(struct new_flow *new, __u32 slot, __u32 extension, __u32 kin
 		control |= FLOW_INACTIVE;
 	}
 	set_life(flow, new->now, control);
-	return 1;
 }
 
 /* The bit that makes sweeps look at this slot's page. Set after the entry is live, since a sweep clears it before it looks. */
@@ -458,7 +456,7 @@ static __always_inline int insert(struct new_flow *new, enum family family, enum
 	__u32 linked;
 
 	new->is_entered = 0;
-	if (!claim(&place, tuple_home(family, &new->key),
+	if (!claim(&place, new->home,
 		   is_extended(family, new_family, new->has_reply || new->template_s, new->controller), new->now))
 		return no_room(new);
 	reply.slot = NO_PARTNER;
@@ -471,7 +469,7 @@ static __always_inline int insert(struct new_flow *new, enum family family, enum
 			give_back(&place);
 			return no_room(new);
 		}
-		fill(new, reply.slot, reply.extension, FLOW_REPLY, place.slot);
+		fill(new, new_family, &reply, FLOW_REPLY, place.slot);
 		linked = link_entry(new_family, reply.home, reply.j, &new->reply);
 		if (linked != LINKED) {
 			give_back(&reply);
@@ -483,7 +481,7 @@ static __always_inline int insert(struct new_flow *new, enum family family, enum
 	}
 	/* Counted before it is linked: once linked, it may end, and be uncounted, on another CPU. */
 	count_entry(new);
-	fill(new, place.slot, place.extension, FLOW_LIVE, reply.slot);
+	fill(new, family, &place, FLOW_LIVE, reply.slot);
 	linked = link_entry(family, place.home, place.j, &new->key);
 	if (linked == LINKED) {
 		mark_page(place.slot);

@@ -143,6 +143,7 @@ __noinline int expect_data(__u32 family)
 		new->key.ports = tcp_ports(port, port_below(new->key.ports));
 		new->new.ports = tcp_ports(port, port_below(new->new.ports));
 	}
+	new->home = tuple_home(new->key.family, &new->key);
 	new->destination = dialogue->destination;
 	new->method = METHOD_MASQ;
 	new->state = STATE_LISTEN;

@@ -349,22 +349,6 @@ enum found {
 #define FIND_FAMILY_SHIFT 8
 #define FIND_BEGINS (1U << 16)
 
-/* What find_service() was asked last on this CPU, and what it found: most new connections are for the same few services. */
-struct last_service {
-	struct service_key asked;
-	__u32 mark;
-	__u32 version; /* of the table that it was found in */
-	struct service_key key;
-	struct service service;
-};
-
-struct {
-	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
-	__uint(max_entries, HOOK_TRACE + 1);
-	__type(key, __u32);
-	__type(value, struct last_service);
-} last_services SEC(".maps");
-
 /* Another with each change of services, and odd while one is being made (src/dataplane/table-version.ts). */
 static __always_inline __u32 table_version(void)
 {
@@ -382,10 +366,10 @@ static __always_inline bool is_same_key(const struct service_key *a, const struc
 	return words[0] == others[0] && words[1] == others[1] && ((const __u32 *)a)[4] == ((const __u32 *)b)[4];
 }
 
-static __always_inline bool was_asked(const struct last_service *last, const struct service_key *asked, __u32 mark,
+static __always_inline bool was_asked(const struct asked *last, const struct service_key *key, __u32 mark,
 				      __u32 version)
 {
-	return last->version == version && !(version & 1) && last->mark == mark && is_same_key(&last->asked, asked);
+	return last->version == version && !(version & 1) && last->mark == mark && is_same_key(&last->key, key);
 }
 
 /* NULL: none; else its name is in `key`, which was what the packet asks for. */
@@ -415,36 +399,31 @@ __noinline int find_service(__u64 target_low, __u64 target_high, __u64 ports, __
 	struct settings *set = live_settings();
 	__u32 hook = (__u8)about, version;
 	struct service_key key = {};
-	struct last_service *last;
 	struct service *service;
 	struct opening *opening;
 
-	last = bpf_map_lookup_elem(&last_services, &hook);
-	if (!set || !last)
+	opening = bpf_map_lookup_elem(&openings, &hook);
+	if (!set || !opening)
 		return FOUND_NONE;
+	asm volatile("" : "+r"(opening)); /* or clang adds before it compares, which the verifier refuses */
 	if (!(set->lookups & LOOKUP_MARK))
 		mark = 0;
 	key.family = about >> FIND_FAMILY_SHIFT;
 	name_target(&key, target_low, target_high, ports);
 	version = table_version();
-	if (!was_asked(last, &key, mark, version)) {
-		last->version = 1;
-		last->asked = key;
+	if (!was_asked(&opening->asked, &key, mark, version)) {
+		forget_asked(opening);
+		opening->asked.key = key;
 		service = look_for_service(set, &key, ports, mark);
 		if (!service)
 			return FOUND_NONE;
-		last->mark = mark;
-		last->service = *service;
-		last->key = key;
-		last->version = version;
+		opening->choice.service = *service;
+		opening->choice.key = key;
+		opening->asked.mark = mark;
+		opening->asked.version = version;
 	}
 	if (set->drop_packet && about & FIND_BEGINS && is_to_drop())
 		return FOUND_AND_DROPPED;
-	opening = bpf_map_lookup_elem(&openings, &hook);
-	if (!opening)
-		return FOUND_NONE;
-	opening->choice.service = last->service;
-	opening->choice.key = last->key;
 	opening->new.controller = NO_SLOT;
 	return FOUND;
 }
@@ -497,6 +476,7 @@ __noinline int follow_twin(__u32 hook, __u32 family)
 	if (!flow)
 		return 0;
 	twin = opening->new.key;
+	forget_asked(opening);
 	__builtin_memset(&choice->service, 0, sizeof(choice->service));
 	choice->service.id = NO_SERVICE;
 	/* For its name and its local addresses. */
@@ -505,6 +485,7 @@ __noinline int follow_twin(__u32 hook, __u32 family)
 	else
 		find_service(twin.addresses.word[2], twin.addresses.word[3], twin.ports, 0,
 			     hook | FAMILY_6 << FIND_FAMILY_SHIFT);
+	forget_asked(opening);
 	choice->service.flags |= SERVICE_OF_TWIN | SERVICE_PERSISTENT; /* the latter keeps ports other than its own */
 	choice->destination = flow->destination;
 	choice->method = READ_ONCE(destination->method);
@@ -555,6 +536,7 @@ __noinline int follow_waiting(__u32 hook)
 	flow = find_followed(opening, &destination, &slot);
 	if (!flow || !(flow->control & FLOW_FTP)) /* a client's port may be 0 too */
 		return 0;
+	forget_asked(opening);
 	choose_as(choice, flow->destination, SERVICE_EXPECTED | SERVICE_OF_TWIN | SERVICE_PERSISTENT);
 	choice->method = METHOD_MASQ;
 	opening->new.controller = NO_SLOT;
@@ -604,12 +586,12 @@ __noinline int end_waiting(__u32 hook)
 }
 
 /* What the scheduler is told about a packet. */
-static __always_inline void describe(enum family family, struct choice *choice, const struct packet *packet)
+static __always_inline void describe(enum family family, struct choice *choice, const struct packet *packet, __u64 hash)
 {
 	choice->source = source_of(family, &packet->addresses);
 	choice->target = target_of(family, &packet->addresses);
 	choice->source_port = bpf_ntohs(packet->ports);
-	choice->flow_hash = flow_hash(family, &packet->addresses, packet->ports);
+	choice->flow_hash = hash;
 }
 
 /* The port at the real server: its own if it has one; but a persistent service keeps ports other than the service's. */
@@ -655,11 +637,11 @@ static __always_inline void note_entered(enum hook hook, const struct choice *ch
 }
 
 /*
- * NEXT with walk->flow set, or without it and with destination and method set (stateless, to the other family, or only traced). PASS: not ours.
+ * `hash`: the packet's flow_hash(). NEXT with walk->flow set, or without it and with destination and method set (stateless, to the other family, or only traced). PASS: not ours.
  * DROP: `reason` has been counted; only REASON_NO_DESTINATION is left for the caller to answer.
  */
 static __always_inline enum verdict open_flow(void *ctx, enum hook hook, enum family family, struct walk *walk,
-					      enum reason *reason)
+					      __u64 hash, enum reason *reason)
 {
 	const struct packet *packet = &walk->packet;
 	const struct settings *set = live_settings();
@@ -691,11 +673,12 @@ static __always_inline enum verdict open_flow(void *ctx, enum hook hook, enum fa
 	new = &opening->new;
 	choice->now = walk->now;
 	choice->commit = hook != HOOK_TRACE;
-	describe(family, choice, packet);
+	describe(family, choice, packet, hash);
 	trace_service(hook, &choice->service);
 	copy_addresses(family, &new->key.addresses, &packet->addresses);
 	new->key.ports = packet->ports;
 	new->key.family = family;
+	new->home = home_by(hash);
 	if (is_foreign(choice, packet)) {
 		if (choice->key.port == bpf_htons(FTP))
 			return VERDICT_PASS;

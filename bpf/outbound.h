@@ -25,6 +25,7 @@ static __always_inline void describe_outbound(enum family family, struct opening
 	new->key = new->new;
 	set_target(&new->key, &destination->key.vip);
 	new->key.ports = (new->new.ports & ~0xffff0000ULL) | (__u64)destination->key.port << 16;
+	new->home = tuple_home(family, &new->key);
 	new->destination = walk->destination;
 	new->method = METHOD_MASQ;
 	new->state = STATE_UDP;
@@ -80,6 +81,7 @@ static __always_inline bool has_engine(struct opening *opening, const struct des
 	service = bpf_map_lookup_elem(table, &key);
 	if (!service || !(service->flags & SERVICE_CALL_ID))
 		return false;
+	forget_asked(opening);
 	opening->choice.service = *service;
 	opening->choice.key = key;
 	return true;

@@ -403,6 +403,7 @@ static __always_inline enum verdict open_related(struct __sk_buff *skb, enum fam
 	struct walk walk = {.way = way_of(HOOK_TC, NULL)};
 	enum reason reason = REASON_NONE;
 	enum verdict verdict;
+	__u64 hash;
 
 	if (!walk.way || !message)
 		return VERDICT_PASS;
@@ -412,7 +413,8 @@ static __always_inline enum verdict open_related(struct __sk_buff *skb, enum fam
 	walk.packet.ports = swap_ports(message->quote.ports);
 	/* Of no other it is known what this packet was to its connection. */
 	walk.packet.protocol = message->quote.protocol == IPPROTO_UDP ? IPPROTO_UDP : IPPROTO_RAW;
-	verdict = open_flow(skb, HOOK_TC, family, &walk, &reason);
+	hash = flow_hash(family, &walk.packet.addresses, walk.packet.ports);
+	verdict = open_flow(skb, HOOK_TC, family, &walk, hash, &reason);
 	if (reason == REASON_NO_DESTINATION)
 		return drop(HOOK_TC, reason);
 	if (verdict == VERDICT_ONE_PACKET)

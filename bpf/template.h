@@ -15,11 +15,22 @@
 #define TEMPLATE_TRIES 4
 
 /*
+ * What find_service() was asked last on this CPU, by this hook: its answer is still in the choice, for most new connections are
+ * for the same few services.
+ */
+struct asked {
+	struct service_key key;
+	__u32 mark;
+	__u32 version; /* of the table that the answer was found in; odd: the choice is another's */
+};
+
+/*
  * Too large for the stack together with what is called from here. One for each hook: a trace runs in a process, and packets may
  * come between.
  */
 struct opening {
 	struct choice choice;
+	struct asked asked;
 	struct new_flow new;
 	struct new_flow template;
 	struct call_id call_id; /* of the packet, if its service has --pe sip */
@@ -33,6 +44,12 @@ struct {
 	__type(key, __u32);
 	__type(value, struct opening);
 } openings SEC(".maps");
+
+/* Before the choice's service becomes any other. */
+static __always_inline void forget_asked(struct opening *opening)
+{
+	opening->asked.version = 1;
+}
 
 enum known {
 	UNKNOWN, /* no template, or one whose destination takes nobody any more */
@@ -183,6 +200,7 @@ static __always_inline int make_template(struct opening *opening)
 	struct new_flow *template = &opening->template;
 	int result;
 
+	template->home = tuple_home(template->key.family, &template->key);
 	template->new = template->key;
 	template->destination = opening->choice.destination;
 	template->method = opening->choice.method;
