@@ -245,7 +245,7 @@ static __always_inline enum verdict send_on(void *ctx, enum hook hook, enum fami
 		return hand_datagram_over(hook, walk);
 	if (is_for_established(hook))
 		note_seen(walk->flow, walk->now);
-	else if (walk->flow)
+	else if (walk->flow && !walk->is_new)
 		track(walk->flow, walk->slot, &walk->packet, is_reply, walk->now);
 	count_packet(walk->destination, is_reply, walk->packet.length);
 	if (reason == REASON_NONE) {
@@ -323,7 +323,7 @@ static __always_inline enum verdict walk_packet(void *ctx, enum hook hook, enum 
 			return verdict;
 		if (packet->protocol == IPPROTO_SCTP)
 			packet->sctp_event = SCTP_EVENT_NONE; /* it made the state, and a second INIT would change it */
-		if (walk.flow)
+		if (walk.flow && (!walk.is_new || family == FAMILY_6)) /* whose extension is to be found */
 			take_from(family, &walk, walk.flow);
 		destination = destination_at(walk.destination);
 		if (!destination)

@@ -289,7 +289,9 @@ static __always_inline struct addresses swapped(enum family family, const struct
 
 static __always_inline __u64 swap_ports(__u64 ports)
 {
-	return (ports & ~0xffffffffULL) | (ports >> 16 & 0xffff) | (ports & 0xffff) << 16;
+	__u32 both = ports;
+
+	return (ports & ~0xffffffffULL) | (both >> 16 | both << 16);
 }
 
 /* IPv4's other words are left as they are: nobody reads them. */

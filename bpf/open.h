@@ -32,7 +32,8 @@ struct walk {
 	__u32 destination;
 	__u32 method;
 	__u32 is_reply;
-	__u32 is_stateless;
+	__u16 is_stateless;
+	__u16 is_new; /* this packet made `flow`, which says of it what there is to say */
 	struct addresses new_addresses;
 	__u32 new_ports;
 	enum family new_family;
@@ -210,6 +211,7 @@ static __always_inline enum verdict enter(enum hook hook, enum family family, en
 	if (result == INSERTED) {
 		walk->slot = new->slot;
 		walk->flow = flow_at(new->slot);
+		walk->is_new = 1;
 		if (!(choice->service.flags & SERVICE_EXPECTED))
 			count_new(new->destination);
 		return VERDICT_NEXT;
@@ -716,7 +718,8 @@ static __always_inline enum verdict open_flow(void *ctx, enum hook hook, enum fa
 	new->template_s = 0;
 	new->ftp = (set->lookups & LOOKUP_FTP_DATA) && is_ftp(packet, choice->method) && !new->own ? FLOW_FTP : 0;
 	new->is_entered = 0;
-	new->new = new->key;
+	copy_addresses(family, &new->new.addresses, &packet->addresses);
+	new->new.family = family;
 	new->new.ports = (packet->ports & ~0xffff0000ULL) | (__u64)port_of(choice, packet, destination) << 16;
 	if (choice->method == METHOD_FULLNAT) {
 		if (READ_ONCE(destination->family) != family) {

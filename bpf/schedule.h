@@ -10,6 +10,7 @@
 #include "service.h"
 
 #define CURSOR_TRIES 4
+#define LOAD_BEYOND (1LL << 62)
 
 /* Schedulers by the way they choose, a bit for each: a switch would be a search. rr and wrr have a cursor, and none chooses nobody. */
 static const __u32 by_load = 1U << SCHEDULER_LC | 1U << SCHEDULER_WLC | 1U << SCHEDULER_SED | 1U << SCHEDULER_NQ |
@@ -231,6 +232,14 @@ static __always_inline bool has_overflown(const struct member *member, const str
 	return scheduler == SCHEDULER_OVF && READ_ONCE(destination->active) > member->weight;
 }
 
+/* Nobody yet: whoever comes is lighter. Nobody's load is that of lc, and of the others everybody's weight is more. */
+static __always_inline void begin_comparison(struct lightest *lightest, __u32 scheduler)
+{
+	lightest->chosen = NO_DESTINATION;
+	lightest->load = scheduler == SCHEDULER_LC ? LOAD_BEYOND : 1;
+	lightest->weight = 0;
+}
+
 /* Takes the member into the comparison, by the rules of this scheduler. 1: no other is to be looked at. */
 static __always_inline long compare_load(const struct choice *choice, struct lightest *lightest, __u32 index,
 					 __u32 scheduler)
@@ -255,8 +264,7 @@ static __always_inline long compare_load(const struct choice *choice, struct lig
 		lightest->chosen = index;
 		return 1;
 	}
-	if (lightest->chosen == NO_DESTINATION ||
-	    is_lighter(load, member->weight, lightest->load, lightest->weight, scheduler)) {
+	if (is_lighter(load, member->weight, lightest->load, lightest->weight, scheduler)) {
 		lightest->chosen = index;
 		lightest->load = load;
 		lightest->weight = member->weight;
@@ -269,7 +277,7 @@ static __always_inline __u32 search(struct choice *choice, __u32 first, __u32 sc
 {
 	struct lightest *lightest = &choice->of_block;
 
-	lightest->chosen = NO_DESTINATION;
+	begin_comparison(lightest, scheduler);
 	lightest->busy = is_by_locality(scheduler) ? BLOCK_BUSY : 0;
 	for (__u32 i = 0; i < BLOCK_MEMBERS && first + i < choice->service.member_count; i++) {
 		if (compare_load(choice, lightest, first + i, scheduler))
@@ -285,10 +293,10 @@ __noinline __u32 search_block(struct choice *choice, __u32 first)
 	return choice ? search(choice, first, READ_ONCE(choice->rules)) : BLOCK_NOBODY;
 }
 
-/* The same of ipvsadm's own scheduler, which most services have: it asks for no rules at each member. */
-__noinline __u32 search_by_wlc(struct choice *choice, __u32 first)
+/* The only block of what most services are: of ipvsadm's own scheduler. Nobody is asked for rules at each member. */
+__noinline __u32 search_by_wlc(struct choice *choice)
 {
-	return choice ? search(choice, first, SCHEDULER_WLC) : BLOCK_NOBODY;
+	return choice ? search(choice, 0, SCHEDULER_WLC) : BLOCK_NOBODY;
 }
 
 /*
@@ -348,8 +356,8 @@ static __always_inline __u32 pick_least(struct choice *choice)
 
 	choice->rules = choice->service.scheduler;
 	if (choice->service.member_count <= BLOCK_MEMBERS)
-		return position_told(choice->rules == SCHEDULER_WLC ? search_by_wlc(choice, 0) : search_block(choice, 0), 0);
-	choice->lightest.chosen = NO_DESTINATION;
+		return position_told(search_block(choice, 0), 0);
+	begin_comparison(&choice->lightest, choice->rules);
 	bpf_loop(blocks_of(choice), block_step, &least, 0);
 	return choice->lightest.chosen;
 }
@@ -443,6 +451,8 @@ static __always_inline int choose(struct choice *choice)
 {
 	__u32 scheduler = choice->service.scheduler;
 
+	if (scheduler == SCHEDULER_WLC && choice->service.member_count <= BLOCK_MEMBERS)
+		return answer(choice, position_told(search_by_wlc(choice), 0));
 	if (!is_one_of(scheduler, by_bucket | by_locality | by_draw))
 		return schedule(choice);
 	if (is_one_of(scheduler, by_bucket))
