@@ -14,6 +14,7 @@
 #include "icmp.h"
 #include "open.h"
 #include "leave.h"
+#include "look.h"
 #include "parse.h"
 #include "rare.h"
 #include "sweep.h"
@@ -270,19 +271,27 @@ static __always_inline enum verdict walk_packet(void *ctx, enum hook hook, enum 
 
 	if (hook == HOOK_TC_ESTABLISHED && (was_at_xdp(ctx) || !is_linear(ctx, family)))
 		return VERDICT_WALK;
-	if (hook == HOOK_TC && !make_linear(ctx, family))
-		return VERDICT_PASS;
 	if (!walk.way)
 		return VERDICT_PASS;
-	verdict = parse(ctx, hook, family, packet);
-	if (verdict != VERDICT_NEXT)
-		return verdict;
-	walk.now = jiffies();
+	if (is_for_established(hook)) {
+		verdict = parse(ctx, hook, family, packet);
+		if (verdict != VERDICT_NEXT)
+			return verdict;
+		hash = flow_hash(family, &packet->addresses, packet->ports);
+		walk.flow = find_flow_by(hash, family, &packet->addresses, packet->ports, &walk.slot);
+		if (!walk.flow || !changes_nothing(packet, walk.flow->control))
+			return hand_look(hook, family, packet, hash, walk.flow ? walk.slot : NO_SLOT);
+	} else {
+		const struct look *look = take_look(ctx, hook, family, &verdict);
 
-	hash = flow_hash(family, &packet->addresses, packet->ports);
-	walk.flow = find_flow_by(hash, family, &packet->addresses, packet->ports, &walk.slot);
-	if (is_for_established(hook) && (!walk.flow || !changes_nothing(packet, walk.flow->control)))
-		return VERDICT_WALK;
+		if (!look)
+			return verdict;
+		copy_packet(family, packet, &look->packet);
+		hash = look->hash;
+		walk.slot = look->slot;
+		walk.flow = flow_at(walk.slot); /* NULL for NO_SLOT */
+	}
+	walk.now = jiffies();
 	if (walk.flow) {
 		destination = destination_at(walk.flow->destination);
 		if (!destination)
@@ -333,7 +342,8 @@ static __always_inline enum verdict walk_packet(void *ctx, enum hook hook, enum 
 		return is_for_established(hook) ? VERDICT_WALK : drop(hook, REASON_DESTINATION_GONE);
 
 	if (is_handed_over(family, &walk, destination))
-		return is_for_established(hook) ? VERDICT_WALK : hand_over(hook, &walk, false);
+		return is_for_established(hook) ? hand_look(hook, family, packet, hash, walk.slot)
+						: hand_over(hook, &walk, false);
 	return send_on(ctx, hook, family, &walk, destination);
 }
 
@@ -428,8 +438,10 @@ int director_xdp(struct xdp_md *ctx)
 {
 	enum verdict verdict = walk_packet(ctx, HOOK_XDP_ESTABLISHED, FAMILY_4);
 
-	if (verdict == VERDICT_WALK)
+	if (verdict == VERDICT_WALK) {
 		bpf_tail_call_static(ctx, &stages, STAGE_WALK);
+		take_look_back(HOOK_XDP);
+	}
 	if (verdict == VERDICT_SIX)
 		bpf_tail_call_static(ctx, &stages, STAGE_XDP_SIX);
 	return xdp_action(verdict);
@@ -440,8 +452,10 @@ int director_xdp_six(struct xdp_md *ctx)
 {
 	enum verdict verdict = walk_packet(ctx, HOOK_XDP_ESTABLISHED, FAMILY_6);
 
-	if (verdict == VERDICT_WALK)
+	if (verdict == VERDICT_WALK) {
 		bpf_tail_call_static(ctx, &stages, STAGE_WALK_SIX);
+		take_look_back(HOOK_XDP);
+	}
 	return xdp_action(verdict);
 }
 
@@ -600,8 +614,10 @@ int director_tc(struct __sk_buff *skb)
 {
 	enum verdict verdict = walk_packet(skb, HOOK_TC_ESTABLISHED, FAMILY_4);
 
-	if (verdict == VERDICT_WALK)
+	if (verdict == VERDICT_WALK) {
 		bpf_tail_call_static(skb, &tc_stages, TC_STAGE_WALK_TC);
+		take_look_back(HOOK_TC);
+	}
 	if (verdict == VERDICT_SIX)
 		bpf_tail_call_static(skb, &tc_stages, TC_STAGE_TC_SIX);
 	return tc_action(verdict);
@@ -612,8 +628,10 @@ int director_tc_six(struct __sk_buff *skb)
 {
 	enum verdict verdict = walk_packet(skb, HOOK_TC_ESTABLISHED, FAMILY_6);
 
-	if (verdict == VERDICT_WALK)
+	if (verdict == VERDICT_WALK) {
 		bpf_tail_call_static(skb, &tc_stages, TC_STAGE_WALK_TC_SIX);
+		take_look_back(HOOK_TC);
+	}
 	return tc_action(verdict);
 }
 

@@ -331,7 +331,7 @@ static __always_inline void fill_differences(struct flow *flow, const struct new
 
 /* One direction of a connection, FLOW_LIVE or FLOW_REPLY, or a template, into a claimed slot. `family`: of its key. */
 static __always_inline void fill(struct new_flow *new, enum family family, const struct place *place, __u32 kind,
-				 __u32 partner)
+				 __u32 partner, bool is_inactive)
 {
 	bool is_reply = kind == FLOW_REPLY;
 	struct flow *flow = flow_at(place->slot);
@@ -345,7 +345,7 @@ static __always_inline void fill(struct new_flow *new, enum family family, const
 	becomes = is_reply ? &new->back : &new->new;
 	controller = is_reply ? NO_SLOT : new->controller;
 	state = new->state;
-	/* So that the first reply goes the long way, and tells the template. */
+	/* So that the first reply goes the long way, and tells the template. Neither state is active. */
 	if (is_reply && state == STATE_UDP && new->controller != NO_SLOT)
 		state = STATE_NONE;
 	control = (flow->control & FLOW_OFFSET_MASK << FLOW_OFFSET_SHIFT) | kind | state << FLOW_STATE_SHIFT |
@@ -369,7 +369,7 @@ static __always_inline void fill(struct new_flow *new, enum family family, const
 	if (lease) {
 		lease->timeout_s = new->template_s;
 		lease->controlled = 1; /* whoever makes it holds it */
-	} else if (!is_active(state)) {
+	} else if (is_inactive) {
 		control |= FLOW_INACTIVE;
 	}
 	set_life(flow, new->now, control);
@@ -385,20 +385,20 @@ static __always_inline void mark_page(__u32 slot)
 		__sync_fetch_and_or(pages, bit);
 }
 
-static __always_inline void count_entry(const struct new_flow *new)
+static __always_inline void count_entry(const struct new_flow *new, bool is_inactive)
 {
 	if (new->template_s)
 		count_template(new->destination, 1);
 	else
-		count_connection(new->destination, !is_active(new->state));
+		count_connection(new->destination, is_inactive);
 }
 
-static __always_inline void uncount_entry(const struct new_flow *new)
+static __always_inline void uncount_entry(const struct new_flow *new, bool is_inactive)
 {
 	if (new->template_s)
 		count_template(new->destination, -1);
 	else
-		uncount_connection(new->destination, !is_active(new->state));
+		uncount_connection(new->destination, is_inactive);
 }
 
 static __always_inline bool is_equal(const struct addresses *a, const struct addresses *b)
@@ -452,6 +452,7 @@ static __always_inline enum insertion no_room(struct new_flow *new)
 /* `family`: of the client's packets; `new_family`: of what they become. */
 static __always_inline int insert(struct new_flow *new, enum family family, enum family new_family)
 {
+	bool is_inactive = !is_active(new->state);
 	struct place place, reply;
 	__u32 linked;
 
@@ -469,7 +470,7 @@ static __always_inline int insert(struct new_flow *new, enum family family, enum
 			give_back(&place);
 			return no_room(new);
 		}
-		fill(new, new_family, &reply, FLOW_REPLY, place.slot);
+		fill(new, new_family, &reply, FLOW_REPLY, place.slot, is_inactive);
 		linked = link_entry(new_family, reply.home, reply.j, &new->reply);
 		if (linked != LINKED) {
 			give_back(&reply);
@@ -480,8 +481,8 @@ static __always_inline int insert(struct new_flow *new, enum family family, enum
 		}
 	}
 	/* Counted before it is linked: once linked, it may end, and be uncounted, on another CPU. */
-	count_entry(new);
-	fill(new, family, &place, FLOW_LIVE, reply.slot);
+	count_entry(new, is_inactive);
+	fill(new, family, &place, FLOW_LIVE, reply.slot, is_inactive);
 	linked = link_entry(family, place.home, place.j, &new->key);
 	if (linked == LINKED) {
 		mark_page(place.slot);
@@ -490,7 +491,7 @@ static __always_inline int insert(struct new_flow *new, enum family family, enum
 		return INSERTED;
 	}
 	if (withdraw(&place, new->now))
-		uncount_entry(new);
+		uncount_entry(new, is_inactive);
 	else
 		new->is_entered = 1; /* and let go of its template when it ended */
 	if (reply.slot != NO_PARTNER)

@@ -588,12 +588,11 @@ __noinline int end_waiting(__u32 hook)
 }
 
 /* What the scheduler is told about a packet. */
-static __always_inline void describe(enum family family, struct choice *choice, const struct packet *packet, __u64 hash)
+static __always_inline void describe(enum family family, struct choice *choice, const struct packet *packet)
 {
 	choice->source = source_of(family, &packet->addresses);
 	choice->target = target_of(family, &packet->addresses);
 	choice->source_port = bpf_ntohs(packet->ports);
-	choice->flow_hash = hash;
 }
 
 /* The port at the real server: its own if it has one; but a persistent service keeps ports other than the service's. */
@@ -675,7 +674,8 @@ static __always_inline enum verdict open_flow(void *ctx, enum hook hook, enum fa
 	new = &opening->new;
 	choice->now = walk->now;
 	choice->commit = hook != HOOK_TRACE;
-	describe(family, choice, packet, hash);
+	describe(family, choice, packet);
+	choice->flow_hash = hash;
 	trace_service(hook, &choice->service);
 	copy_addresses(family, &new->key.addresses, &packet->addresses);
 	new->key.ports = packet->ports;
@@ -701,7 +701,7 @@ static __always_inline enum verdict open_flow(void *ctx, enum hook hook, enum fa
 		return VERDICT_DROP;
 	}
 	new->has_reply = choice->method == METHOD_MASQ || choice->method == METHOD_FULLNAT;
-	new->own = new->has_reply && hook == HOOK_TC && is_made_here(ctx) ? FLOW_OWN : 0;
+	new->own = new->has_reply &&hook == HOOK_TC &&is_made_here(ctx) ? FLOW_OWN : 0;
 	if (is_amid && new->has_reply)
 		return VERDICT_PASS;
 	destination = destination_at(choice->destination);

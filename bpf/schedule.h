@@ -347,7 +347,8 @@ static long block_step(__u32 index, void *context)
 	__u32 first = index * BLOCK_MEMBERS;
 	__u32 position = position_told(recall(choice, first, search_block), first);
 
-	return position == NO_DESTINATION ? 0 : compare_load(choice, &choice->lightest, position, READ_ONCE(choice->rules));
+	return position == NO_DESTINATION ? 0
+					  : compare_load(choice, &choice->lightest, position, READ_ONCE(choice->rules));
 }
 
 static __always_inline __u32 pick_least(struct choice *choice)
