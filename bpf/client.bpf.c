@@ -105,12 +105,19 @@ static __always_inline void learn_connection(struct __sk_buff *skb, const struct
 	struct client client = {};
 	struct tcphdr tcp;
 
-	if (bpf_skb_load_bytes(skb, place->l4, &tcp, sizeof(tcp)) || tcp.rst ||
-	    tcp.doff * 4 < sizeof(tcp) + option_length(is_six) ||
-	    !parse_option(skb, place->l4 + sizeof(tcp), TOA_KIND, is_six, &client) || !is_believed(connection))
+	if (bpf_skb_load_bytes(skb, place->l4, &tcp, sizeof(tcp)) || tcp.rst)
 		return;
 	connection->remote_port = tcp.source;
 	connection->local_port = tcp.dest;
+	if (tcp.doff * 4 < sizeof(tcp) + option_length(is_six) ||
+	    !parse_option(skb, place->l4 + sizeof(tcp), TOA_KIND, is_six, &client)) {
+		/* It had no room: what is remembered is of another connection, which never was established. */
+		if (tcp.syn && !tcp.ack)
+			bpf_map_delete_elem(&learned, connection);
+		return;
+	}
+	if (!is_believed(connection))
+		return;
 	bpf_map_update_elem(&learned, connection, &client, BPF_ANY);
 	count(TALE_LEARNED);
 }

@@ -279,7 +279,8 @@ static __always_inline enum verdict walk_packet(void *ctx, enum hook hook, enum 
 			return verdict;
 		hash = flow_hash(family, &packet->addresses, packet->ports);
 		walk.flow = find_flow_by(hash, family, &packet->addresses, packet->ports, &walk.slot);
-		if (!walk.flow || !changes_nothing(packet, walk.flow->control))
+		if (!walk.flow || !changes_nothing(packet, walk.flow->control) ||
+		    (flow_method(walk.flow->control) == METHOD_FULLNAT && may_name_itself(ctx, hook, family, packet)))
 			return hand_look(hook, family, packet, hash, walk.flow ? walk.slot : NO_SLOT);
 	} else {
 		const struct look *look = take_look(ctx, hook, family, &verdict);
@@ -341,6 +342,8 @@ static __always_inline enum verdict walk_packet(void *ctx, enum hook hook, enum 
 	if (!walk.is_reply && is_gone(destination))
 		return is_for_established(hook) ? VERDICT_WALK : drop(hook, REASON_DESTINATION_GONE);
 
+	if (!is_for_established(hook) && !is_disowned(ctx, hook, family, &walk))
+		return drop(hook, REASON_FORGED_CLIENT);
 	if (is_handed_over(family, &walk, destination))
 		return is_for_established(hook) ? hand_look(hook, family, packet, hash, walk.slot)
 						: hand_over(hook, &walk, false);

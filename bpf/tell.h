@@ -40,7 +40,7 @@ static __always_inline bool is_of_handshake(const struct walk *walk)
 	       !(packet->tcp_flags & (TCP_FIN | TCP_RST));
 }
 
-/* Does the option that stands first say the truth? A client may have put one in itself. */
+/* Does the option that stands first say the truth? */
 static __always_inline bool is_true(enum family family, const struct packet *packet, const struct told *told)
 {
 	const struct addresses *addresses = &packet->addresses;
@@ -98,18 +98,99 @@ __noinline int is_to_be_told_tc(struct __sk_buff *skb, __u32 family)
 				  : is_to_be_told(skb, false, FAMILY_6, packet);
 }
 
-/* Must the program that tells have this packet first? */
+/* Must the program that tells have this packet first? is_disowned() has seen it, and its facts are where they are looked for. */
 static __always_inline bool tells_client(void *ctx, enum hook hook, enum family family, const struct walk *walk)
 {
-	struct packet *packet;
-
 	if (is_for_established(hook) || !is_of_handshake(walk))
 		return false;
-	packet = rare_packet(hook);
+	return hook == HOOK_TC ? is_to_be_told_tc(ctx, family) : is_to_be_told_xdp(ctx, family);
+}
+
+/* -- what a client says itself -- */
+
+#define NOPS 0x01010101 /* four options of one byte that say nothing */
+
+/* Real servers read the option where it stands first. */
+static __always_inline bool may_name_itself(void *ctx, enum hook hook, enum family family, const struct packet *packet)
+{
+	void *l4 = packet_start(ctx, hook) + l4_of(family, packet);
+
+	return packet->protocol == IPPROTO_TCP && l4 + sizeof(struct tcphdr) + 1 <= packet_end(ctx, hook) &&
+	       *(__u8 *)(l4 + sizeof(struct tcphdr)) == TOA_KIND;
+}
+
+static __always_inline long store_options(void *ctx, bool is_xdp, __u32 l4, const __u32 *options, __u32 length,
+					  __u32 added)
+{
+	__u32 at = l4 + sizeof(struct tcphdr), check = l4 + offsetof(struct tcphdr, check);
+	__u16 sum;
+
+	if (!is_xdp)
+		return bpf_skb_store_bytes(ctx, at, options, length, 0) || bpf_l4_csum_replace(ctx, check, 0, added, 0);
+	if (bpf_xdp_store_bytes(ctx, at, (void *)options, length) || bpf_xdp_load_bytes(ctx, check, &sum, sizeof(sum)))
+		return -1;
+	sum = corrected(sum, added);
+	return bpf_xdp_store_bytes(ctx, check, &sum, sizeof(sum));
+}
+
+/* An option of that length, or nothing, becomes options that say nothing. */
+static __always_inline long blank(void *ctx, bool is_xdp, enum family family, const struct packet *packet, __u32 length)
+{
+	__u32 nops[TOA_LENGTH_6 / 4] = {NOPS, NOPS, NOPS, NOPS, NOPS};
+	struct told told = {};
+	__u64 added = 0;
+
+	if (load_bytes(ctx, is_xdp, packet->l4 + sizeof(struct tcphdr), &told, length))
+		return 0;
+	if (length == told_length(family) && is_true(family, packet, &told))
+		return 0;
+	for (__u32 i = 0; i < length / 4; i++)
+		added += difference(((const __u32 *)&told)[i], NOPS);
+	return store_options(ctx, is_xdp, packet->l4, nops, length, fold(added));
+}
+
+/* What a client says of who it is: whoever believes directors must not hear it from one. Not 0: it could not be taken out. */
+static __always_inline long disown(void *ctx, bool is_xdp, enum family family)
+{
+	const struct packet *packet = rare_packet(is_xdp ? HOOK_XDP : HOOK_TC);
+	struct tcphdr tcp;
+	struct toa toa;
+	__u32 options;
+
+	if (!packet || load_bytes(ctx, is_xdp, packet->l4, &tcp, sizeof(tcp)) ||
+	    load_bytes(ctx, is_xdp, packet->l4 + sizeof(tcp), &toa, sizeof(toa)) || toa.kind != TOA_KIND)
+		return 0;
+	options = tcp.doff * 4 - sizeof(tcp);
+	/* Of either family: a real server may be of the other. */
+	if (toa.length == TOA_LENGTH_4 && options >= TOA_LENGTH_4)
+		return blank(ctx, is_xdp, family, packet, TOA_LENGTH_4);
+	if (toa.length == TOA_LENGTH_6 && options >= TOA_LENGTH_6)
+		return blank(ctx, is_xdp, family, packet, TOA_LENGTH_6);
+	return 0;
+}
+
+__noinline int disown_xdp(struct xdp_md *ctx, __u32 family)
+{
+	return family == FAMILY_4 ? disown(ctx, true, FAMILY_4) : disown(ctx, true, FAMILY_6);
+}
+
+__noinline int disown_tc(struct __sk_buff *skb, __u32 family)
+{
+	return family == FAMILY_4 ? disown(skb, false, FAMILY_4) : disown(skb, false, FAMILY_6);
+}
+
+/* False: this packet must not go on. */
+static __always_inline bool is_disowned(void *ctx, enum hook hook, enum family family, struct walk *walk)
+{
+	struct packet *packet = rare_packet(hook);
+
+	if (walk->is_reply || (walk->method != METHOD_FULLNAT && walk->method != METHOD_CROSS) ||
+	    walk->packet.protocol != IPPROTO_TCP || walk->packet.rare & RARE_PORTLESS || hook == HOOK_TRACE)
+		return true;
 	if (!packet || (hook == HOOK_TC && !take_tags_off(ctx, &walk->packet)))
 		return false;
 	*packet = walk->packet;
-	return hook == HOOK_TC ? is_to_be_told_tc(ctx, family) : is_to_be_told_xdp(ctx, family);
+	return !(hook == HOOK_TC ? disown_tc(ctx, family) : disown_xdp(ctx, family));
 }
 
 /* -- the program -- */

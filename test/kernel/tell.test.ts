@@ -20,6 +20,7 @@ beforeAll(() => {
       destinations: [{ ...destination(1, 'fullnat'), rip: parseAddress(six.rip(1)), port: 8080 }],
     }),
     service({ port: 81, destinations: [destination(1, 'masq')] }),
+    service({ port: 82, destinations: [{ ...destination(1, 'fullnat'), rip: parseAddress(six.rip(1)) }] }),
     service({ protocol: 'udp', destinations: [{ ...destination(1, 'fullnat'), port: 8080 }] }),
   );
   // The ways are looked up once, and known from then on.
@@ -35,6 +36,8 @@ afterAll(() => stage?.[Symbol.dispose]());
 
 describe.each([4, 6] as const)('by IPv%i', (family) => {
   const toa = toaOf(family, 40_000);
+  const lie = toaOf(family, 22, family === 4 ? '192.0.2.99' : '2001:db8::99');
+  const silence = Buffer.alloc(lie.length, 1);
 
   describe.each(['xdp', 'tc'] as const)('at %s', (hook) => {
     test.each([
@@ -63,9 +66,8 @@ describe.each([4, 6] as const)('by IPv%i', (family) => {
     });
 
     test('what a client says of itself counts only if it is true', () => {
-      const lie = toaOf(family, 22, family === 4 ? '192.0.2.99' : '2001:db8::99');
       const liar = packet(family, { flags: flag.syn, tcpOptions: lie });
-      expect(forwarded(hook, liar).options).toEqual(Buffer.concat([toa, lie]));
+      expect(forwarded(hook, liar).options).toEqual(Buffer.concat([toa, silence]));
       stage.settle();
       const honest = packet(family, { flags: flag.syn, tcpOptions: toa });
       expect(forwarded(hook, honest).options).toEqual(toa);
@@ -83,6 +85,30 @@ describe.each([4, 6] as const)('by IPv%i', (family) => {
       expect(stage.news()).toEqual({ 'client-untold': 1 });
     });
 
+    test.each([
+      ['a SYN with a payload', { flags: flag.syn, payload: Buffer.from('fast open') }, Buffer.alloc(0)],
+      ['a SYN without room', { flags: flag.syn }, Buffer.alloc(family === 4 ? 32 : 20, 1)],
+      ['the first ACK, with a payload', { flags: flag.ack | flag.psh, payload: Buffer.from('hello') }, timestamps],
+      ['a packet amid the connection', { flags: flag.ack }, timestamps],
+      ['the last one', { flags: flag.ack | flag.fin }, timestamps],
+    ])('a lie in %s goes no further', (name, change, rest) => {
+      if (!name.includes('SYN')) forwarded(hook, packet(family, { flags: flag.syn }));
+      if (name.includes('amid')) forwarded(hook, packet(family, { flags: flag.ack }));
+      const tcpOptions = family === 4 ? Buffer.concat([lie, rest]) : Buffer.concat([lie, rest.subarray(0, 20)]);
+      const got = forwarded(hook, packet(family, { ...change, tcpOptions }));
+      expect(got.options).toEqual(Buffer.concat([silence, tcpOptions.subarray(lie.length)]));
+    });
+
+    test('what only looks like the option is left alone', () => {
+      forwarded(hook, packet(family, { flags: flag.syn }));
+      forwarded(hook, packet(family, { flags: flag.ack }));
+      for (const tcpOptions of [Buffer.from([254, 4, 1, 2]), Buffer.concat([Buffer.from([1, 1, 1, 1]), lie])])
+        expect(forwarded(hook, packet(family, { flags: flag.ack, tcpOptions })).options).toEqual(tcpOptions);
+      const payload = Buffer.from([254, 8, 1, 2, 3, 4, 5, 6, 7, 8]);
+      const sent = packet(family, { flags: flag.ack, payload });
+      expect(forwarded(hook, sent).ip.payload).toEqual(payload);
+    });
+
     test('padding behind a packet stays behind it', () => {
       const sent = packet(family, { flags: flag.syn, padding: 12 });
       expect(forwarded(hook, sent).options).toEqual(toa);
@@ -95,6 +121,13 @@ test('masq tells nobody, nor does UDP', () => {
   expect(forwarded('tc', masqueraded).options).toEqual(mss);
   const { ip } = forwarded('tc', build({ ...ends(4), payload: Buffer.from('hello') }));
   expect(ip).toMatchObject({ destination: rip(1), totalLength: 33 });
+});
+
+test('a lie that a real server of the other family would read goes no further either', () => {
+  const lie = toaOf(6, 22, '2001:db8::99');
+  const got = forwarded('tc', packet(4, { flags: flag.syn, destinationPort: 82, tcpOptions: lie }));
+  expect(got.ip.destination).toBe(six.rip(1));
+  expect(got.options).toEqual(Buffer.alloc(lie.length, 1));
 });
 
 function ends(family: 4 | 6): Description {
