@@ -145,7 +145,7 @@ static __always_inline enum verdict forward(void *ctx, enum hook hook, enum fami
 {
 	if (!is_xdp(hook) && !take_tags_off(ctx, &walk->packet))
 		return drop(hook, REASON_ADJUST_FAILED);
-	if (walk->method == METHOD_MASQ || walk->method == METHOD_FULLNAT)
+	if (translates_within(walk->method))
 		return is_xdp(hook) ? translate_xdp(ctx, hook, family, walk) : translate_tc(ctx, hook, family, walk);
 	return forward_whole(ctx, hook, family, walk, rip);
 }

@@ -76,10 +76,19 @@ static __always_inline __u32 flow_method(__u32 control)
 	return control >> FLOW_METHOD_SHIFT & FLOW_METHOD_MASK;
 }
 
+/* masq and fullnat where the real server is of the client's family. */
+static __always_inline bool translates_within(__u32 method)
+{
+	enum { ALL_OTHERS = METHOD_TUNNEL & METHOD_GATE & METHOD_CROSS };
+
+	_Static_assert(ALL_OTHERS != 0 && ((METHOD_MASQ | METHOD_FULLNAT) & ALL_OTHERS) == 0, "one bit tells");
+	return !(method & ALL_OTHERS);
+}
+
 /* masq and fullnat. */
 static __always_inline bool translates(__u32 method)
 {
-	return method == METHOD_MASQ || method == METHOD_FULLNAT || method == METHOD_CROSS;
+	return translates_within(method) || method == METHOD_CROSS;
 }
 
 /* Do packets leave longer or shorter than they came? */

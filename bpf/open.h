@@ -319,7 +319,7 @@ static __always_inline enum verdict open_stateless(void *ctx, enum hook hook, en
 		*reason = REASON_NO_DESTINATION;
 		return VERDICT_DROP;
 	}
-	if (choice->method == METHOD_MASQ || choice->method == METHOD_FULLNAT)
+	if (translates_within(choice->method))
 		return drop(hook, REASON_TABLE_FULL);
 	destination = destination_at(choice->destination);
 	if (!destination)
@@ -700,7 +700,7 @@ static __always_inline enum verdict open_flow(void *ctx, enum hook hook, enum fa
 		*reason = REASON_NO_DESTINATION;
 		return VERDICT_DROP;
 	}
-	new->has_reply = choice->method == METHOD_MASQ || choice->method == METHOD_FULLNAT;
+	new->has_reply = translates_within(choice->method);
 	new->own = new->has_reply &&hook == HOOK_TC &&is_made_here(ctx) ? FLOW_OWN : 0;
 	if (is_amid && new->has_reply)
 		return VERDICT_PASS;

@@ -277,7 +277,7 @@ static __always_inline enum verdict send_related(struct __sk_buff *skb, enum fam
 	message->is_own = is_up || is_on_its_way(skb, walk);
 	if (!take_tags_off(skb, &walk->packet))
 		return drop(HOOK_TC, REASON_ADJUST_FAILED);
-	if (walk->method == METHOD_MASQ || walk->method == METHOD_FULLNAT)
+	if (translates_within(walk->method))
 		return translate_related(skb, family, walk, message, is_up);
 	return forward_whole(skb, HOOK_TC, family, walk, &destination->rip);
 }
