@@ -11,10 +11,8 @@ static __always_inline struct counters *own_counters(__u32 destination)
 	return bpf_map_lookup_elem(&counters, &cell);
 }
 
-static __always_inline void count_packet(__u32 destination, bool is_reply, __u32 bytes)
+static __always_inline void add_packet(struct counters *count, bool is_reply, __u32 bytes)
 {
-	struct counters *count = own_counters(destination);
-
 	if (!count)
 		return;
 	if (is_reply) {
@@ -26,12 +24,19 @@ static __always_inline void count_packet(__u32 destination, bool is_reply, __u32
 	}
 }
 
-static __always_inline void count_new(__u32 destination)
+static __always_inline void count_packet(__u32 destination, bool is_reply, __u32 bytes)
+{
+	add_packet(own_counters(destination), is_reply, bytes);
+}
+
+/* Answers where, for the packet is about to be counted too. */
+static __always_inline struct counters *count_new(__u32 destination)
 {
 	struct counters *count = own_counters(destination);
 
 	if (count)
 		count->connections++;
+	return count;
 }
 
 static __always_inline void count_event(enum event event)

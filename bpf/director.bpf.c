@@ -248,7 +248,10 @@ static __always_inline enum verdict send_on(void *ctx, enum hook hook, enum fami
 		note_seen(walk->flow, walk->now);
 	else if (walk->flow && !walk->is_new)
 		track(walk->flow, walk->slot, &walk->packet, is_reply, walk->now);
-	count_packet(walk->destination, is_reply, walk->packet.length);
+	if (!is_for_established(hook) && walk->counters)
+		add_packet(walk->counters, is_reply, walk->packet.length);
+	else
+		count_packet(walk->destination, is_reply, walk->packet.length);
 	if (reason == REASON_NONE) {
 		if (hook == HOOK_TC && is_to_clamp(&walk->packet, destination) && !clamp(ctx, walk, destination))
 			return drop(hook, REASON_ADJUST_FAILED);
@@ -269,12 +272,14 @@ static __always_inline enum verdict walk_packet(void *ctx, enum hook hook, enum 
 	enum verdict verdict;
 	__u64 hash;
 
-	if (hook == HOOK_TC_ESTABLISHED && (was_at_xdp(ctx) || !is_linear(ctx, family)))
+	if (hook == HOOK_TC_ESTABLISHED && was_at_xdp(ctx))
 		return VERDICT_WALK;
 	if (!walk.way)
 		return VERDICT_PASS;
 	if (is_for_established(hook)) {
 		verdict = parse(ctx, hook, family, packet);
+		if (hook == HOOK_TC_ESTABLISHED && verdict == VERDICT_PASS && !is_linear(ctx, family))
+			return VERDICT_WALK; /* which looks at all of it */
 		if (verdict != VERDICT_NEXT)
 			return verdict;
 		hash = flow_hash(family, &packet->addresses, packet->ports);

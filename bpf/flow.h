@@ -79,7 +79,9 @@ static __always_inline __u32 flow_method(__u32 control)
 /* masq and fullnat where the real server is of the client's family. */
 static __always_inline bool translates_within(__u32 method)
 {
-	enum { ALL_OTHERS = METHOD_TUNNEL & METHOD_GATE & METHOD_CROSS };
+	enum {
+		ALL_OTHERS = METHOD_TUNNEL & METHOD_GATE & METHOD_CROSS
+	};
 
 	_Static_assert(ALL_OTHERS != 0 && ((METHOD_MASQ | METHOD_FULLNAT) & ALL_OTHERS) == 0, "one bit tells");
 	return !(method & ALL_OTHERS);

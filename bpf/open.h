@@ -38,6 +38,7 @@ struct walk {
 	__u32 new_ports;
 	enum family new_family;
 	const struct flow *extension; /* of `flow`, or NULL */
+	struct counters *counters; /* of the destination, or NULL: not asked for yet */
 };
 
 /* -- fullnat: a local port that no other connection to this real server has -- */
@@ -213,7 +214,7 @@ static __always_inline enum verdict enter(enum hook hook, enum family family, en
 		walk->flow = flow_at(new->slot);
 		walk->is_new = 1;
 		if (!(choice->service.flags & SERVICE_EXPECTED))
-			count_new(new->destination);
+			walk->counters = count_new(new->destination);
 		return VERDICT_NEXT;
 	}
 	if (result == EXISTS) {

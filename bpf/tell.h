@@ -113,10 +113,13 @@ static __always_inline bool tells_client(void *ctx, enum hook hook, enum family 
 /* Real servers read the option where it stands first. */
 static __always_inline bool may_name_itself(void *ctx, enum hook hook, enum family family, const struct packet *packet)
 {
-	void *l4 = packet_start(ctx, hook) + l4_of(family, packet);
+	void *options = packet_start(ctx, hook) + l4_of(family, packet) + sizeof(struct tcphdr);
 
-	return packet->protocol == IPPROTO_TCP && l4 + sizeof(struct tcphdr) + 1 <= packet_end(ctx, hook) &&
-	       *(__u8 *)(l4 + sizeof(struct tcphdr)) == TOA_KIND;
+	if (packet->protocol != IPPROTO_TCP)
+		return false;
+	if (options + 1 > packet_end(ctx, hook))
+		return is_tc(hook) && !is_linear(ctx, family); /* who knows */
+	return *(__u8 *)options == TOA_KIND;
 }
 
 static __always_inline long store_options(void *ctx, bool is_xdp, __u32 l4, const __u32 *options, __u32 length,
