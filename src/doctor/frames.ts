@@ -106,7 +106,8 @@ export function readAnswer(frame: Buffer): Answer | undefined {
       if (body.length < 20) return undefined;
       const [sourcePort, targetPort] = [body.readUInt16BE(0), body.readUInt16BE(2)];
       const flags = body.readUInt8(13);
-      if ((flags & (flag.rst | flag.syn)) === 0 || flags === flag.syn) return undefined;
+      // To a SYN: also an ACK, where a connection of that port is open still (RFC 5961, section 4).
+      if ((flags & (flag.rst | flag.ack)) === 0) return undefined;
       const isReset = (flags & flag.rst) !== 0;
       const mac = formatMac(frame.subarray(6, 12));
       return { kind: 'tcp', ends: { source, sourcePort, target, targetPort }, isReset, mac };

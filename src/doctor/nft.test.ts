@@ -1,8 +1,8 @@
-// Which rules of nftables drop a client's SYN: only those of which everything is known.
+// Which rules of nftables drop a client's SYN, or the answer: only those of which everything is known.
 import { expect, test } from 'vitest';
-import { type NftItem, readChains, whatDrops } from './nft.ts';
+import { type NftItem, readChains, reply, request, whatDrops } from './nft.ts';
 
-const packet = { daddr: '203.0.113.100', dport: 80 };
+const packet = request('203.0.113.100', 80, 'eth0');
 const at = { family: 'inet', table: 'filter' } as const;
 const daddr = (right: unknown, op = '==') => ({
   match: { op, left: { payload: { protocol: 'ip', field: 'daddr' } }, right },
@@ -10,7 +10,12 @@ const daddr = (right: unknown, op = '==') => ({
 const dport = (right: unknown) => ({
   match: { op: '==', left: { payload: { protocol: 'tcp', field: 'dport' } }, right },
 });
-const comesBy = { match: { op: '==', left: { meta: { key: 'iifname' } }, right: 'eth9' } };
+const by = (name: string) => ({ match: { op: '==', left: { meta: { key: 'iifname' } }, right: name } });
+const marked = { match: { op: '==', left: { meta: { key: 'mark' } }, right: 7 } };
+const states = (...right: string[]) => ({ match: { op: 'in', left: { ct: { key: 'state' } }, right } });
+const byPort = (port: number, verdict: Expression) => ({
+  vmap: { key: { payload: { protocol: 'tcp', field: 'dport' } }, data: { set: [[port, verdict]] } },
+});
 const [drop, accept, counter] = [{ drop: null }, { accept: null }, { counter: { packets: 0, bytes: 0 } }];
 type Expression = Readonly<Record<string, unknown>>;
 
@@ -21,9 +26,17 @@ test.each<[string, readonly (readonly Expression[])[], string, boolean]>([
   ['a rule about all others', [[daddr('203.0.113.101', '!='), drop]], 'accept', true],
   ['a rule about its network', [[daddr({ prefix: { addr: '203.0.113.0', len: 24 } }), drop]], 'accept', true],
   ['a rule about a set of ports', [[dport({ set: [22, { range: [79, 81] }] }), { reject: null }]], 'accept', true],
-  ['a rule that asks for what is not known', [[comesBy, drop]], 'accept', false],
+  ['a rule that asks for what is not known', [[marked, drop]], 'accept', false],
+  ['a rule about the interface', [[by('eth0'), drop]], 'accept', true],
+  ['a rule about another interface', [[by('eth1'), drop]], 'accept', false],
+  ['a rule behind one about known connections', [[states('established', 'related'), accept], [drop]], 'accept', true],
+  ['a rule about new connections', [[states('new'), drop]], 'accept', true],
+  ['a named set', [[daddr('@bad'), drop]], 'accept', true],
+  ['a map of verdicts', [[byPort(80, drop)]], 'accept', true],
+  ['a map of verdicts of other ports', [[byPort(81, drop)]], 'accept', false],
+  ['a map of verdicts that accepts', [[byPort(80, accept)], [drop]], 'accept', false],
   ['a rule behind one that accepts', [[dport(80), accept], [drop]], 'accept', false],
-  ['a rule behind one that may accept', [[comesBy, accept], [drop]], 'accept', false],
+  ['a rule behind one that may accept', [[marked, accept], [drop]], 'accept', false],
   ['a policy', [[dport(22), accept]], 'drop', true],
   ['a policy behind a rule that accepts', [[daddr('203.0.113.100'), accept]], 'drop', false],
   ['a chain that is called', [[{ jump: { target: 'deeper' } }]], 'accept', true],
@@ -31,6 +44,7 @@ test.each<[string, readonly (readonly Expression[])[], string, boolean]>([
   const items: readonly NftItem[] = [
     { chain: { ...at, name: 'input', hook: 'input', prio: 0, policy } },
     { chain: { ...at, name: 'deeper' } },
+    { set: { ...at, name: 'bad', elem: ['203.0.113.7', { elem: { val: '203.0.113.100' } }] } },
     ...rules.map((expr, handle) => ({ rule: { ...at, chain: 'input', handle, expr } })),
     { rule: { ...at, chain: 'deeper', handle: 99, expr: [dport(80), drop] } },
   ];
@@ -58,5 +72,21 @@ test.each<[string, readonly Expression[], boolean]>([
   expect(readChains(items, 4)).toEqual([]);
   const chains = readChains(items, 6);
   const [input] = chains;
-  expect(input && whatDrops(input, chains, { daddr: six, dport: 80 }) !== undefined).toBe(isDropped);
+  expect(input && whatDrops(input, chains, request(six, 80)) !== undefined).toBe(isDropped);
+});
+
+test('an answer is dropped by a rule about its source, and not by one about new connections', () => {
+  const saddr = { match: { op: '==', left: { payload: { protocol: 'ip', field: 'saddr' } }, right: '203.0.113.100' } };
+  const dropped = (...expr: readonly Expression[]): boolean => {
+    const items: readonly NftItem[] = [
+      { chain: { ...at, name: 'output', hook: 'output', prio: 0, policy: 'accept' } },
+      { rule: { ...at, chain: 'output', handle: 1, expr } },
+    ];
+    const chains = readChains(items, 4);
+    const [output] = chains;
+    return output !== undefined && whatDrops(output, chains, reply('203.0.113.100', 80)) !== undefined;
+  };
+  expect([dropped(saddr, drop), dropped(saddr, states('new'), drop), dropped(dport(80), drop)]).toEqual([
+    ...[true, false, false],
+  ]);
 });

@@ -1,10 +1,18 @@
-// What nftables does with one TCP packet, as far as rules are plain: a drop counts only where all that it asks for is known.
+// What nftables does with one TCP packet, as far as rules are plain: a verdict counts only where all that it asks for is known.
 import { parseAddress } from '../model/address.ts';
 
 /** An element of `nft -j list ruleset`. */
 export interface NftItem {
   readonly chain?: NftChain;
   readonly rule?: NftRule;
+  readonly set?: NftSet;
+}
+
+interface NftSet {
+  readonly family: string;
+  readonly table: string;
+  readonly name: string;
+  readonly elem?: readonly unknown[];
 }
 
 interface NftChain {
@@ -34,29 +42,72 @@ export interface Chain {
   readonly priority: number;
   readonly policy: string | undefined;
   readonly rules: readonly NftRule[];
+  /** Of its table, by name. */
+  readonly sets: ReadonlyMap<string, readonly unknown[]>;
 }
 
+/** What is known of it, as nft names fields: `ip daddr`, `tcp dport`, `ct state`, `meta iifname`. It is of TCP. */
 export interface Packet {
-  readonly daddr: string;
-  readonly dport: number;
+  readonly family: 4 | 6;
+  readonly fields: Readonly<Record<string, string | number>>;
+}
+
+/** A client's SYN to the VIP. `comesBy`: its interface, where there is but one that it can be. */
+export function request(vip: string, port: number, comesBy?: string): Packet {
+  return {
+    family: isSix(vip) ? 6 : 4,
+    fields: {
+      ...ofFamily(vip),
+      [isSix(vip) ? 'ip6 daddr' : 'ip daddr']: vip,
+      ...{ 'tcp dport': port, 'th dport': port, 'ct state': 'new' },
+      ...(comesBy === undefined ? {} : { 'meta iifname': comesBy, 'meta iif': comesBy }),
+    },
+  };
+}
+
+/** The answer to it. */
+export function reply(vip: string, port: number, leavesBy?: string): Packet {
+  return {
+    family: isSix(vip) ? 6 : 4,
+    fields: {
+      ...ofFamily(vip),
+      [isSix(vip) ? 'ip6 saddr' : 'ip saddr']: vip,
+      ...{ 'tcp sport': port, 'th sport': port, 'ct state': 'established' },
+      ...(leavesBy === undefined ? {} : { 'meta oifname': leavesBy, 'meta oif': leavesBy }),
+    },
+  };
+}
+
+function ofFamily(vip: string): Packet['fields'] {
+  return {
+    [isSix(vip) ? 'ip6 nexthdr' : 'ip protocol']: 'tcp',
+    'meta l4proto': 'tcp',
+    'meta nfproto': isSix(vip) ? 'ipv6' : 'ipv4',
+    'meta protocol': isSix(vip) ? 'ip6' : 'ip',
+  };
 }
 
 /** A rule, or a chain's policy, that drops it. */
 export interface Dropping {
   readonly text: string;
-  /** The command after which it passes. */
-  readonly remove: string;
+  /** The command after which it passes; a chain's policy has none: what shall pass is to be said. */
+  readonly remove: string | undefined;
+  /** `inet filter input`. */
+  readonly place: string;
 }
 
 /** Those that packets of this family meet. */
 export function readChains(items: readonly NftItem[], family: 4 | 6): readonly Chain[] {
   const families = family === 4 ? ['ip', 'inet'] : ['ip6', 'inet'];
   const rules = items.flatMap(({ rule }) => rule ?? []);
+  const sets = items.flatMap(({ set }) => set ?? []);
   return items.flatMap(({ chain }) => {
     if (chain === undefined || !families.includes(chain.family)) return [];
     const { family: of, table, name, hook, prio = 0, policy } = chain;
     const own = rules.filter((rule) => rule.family === of && rule.table === table && rule.chain === name);
-    return [{ place: `${of} ${table} ${name}`, name, hook, priority: prio, policy, rules: own }];
+    const named = sets.filter((set) => set.family === of && set.table === table);
+    const known = new Map(named.map((set) => [set.name, set.elem ?? []]));
+    return [{ place: `${of} ${table} ${name}`, name, hook, priority: prio, policy, rules: own, sets: known }];
   });
 }
 
@@ -66,10 +117,10 @@ export function whatDrops(chain: Chain, all: readonly Chain[], packet: Packet): 
   if (outcome === 'accept') return undefined;
   if (outcome !== 'end') return outcome;
   if (chain.policy !== 'drop') return undefined;
-  const accept = `${isSix(packet.daddr) ? 'ip6' : 'ip'} daddr ${packet.daddr} tcp dport ${packet.dport} accept`;
   return {
     text: `the policy of ${chain.place} is drop, and none of its rules accepts`,
-    remove: `nft add rule ${chain.place} ${accept}`,
+    remove: undefined,
+    place: chain.place,
   };
 }
 
@@ -77,9 +128,10 @@ const mostJumps = 16;
 
 function walk(chain: Chain, all: readonly Chain[], packet: Packet, depth: number): Dropping | 'accept' | 'end' {
   for (const rule of chain.rules) {
-    const matches = rule.expr.map((expression) => matchOf(expression, packet));
-    const verdict = rule.expr.flatMap((expression) => verdictOf(expression) ?? [])[0];
+    const matches = rule.expr.map((expression) => matchOf(expression, packet, chain));
+    const verdict = rule.expr.flatMap((expression) => verdictOf(expression, packet, chain) ?? [])[0];
     if (verdict === undefined || matches.includes('no')) continue;
+    // A packet that may have been accepted is not dropped for sure.
     if (verdict.kind === 'accept') return 'accept';
     if (verdict.kind === 'return') return 'end';
     if (matches.includes('unknown')) continue;
@@ -98,7 +150,16 @@ type Verdict =
   | { readonly kind: 'drop' }
   | { readonly kind: 'jump' | 'goto'; readonly to: string };
 
-function verdictOf(expression: Expression): Verdict | undefined {
+function verdictOf(expression: Expression, packet: Packet, chain: Chain): Verdict | undefined {
+  const { vmap } = expression as {
+    vmap?: { key: unknown; data: { set?: readonly (readonly [unknown, Expression])[] } };
+  };
+  if (vmap !== undefined) {
+    const value = fieldOf(vmap.key, packet);
+    if (value === undefined || vmap.data.set === undefined) return { kind: 'accept' }; // it may be
+    const found = vmap.data.set.find(([key]) => includes(key, value, chain) === true);
+    return found && verdictOf(found[1], packet, chain);
+  }
   if ('accept' in expression) return { kind: 'accept' };
   if ('return' in expression) return { kind: 'return' };
   if ('drop' in expression || 'reject' in expression) return { kind: 'drop' };
@@ -110,49 +171,59 @@ function verdictOf(expression: Expression): Verdict | undefined {
 }
 
 /** A statement that asks for nothing, such as a counter, is a yes. */
-function matchOf(expression: Expression, packet: Packet): 'yes' | 'no' | 'unknown' {
+function matchOf(expression: Expression, packet: Packet, chain: Chain): 'yes' | 'no' | 'unknown' {
   if ('xt' in expression || 'limit' in expression) return 'unknown';
   const match = expression.match as { op: string; left: unknown; right: unknown } | undefined;
   if (match === undefined) return 'yes';
   if (isOfOthers(match.left, packet)) return 'no';
   const value = fieldOf(match.left, packet);
-  const isIn = value === undefined ? undefined : includes(match.right, value);
+  // Whichever it is, it is not lo.
+  if (value === undefined && isInterface(match.left) && match.right === 'lo') return match.op === '!=' ? 'yes' : 'no';
+  const isIn = value === undefined ? undefined : includes(match.right, value, chain);
   if (isIn === undefined) return 'unknown';
   return (match.op === '!=') !== isIn ? 'yes' : 'no';
 }
 
 /** A header that the packet has not: no such rule matches, whatever it compares with. */
-function isOfOthers(left: unknown, { daddr }: Packet): boolean {
+function isOfOthers(left: unknown, { family }: Packet): boolean {
   const protocol = (left as { payload?: { protocol?: string } } | undefined)?.payload?.protocol ?? '';
-  return [isSix(daddr) ? 'ip' : 'ip6', 'udp', 'sctp', 'icmp', 'icmpv6'].includes(protocol);
+  return [family === 6 ? 'ip' : 'ip6', 'udp', 'sctp', 'icmp', 'icmpv6'].includes(protocol);
 }
 
-function fieldOf(left: unknown, { daddr, dport }: Packet): string | number | undefined {
-  const { payload, meta } = (left ?? {}) as {
-    payload?: { protocol?: string; field?: string };
-    meta?: { key?: string };
-  };
-  const fields: Readonly<Record<string, string | number>> = {
-    [isSix(daddr) ? 'ip6 daddr' : 'ip daddr']: daddr,
-    'tcp dport': dport,
-    'th dport': dport,
-    [isSix(daddr) ? 'ip6 nexthdr' : 'ip protocol']: 'tcp',
-    'meta l4proto': 'tcp',
-    'meta nfproto': isSix(daddr) ? 'ipv6' : 'ipv4',
-  };
-  return fields[payload === undefined ? `meta ${meta?.key}` : `${payload.protocol} ${payload.field}`];
+interface Field {
+  readonly payload?: { readonly protocol?: string; readonly field?: string };
+  readonly meta?: { readonly key?: string };
+  readonly ct?: { readonly key?: string };
+}
+
+function fieldOf(left: unknown, { fields }: Packet): string | number | undefined {
+  const { payload, meta, ct } = (left ?? {}) as Field;
+  if (payload !== undefined) return fields[`${payload.protocol} ${payload.field}`];
+  return fields[ct === undefined ? `meta ${meta?.key}` : `ct ${ct.key}`];
+}
+
+function isInterface(left: unknown): boolean {
+  return ['iif', 'iifname', 'oif', 'oifname'].includes((left as Field | undefined)?.meta?.key ?? '');
 }
 
 /** undefined: not known. */
-function includes(right: unknown, value: string | number): boolean | undefined {
+function includes(right: unknown, value: string | number, chain: Chain): boolean | undefined {
+  if (typeof right === 'string' && right.startsWith('@')) {
+    const elements = chain.sets.get(right.slice(1));
+    return elements && includes({ set: elements }, value, chain);
+  }
+  if (typeof right === 'string' && right.endsWith('*')) return String(value).startsWith(right.slice(0, -1));
   if (typeof right === 'string' || typeof right === 'number') return right === value;
-  const { set, range, prefix } = (right ?? {}) as {
+  if (Array.isArray(right)) return includes({ set: right }, value, chain);
+  const { set, range, prefix, elem } = (right ?? {}) as {
     set?: readonly unknown[];
     range?: readonly [number, number];
     prefix?: { addr: string; len: number };
+    elem?: { val?: unknown };
   };
+  if (elem !== undefined) return includes(elem.val, value, chain);
   if (set !== undefined) {
-    const each = set.map((one) => includes(one, value));
+    const each = set.map((one) => includes(one, value, chain));
     if (each.includes(true)) return true;
     return each.includes(undefined) ? undefined : false;
   }
@@ -178,5 +249,6 @@ function dropping({ place }: Chain, { handle, expr }: NftRule): Dropping {
   return {
     text: `rule ${handle} of ${place}: ${JSON.stringify(expr)}`,
     remove: `nft delete rule ${place} handle ${handle}`,
+    place,
   };
 }

@@ -1,7 +1,8 @@
 // Proves the path to each real server by packets: dressed as those of clients leave the director, and answered or not.
 import type { Sighting, Wire } from '../kernel/wire.ts';
-import { formatAddress, parseAddress } from '../model/address.ts';
+import { type Address, formatAddress, parseAddress } from '../model/address.ts';
 import type { InstalledDestination, InstalledService } from '../model/director.ts';
+import type { System } from '../realserver/system.ts';
 import { ipip, type TunnelEnd } from '../realserver/tunnel.ts';
 import { type Answer, type Ends, ipFrame, parseMac, readAnswer, tcp, wrapped } from './frames.ts';
 import { readHolder, whoHasFrame } from './neighbours.ts';
@@ -32,16 +33,55 @@ const patienceMs = 900;
 /** A lost packet is sent again. */
 const againMs = 350;
 const firstPort = 61_000;
+const ports = 4_000;
+/** Of a service of all ports it can't be known which one a real server has: a refusal proves the path as well. */
+const anyPort = 80;
+/** More would fill queues on the way, and what is lost there would be taken for silence. */
+const atOnce = 48;
+
+/** What a probe is made of: where these are the same one answer tells of all. */
+interface Probed {
+  readonly way: Way | undefined;
+  readonly mac: string | undefined;
+  readonly direct: Outcome;
+  readonly dressed: Outcome;
+  readonly outsider: Outcome;
+}
 
 export async function examineDestinations(
   services: readonly InstalledService[],
   network: Network,
+  { addresses }: Pick<System, 'addresses'>,
   wire: Wire,
 ): Promise<readonly Finding[]> {
   const wanted = services.flatMap((service) =>
     service.destinations.filter(({ weight }) => weight > 0).map((destination) => ({ service, destination })),
   );
-  return Promise.all(wanted.map((one, index) => examine(one, index, network, wire)));
+  const vips = services.flatMap(({ identity }) => (identity.kind === 'address' ? [formatAddress(identity.vip)] : []));
+  const prober = new Prober(network, addresses, new Set(vips), wire);
+  const found = new Map<string, Promise<Probed>>();
+  let next = 0;
+  const findings: Finding[] = [];
+  const work = async (): Promise<void> => {
+    for (let index = next++; index < wanted.length; index = next++) {
+      const one = wanted[index];
+      if (one === undefined) return;
+      const key = probeKey(one);
+      const probed = found.get(key) ?? prober.probe(one);
+      found.set(key, probed);
+      const { identity } = one.service;
+      const vip = identity.kind === 'address' ? formatAddress(identity.vip) : '';
+      findings[index] = { ...one, vip, rip: formatAddress(one.destination.rip), ...(await probed) };
+    }
+  };
+  await Promise.all(Array.from({ length: atOnce }, work));
+  return findings;
+}
+
+function probeKey({ service: { identity }, destination }: Pick<Finding, 'service' | 'destination'>): string {
+  const { rip, port, method, tunnel } = destination;
+  const asked = identity.kind === 'address' ? [identity.protocol, formatAddress(identity.vip), identity.port] : [];
+  return [formatAddress(rip), port, method, JSON.stringify(tunnel), ...asked].join(' ');
 }
 
 /** Each who tells, on this interface, that it has the address. */
@@ -61,48 +101,82 @@ export async function whoHas(
   return [...new Set(macs)];
 }
 
-async function examine(
-  { service, destination }: Pick<Finding, 'service' | 'destination'>,
-  index: number,
-  network: Network,
-  wire: Wire,
-): Promise<Finding> {
-  const { identity } = service;
-  const rip = formatAddress(destination.rip);
-  const vip = identity.kind === 'address' ? formatAddress(identity.vip) : '';
-  const way = network.wayTo(rip);
-  const common = { service, destination, vip, rip, way };
-  const unasked = { direct: 'not-asked', dressed: 'not-asked', outsider: 'not-asked' } as const;
-  if (way === undefined || way.interface.linkType !== 'ether') return { ...common, mac: undefined, ...unasked };
-  const [mac] = await whoHas(way.gateway ?? rip, way, wire, { isOne: true });
-  if (mac === undefined || identity.kind !== 'address' || identity.protocol === 'sctp')
-    return { ...common, mac, ...unasked };
-  const dip = [...parseAddress(way.source).bytes];
-  const port = destination.port === 0 ? identity.port : destination.port;
-  const knock = (source: readonly number[], isDressed: boolean, turn: number): Promise<Outcome> =>
-    ask(
-      { common, mac, way, wire, isDressed },
-      {
-        source,
-        sourcePort: firstPort + ((index * 3 + turn) % 4000),
-        target: isDressed ? [...identity.vip.bytes] : [...destination.rip.bytes],
-        targetPort: port,
-      },
+const unasked = { direct: 'not-asked', dressed: 'not-asked', outsider: 'not-asked' } as const;
+
+class Prober {
+  readonly #network: Network;
+  readonly #addresses: System['addresses'];
+  readonly #vips: ReadonlySet<string>;
+  readonly #wire: Wire;
+  readonly #macs = new Map<string, Promise<string | undefined>>();
+  // Of a run before, something may be left on the real server that a port of its own does not meet.
+  #turn = Math.floor(Math.random() * ports);
+
+  constructor(network: Network, addresses: System['addresses'], vips: ReadonlySet<string>, wire: Wire) {
+    this.#network = network;
+    this.#addresses = addresses;
+    this.#vips = vips;
+    this.#wire = wire;
+  }
+
+  async probe({ service, destination }: Pick<Finding, 'service' | 'destination'>): Promise<Probed> {
+    const { identity } = service;
+    const rip = formatAddress(destination.rip);
+    const way = this.#wayTo(destination.rip, rip);
+    if (way === undefined || way.interface.linkType !== 'ether' || !way.interface.isUp)
+      return { way, mac: undefined, ...unasked };
+    const mac = await this.#macOf(way.gateway ?? rip, way);
+    if (mac === undefined || identity.kind !== 'address' || identity.protocol === 'sctp')
+      return { way, mac, ...unasked };
+    const dip = [...parseAddress(way.source).bytes];
+    const targetPort = destination.port || identity.port || anyPort;
+    const knock = (source: readonly number[], isDressed: boolean): Promise<Outcome> =>
+      ask(
+        { destination, mac, way, wire: this.#wire, isDressed },
+        {
+          source,
+          sourcePort: firstPort + (this.#turn++ % ports),
+          target: isDressed ? [...identity.vip.bytes] : [...destination.rip.bytes],
+          targetPort,
+        },
+      );
+    const isDressed = destination.method === 'gate' || destination.method === 'tunnel';
+    // What clients' packets become is asked for by an address of this director, which it has of one family here.
+    const isSameFamily = identity.vip.family === destination.rip.family;
+    const outsider = [...parseAddress(outsiders[identity.vip.family]).bytes];
+    const [direct, dressed, outside] = await Promise.all([
+      knock(dip, false),
+      isDressed && isSameFamily ? knock(dip, true) : unasked.dressed,
+      destination.method !== 'fullnat' && isSameFamily ? knock(outsider, isDressed) : unasked.outsider,
+    ]);
+    return { way, mac, direct, dressed, outsider: outside };
+  }
+
+  /** Real servers have the VIP themselves, or answer to it by the client's way: it is no address to ask them from. */
+  #wayTo({ family }: Address, rip: string): Way | undefined {
+    const way = this.#network.wayTo(rip);
+    if (way === undefined || !this.#vips.has(way.source)) return way;
+    const own = this.#addresses.find(
+      (one) =>
+        one.interface === way.interface.name &&
+        one.isGlobal &&
+        one.address.includes(':') === (family === 6) &&
+        !this.#vips.has(one.address),
     );
-  const isDressed = destination.method === 'gate' || destination.method === 'tunnel';
-  // What clients' packets become is asked for by an address of this director, which it has of one family here.
-  const isSameFamily = identity.vip.family === destination.rip.family;
-  const outsider = [...parseAddress(outsiders[identity.vip.family]).bytes];
-  const [direct, dressed, outside] = await Promise.all([
-    knock(dip, false, 0),
-    isDressed && isSameFamily ? knock(dip, true, 1) : unasked.dressed,
-    destination.method !== 'fullnat' && isSameFamily ? knock(outsider, isDressed, 2) : unasked.outsider,
-  ]);
-  return { ...common, mac, direct, dressed, outsider: outside };
+    return own === undefined ? way : { ...way, source: own.address };
+  }
+
+  #macOf(address: string, way: Way): Promise<string | undefined> {
+    const key = `${way.interface.name} ${address}`;
+    const asked =
+      this.#macs.get(key) ?? whoHas(address, way, this.#wire, { isOne: true }).then(([mac]): string | undefined => mac);
+    this.#macs.set(key, asked);
+    return asked;
+  }
 }
 
 interface Knock {
-  readonly common: Pick<Finding, 'destination' | 'rip'>;
+  readonly destination: InstalledDestination;
   readonly mac: string;
   readonly way: Way;
   readonly wire: Wire;
@@ -124,8 +198,7 @@ async function ask(knock: Knock, ends: Ends): Promise<Outcome> {
   return answers[0] ?? 'silent';
 }
 
-function frameOf({ common, mac, way, isDressed }: Knock, packet: Buffer): Buffer {
-  const { destination } = common;
+function frameOf({ destination, mac, way, isDressed }: Knock, packet: Buffer): Buffer {
   const isWrapped = isDressed && destination.method === 'tunnel';
   const dip = [...parseAddress(way.source).bytes];
   const whole = isWrapped ? wrapped(tunnelOf(destination), dip, [...destination.rip.bytes], packet) : packet;
@@ -145,11 +218,9 @@ function outcomeOf(answer: Answer | undefined, ends: Ends, knock: Knock, mac: st
     return answer.isReset ? 'refused' : 'accepted';
   }
   if (answer?.kind !== 'unreachable' || isOutsider(ends.source)) return undefined;
-  const target =
-    knock.isDressed && knock.common.destination.method === 'tunnel' ? knock.common.destination.rip.bytes : ends.target;
-  return isSame(answer.source, knock.common.destination.rip.bytes) && isSame(answer.target, target)
-    ? 'unreachable'
-    : undefined;
+  const { destination } = knock;
+  const target = knock.isDressed && destination.method === 'tunnel' ? destination.rip.bytes : ends.target;
+  return isSame(answer.source, destination.rip.bytes) && isSame(answer.target, target) ? 'unreachable' : undefined;
 }
 
 /** Sends a frame, twice if need be, and collects what comes of it. */

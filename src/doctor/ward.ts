@@ -24,7 +24,7 @@ export interface DirectorFacts {
   readonly services: readonly InstalledService[];
   readonly connections: readonly Connection[];
   readonly timeouts: Timeouts;
-  /** What probes to each destination of IPv4 and TCP or UDP came to. */
+  /** What probes to each destination of TCP or UDP came to. Where an interface is down, only of those that are on a link. */
   readonly findings: readonly Finding[];
 }
 
@@ -33,25 +33,36 @@ export async function openWard(wire: Wire): Promise<Ward> {
   const network = readNetwork(system);
   const { vips } = readJournal();
   using director = openDirector({ create: false });
-  const facts = director && (await readDirector(director, network, wire));
+  const facts = director && (await readDirector(director, network, system, wire));
   return { system, network, director: facts, vips, wire };
 }
 
 async function readDirector(
   director: DataplaneDirector,
   network: Network,
+  system: System,
   wire: Wire,
 ): Promise<DirectorFacts | undefined> {
   const status = director.status();
   if (status === undefined) return undefined;
   const services = director.services();
+  const findings = await examineDestinations(services, network, system, wire);
+  const isOnLink = ({ way }: Finding): boolean => way !== undefined && way.gateway === undefined;
   return {
     status,
     services,
     connections: [...director.connections()],
     timeouts: director.timeouts(),
-    findings: await examineDestinations(services, network, wire),
+    findings: downInterfaces(system).length === 0 ? findings : findings.filter(isOnLink),
   };
+}
+
+/** Those that are meant to be used: somebody gave them addresses. */
+export function downInterfaces({ interfaces, addresses }: System): readonly string[] {
+  return interfaces
+    .filter(({ linkType, isUp }) => linkType === 'ether' && !isUp)
+    .map(({ name }) => name)
+    .filter((name) => addresses.some((one) => one.interface === name && one.isGlobal));
 }
 
 /** `-t 192.0.2.10:80`, as ipvsadm takes it. */

@@ -1,15 +1,25 @@
 // Whole frames of this network namespace's interfaces: sent as they are, and seen as they come in.
-import { close, receiveFrom, sendTo, socket } from './libc.ts';
+import { isErrno } from './errno.ts';
+import { close, receiveFrom, sendTo, setSocketOption, socket } from './libc.ts';
 
 const AF_PACKET = 17;
 const SOCK_RAW = 3;
 const ETH_P_ALL = 3;
 const PACKET_OUTGOING = 4;
+const SOL_PACKET = 263;
+const PACKET_QDISC_BYPASS = 20;
+const SOL_SOCKET = 1;
+const SO_RCVBUFFORCE = 33;
+/** Frames wait there while this process does something else. */
+const receiveBytes = 16 << 20;
 /** struct sockaddr_ll. */
 const addressBytes = 20;
 const frameBytes = 65_536;
 /** How often frames are looked at while one is waited for: Node waits for none of this kind. */
 const everyMs = 2;
+
+/** ENXIO, ENODEV, EAGAIN, ENETDOWN, ENOBUFS. */
+const unsendable = [6, 19, 11, 100, 105];
 
 export interface Sighting {
   readonly ifindex: number;
@@ -26,11 +36,24 @@ export class Wire implements Disposable {
   readonly #from = Buffer.alloc(addressBytes);
   #timer: NodeJS.Timeout | undefined;
 
-  send(ifindex: number, frame: Uint8Array): void {
+  constructor() {
+    // Past what stands at egress: our own program there would take a frame for the director's own request, and schedule it.
+    setSocketOption(this.#fd, SOL_PACKET, PACKET_QDISC_BYPASS, toInt(1));
+    setSocketOption(this.#fd, SOL_SOCKET, SO_RCVBUFFORCE, toInt(receiveBytes));
+  }
+
+  /** False when the interface takes none now: it is down, or full. */
+  send(ifindex: number, frame: Uint8Array): boolean {
     const to = Buffer.alloc(addressBytes);
     to.writeUInt16LE(AF_PACKET, 0);
     to.writeInt32LE(ifindex, 4);
-    sendTo(this.#fd, frame, to);
+    try {
+      sendTo(this.#fd, frame, to);
+      return true;
+    } catch (error) {
+      if (isErrno(error, ...unsendable)) return false;
+      throw error;
+    }
   }
 
   /** What `read` makes of frames that come in, until `timeoutMs` are over or, with `isOne`, at the first. */
@@ -82,4 +105,10 @@ export class Wire implements Disposable {
       for (const listener of [...this.#listeners]) listener(sighting);
     }
   }
+}
+
+function toInt(value: number): Buffer {
+  const bytes = Buffer.alloc(4);
+  bytes.writeInt32LE(value);
+  return bytes;
 }

@@ -35,6 +35,7 @@ function judge(finding: Finding): Problem | undefined {
     );
   }
   if (destination.method === 'gate' || destination.method === 'tunnel') return judgeDressed(finding);
+  if (direct === 'silent' && !isTcp(finding)) return undefined; // a firewall may well let datagrams alone in
   if (direct === 'silent' || direct === 'unreachable')
     return unanswered(finding, `${rip} does not answer at port ${destination.port}`, `a SYN to it was ${direct}`);
   if (direct === 'refused' && isTcp(finding))
@@ -55,13 +56,14 @@ function judgeDressed(finding: Finding): Problem | undefined {
   if (dressed === 'silent' || dressed === 'unreachable') {
     const wrong = `the real server ${rip} does not answer for ${vip}`;
     const evidence = `a SYN as clients' packets go out was ${dressed}`;
-    if (direct === 'silent') return unanswered(finding, wrong, `${evidence}, and so was one to ${rip} itself`);
+    if (direct === 'silent')
+      return isTcp(finding) ? unanswered(finding, wrong, `${evidence}, and so was one to ${rip} itself`) : undefined; // as above
     return {
       id: 'unanswered',
       wrong,
       why: `${destination.method}: it lacks the VIP on lo, or drops what comes for it`,
       evidence: `${evidence}, though ${rip} itself answers`,
-      mend: { command: 'fairlead doctor --fix', on: rip, isSafe: false },
+      mend: { command: `${addCommand(finding)} && fairlead doctor --fix`, on: rip, isSafe: false },
     };
   }
   if (dressed === 'refused' && isTcp(finding) && service.identity.kind === 'address')
@@ -89,11 +91,12 @@ function unanswered({ destination, service }: Finding, wrong: string, evidence: 
   };
 }
 
-function addCommand({ vip, destination: { tunnel } }: Finding): string {
-  const kind = tunnel === undefined ? '' : ` --tun-type ${tunnel.type}`;
-  return `fairlead realserver add ${vip} --method tunnel${kind}${tunnel?.type === 'gue' ? ` --tun-port ${tunnel.port}` : ''}`;
+function addCommand({ vip, destination: { method, tunnel } }: Finding): string {
+  const kind = tunnel === undefined || tunnel.type === 'ipip' ? '' : ` --tun-type ${tunnel.type}`;
+  return `fairlead realserver add ${vip} --method ${method}${kind}${tunnel?.type === 'gue' ? ` --tun-port ${tunnel.port}` : ''}`;
 }
 
+/** Of a port that a client can name: of any port, one that nothing listens on tells nothing. */
 function isTcp({ service: { identity } }: Finding): boolean {
-  return identity.kind === 'address' && identity.protocol === 'tcp';
+  return identity.kind === 'address' && identity.protocol === 'tcp' && identity.port !== 0;
 }

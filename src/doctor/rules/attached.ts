@@ -1,7 +1,7 @@
 // Our programs must be on the interfaces that packets come by, and nobody else's in front of them.
 import { listTc } from '../../kernel/tc.ts';
 import type { Problem } from '../problem.ts';
-import type { Ward } from '../ward.ts';
+import { downInterfaces, type Ward } from '../ward.ts';
 
 /** Ours: a real server's program and a director's. */
 const ownPriorities: readonly number[] = [63, 64];
@@ -23,7 +23,20 @@ export function attached({ director, system }: Ward): readonly Problem[] {
         mend: { command: 'fairlead attach', isSafe: true },
       }),
     );
-  return [...gone, ...attachments.flatMap(({ interface: name, index, xdp }) => others(name, index, xdp, system))];
+  const down = downInterfaces(system).map(
+    (name): Problem => ({
+      id: 'not-attached',
+      wrong: `${name} is down`,
+      why: 'no packet comes or leaves by it, and the routes by its networks are gone with it',
+      evidence: `\`ip link show ${name}\`: it has addresses, and is not up`,
+      mend: { command: `ip link set ${name} up`, isSafe: true },
+    }),
+  );
+  return [
+    ...down,
+    ...gone,
+    ...attachments.flatMap(({ interface: name, index, xdp }) => others(name, index, xdp, system)),
+  ];
 }
 
 function others(name: string, index: number, hasOurXdp: boolean, { interfaces }: Ward['system']): readonly Problem[] {

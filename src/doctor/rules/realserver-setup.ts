@@ -1,5 +1,6 @@
 // On a real server: what `fairlead realserver add` made and somebody has undone since, or what it would make today.
 
+import { FairleadError } from '../../model/error.ts';
 import { examine } from '../../realserver/agent.ts';
 import type { Change } from '../../realserver/change.ts';
 import { formatChange } from '../../realserver/change.ts';
@@ -8,15 +9,31 @@ import type { Wanted } from '../../realserver/plan.ts';
 import { readStatus } from '../../realserver/status.ts';
 import { formatTunnel, ipip, type TunnelEnd } from '../../realserver/tunnel.ts';
 import type { Problem, ProblemId } from '../problem.ts';
-import type { Ward } from '../ward.ts';
+import { question, removeAddress, type Ward } from '../ward.ts';
 
 export function realServerSetup({ vips }: Ward): readonly Problem[] {
   if (vips.length === 0) return [];
   const { vips: told } = readStatus();
   return vips.flatMap((recorded) => {
     const tunnels = told.find(({ vip }) => vip === recorded.vip)?.tunnels ?? [];
-    return lacking(recorded, tunnels.length === 0 ? [ipip] : tunnels);
+    try {
+      return lacking(recorded, tunnels.length === 0 ? [ipip] : tunnels);
+    } catch (error) {
+      if (!(error instanceof FairleadError) || error.code !== 'address-unusable') throw error;
+      return [unusable(recorded, error)];
+    }
   });
+}
+
+/** What `add` would refuse today: mostly, that another interface has the VIP too, and answers for it. */
+function unusable({ vip, method }: RecordedVip, { message, hint }: FairleadError): Problem {
+  return {
+    id: 'arp',
+    wrong: message,
+    why: `${method}: asked by ${question(vip)}, this machine is one that has the VIP: clients and routers then send to it past the director`,
+    evidence: `\`ip address show to ${vip}\`${hint === undefined ? '' : `; ${hint}`}`,
+    mend: { command: removeAddress(vip, 'lo'), isSafe: false },
+  };
 }
 
 /** One problem of a kind, however many changes would mend it. */

@@ -1,20 +1,28 @@
-// The VIP must be an address of the director: else nobody answers ARP for it, and no packet comes.
+// The VIP must be an address of the director, and so must fullnat's: else nobody answers ARP for them, and no packet comes.
+import { formatAddress } from '../../model/address.ts';
 import type { Problem } from '../problem.ts';
 import { vipsOf, type Ward } from '../ward.ts';
 import { holderOf } from './holder.ts';
 
 export function vipOnDirector(ward: Ward): readonly Problem[] {
-  const { director, system } = ward;
-  return vipsOf(director?.services ?? [])
-    .filter((vip) => !system.addresses.some(({ address }) => address === vip))
-    .map((vip) => ({
-      id: 'vip-not-on-director',
-      wrong: `no interface of this director has the VIP ${vip}`,
-      why: 'routers ask by ARP (or IPv6 by neighbour discovery) who has it, and nobody answers',
-      evidence: `\`ip address\` shows no ${vip}`,
-      mend: {
-        command: `ip address add ${vip}/${vip.includes(':') ? 128 : 32} dev ${holderOf(vip, ward)}`,
-        isSafe: true,
-      },
-    }));
+  const services = ward.director?.services ?? [];
+  const locals = services.flatMap(({ localAddresses }) => localAddresses.map(formatAddress));
+  return [
+    ...vipsOf(services).map((vip) => toProblem(vip, 'the VIP', ward)),
+    ...[...new Set(locals)].map((local) => toProblem(local, "fullnat's local address", ward)),
+  ].flatMap((problem) => problem ?? []);
+}
+
+function toProblem(address: string, role: string, ward: Ward): Problem | undefined {
+  if (ward.system.addresses.some((one) => one.address === address)) return undefined;
+  return {
+    id: 'vip-not-on-director',
+    wrong: `no interface of this director has ${role} ${address}`,
+    why: 'routers ask by ARP (or IPv6 by neighbour discovery) who has it, and nobody answers',
+    evidence: `\`ip address\` shows no ${address}`,
+    mend: {
+      command: `ip address add ${address}/${address.includes(':') ? 128 : 32} dev ${holderOf(address, ward)}`,
+      isSafe: true,
+    },
+  };
 }
