@@ -67,8 +67,7 @@ export async function examineDestinations(
       const one = wanted[index];
       if (one === undefined) return;
       const key = probeKey(one);
-      const probed = found.get(key) ?? prober.probe(one);
-      found.set(key, probed);
+      const probed = once(found, key, () => prober.probe(one));
       const { identity } = one.service;
       const vip = identity.kind === 'address' ? formatAddress(identity.vip) : '';
       findings[index] = { ...one, vip, rip: formatAddress(one.destination.rip), ...(await probed) };
@@ -109,6 +108,8 @@ class Prober {
   readonly #vips: ReadonlySet<string>;
   readonly #wire: Wire;
   readonly #macs = new Map<string, Promise<string | undefined>>();
+  /** Where it is well it takes its whole time; and it is about the real server's gateway, whichever port. */
+  readonly #outsiders = new Map<string, Promise<Outcome>>();
   // Of a run before, something may be left on the real server that a port of its own does not meet.
   #turn = Math.floor(Math.random() * ports);
 
@@ -147,7 +148,11 @@ class Prober {
     const [direct, dressed, outside] = await Promise.all([
       knock(dip, false),
       isDressed && isSameFamily ? knock(dip, true) : unasked.dressed,
-      destination.method !== 'fullnat' && isSameFamily ? knock(outsider, isDressed) : unasked.outsider,
+      destination.method !== 'fullnat' && isSameFamily
+        ? once(this.#outsiders, `${rip} ${destination.method} ${JSON.stringify(destination.tunnel)}`, () =>
+            knock(outsider, isDressed),
+          )
+        : unasked.outsider,
     ]);
     return { way, mac, direct, dressed, outsider: outside };
   }
@@ -167,12 +172,17 @@ class Prober {
   }
 
   #macOf(address: string, way: Way): Promise<string | undefined> {
-    const key = `${way.interface.name} ${address}`;
-    const asked =
-      this.#macs.get(key) ?? whoHas(address, way, this.#wire, { isOne: true }).then(([mac]): string | undefined => mac);
-    this.#macs.set(key, asked);
-    return asked;
+    return once(this.#macs, `${way.interface.name} ${address}`, async () => {
+      const [mac] = await whoHas(address, way, this.#wire, { isOne: true });
+      return mac;
+    });
   }
+}
+
+function once<T>(known: Map<string, Promise<T>>, key: string, ask: () => Promise<T>): Promise<T> {
+  const asked = known.get(key) ?? ask();
+  known.set(key, asked);
+  return asked;
 }
 
 interface Knock {
