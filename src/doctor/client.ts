@@ -7,7 +7,7 @@ import { readSystem } from '../realserver/system.ts';
 import { readNetwork, type Way } from './network.ts';
 import { whoHas } from './probe.ts';
 import type { Problem } from './problem.ts';
-import { question, removeAddress } from './ward.ts';
+import { ipOf, question, removeAddress, unknownRouter } from './ward.ts';
 
 /** Enough that round robin comes to each of a dozen real servers. */
 const attempts = 24;
@@ -29,7 +29,7 @@ function withoutWay(vip: string): Problem {
     wrong: `there is no way from here to ${vip}`,
     why: 'packets to it do not leave this machine',
     evidence: `\`ip route get ${vip}\` names none`,
-    mend: { command: 'ip route add default via THE ROUTER', isSafe: false },
+    mend: { command: `${ipOf(vip)} route add default via ${unknownRouter}`, isSafe: false },
   };
 }
 
@@ -46,7 +46,7 @@ async function holderProblems(vip: string, way: Way, wire: Wire): Promise<readon
         why: 'packets to it can be sent to no machine',
         evidence: `${asked}, nobody answered`,
         mend: {
-          command: `ip address add ${vip}/${vip.includes(':') ? 128 : 32} dev INTERFACE`,
+          command: `ip address add ${vip}/${vip.includes(':') ? 128 : 32} dev "\${INTERFACE:?set it to the one towards this network}"`,
           on: 'the director',
           isSafe: false,
         },

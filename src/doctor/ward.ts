@@ -109,6 +109,15 @@ function endpointOption(address: InstalledDestination['rip'], port: number): str
   return `${address.family === 6 ? `[${text}]` : text}:${port}`;
 }
 
+/** For a command's place that nobody here can fill: a shell refuses it, and says why, until ROUTER is set. */
+// biome-ignore lint/suspicious/noTemplateCurlyInString: it is the shell's
+export const unknownRouter = '"${ROUTER:?set it to the address of the network\'s own router}"';
+
+/** The command for routes of the address's family. */
+export function ipOf(address: string): string {
+  return address.includes(':') ? 'ip -6' : 'ip';
+}
+
 /** By what somebody is asked for the MAC of an address. */
 export function question(address: string): string {
   return address.includes(':') ? 'neighbour discovery' : 'ARP';

@@ -95,7 +95,7 @@ function refuseOther({ vips }: Journal, { vip, method, arp }: Wanted): void {
   const known = vips.find((one) => one.vip === vip);
   if (known === undefined || (known.method === method && known.arp === arp)) return;
   throw new FairleadError(
-    'bad-input',
+    'address-unusable',
     `${vip} was added as ${formatKind(known)}, not as ${formatKind({ method, arp })}`,
     {
       hint: `remove it first: fairlead realserver remove ${vip}`,

@@ -89,7 +89,7 @@ function parse(text: string, path: string): Stored {
   try {
     return JSON.parse(text) as Stored;
   } catch (cause) {
-    throw new FairleadError('bad-input', `${path} is damaged: ${(cause as Error).message}`, {
+    throw new FairleadError('kernel', `${path} is damaged: ${(cause as Error).message}`, {
       cause,
       hint: 'what was changed here is no longer known: undo it by hand, then delete the file',
     });

@@ -33,6 +33,13 @@ interface AddOptions {
 const failureStatus = 1;
 const usageStatus = 2;
 
+/** What is wrong with the command's words alone, whatever the machine. */
+class UsageError extends FairleadError {
+  constructor(message: string) {
+    super('bad-input', message);
+  }
+}
+
 /** Returns the exit status; rejects only for what is a bug. */
 export async function runRealserver(argv: readonly string[], io: Io): Promise<number> {
   try {
@@ -43,7 +50,7 @@ export async function runRealserver(argv: readonly string[], io: Io): Promise<nu
     if (!(error instanceof FairleadError)) throw error;
     const hint = error.hint === undefined ? '' : `${error.hint}\n`;
     io.stderr.write(`fairlead realserver: ${error.message}\n${hint}`);
-    return failureStatus;
+    return error instanceof UsageError ? usageStatus : failureStatus;
   }
 }
 
@@ -137,8 +144,7 @@ function tellUndone(stdout: Io['stdout'], vip: string, undone: readonly Undoing[
 }
 
 function parseVip(text: string): string {
-  if (readAddress(text) === undefined)
-    throw new FairleadError('bad-input', `expected the VIP's address, got ${JSON.stringify(text)}`);
+  if (readAddress(text) === undefined) throw new UsageError(`expected the VIP's address, got ${JSON.stringify(text)}`);
   const vip = readVip(text);
   if (vip !== undefined) return vip;
   throw new FairleadError('address-unusable', `${text} can't be a VIP: it is no address that clients could ask`);
@@ -149,9 +155,11 @@ function parseWanted(text: string, { method, arp, tunType, tunPort, mtu, directo
   const idle = { '--tun-type': tunType, '--tun-port': tunPort, '--mtu': mtu };
   const found = Object.entries(idle).find(([, value]) => value !== undefined);
   if (method !== 'tunnel' && found !== undefined)
-    throw new FairleadError('bad-input', `${found[0]} is for --method tunnel, ${method} has no tunnel`);
+    throw new UsageError(`${found[0]} is for --method tunnel, ${method} has no tunnel`);
+  if (method === 'fullnat' && arp !== 'ignore')
+    throw new UsageError('--arp is for gate and tunnel: with fullnat no real server has the VIP');
   if (method !== 'fullnat' && director.length > 0)
-    throw new FairleadError('bad-input', `--director is for --method fullnat: with ${method} servers see the client`);
+    throw new UsageError(`--director is for --method fullnat: with ${method} servers see the client`);
   return {
     ...{ vip, method, arp },
     tunnel: parseTunnel(tunType ?? 'ipip', tunPort),
@@ -163,10 +171,7 @@ function parseWanted(text: string, { method, arp, tunType, tunPort, mtu, directo
 function parseDirector(text: string): string {
   const director = readDirector(text);
   if (director !== undefined) return director;
-  throw new FairleadError(
-    'bad-input',
-    `--director: expected an address, or a network as 10.0.0.0/24, got ${JSON.stringify(text)}`,
-  );
+  throw new UsageError(`--director: expected an address, or a network as 10.0.0.0/24, got ${JSON.stringify(text)}`);
 }
 
 function parseMtu(text: string | undefined, isForSix: boolean): number | undefined {
@@ -174,19 +179,18 @@ function parseMtu(text: string | undefined, isForSix: boolean): number | undefin
   const least = isForSix ? leastMtuSix : leastMtu;
   const mtu = /^\d+$/.test(text) ? Number(text) : 0;
   if (mtu >= least && mtu <= mostMtu) return mtu;
-  throw new FairleadError('bad-input', `expected an MTU from ${least} to ${mostMtu}, got ${JSON.stringify(text)}`);
+  throw new UsageError(`expected an MTU from ${least} to ${mostMtu}, got ${JSON.stringify(text)}`);
 }
 
 /** As ipvsadm: GUE needs a port, the others have none. */
 function parseTunnel(type: TunnelEnd['type'], text: string | undefined): TunnelEnd {
   if (type !== 'gue') {
     if (text === undefined) return { type, port: 0 };
-    throw new FairleadError('bad-input', `--tun-port is for --tun-type gue, a tunnel of type ${type} has no port`);
+    throw new UsageError(`--tun-port is for --tun-type gue, a tunnel of type ${type} has no port`);
   }
-  if (text === undefined) throw new FairleadError('bad-input', '--tun-type gue needs --tun-port');
+  if (text === undefined) throw new UsageError('--tun-type gue needs --tun-port');
   const port = /^\d+$/.test(text) ? Number(text) : 0;
-  if (port < 1 || port > 65535)
-    throw new FairleadError('bad-input', `expected a port from 1 to 65535, got ${JSON.stringify(text)}`);
+  if (port < 1 || port > 65535) throw new UsageError(`expected a port from 1 to 65535, got ${JSON.stringify(text)}`);
   return { type, port };
 }
 

@@ -60,6 +60,77 @@ test("several things at once are told apart, and --fix mends what is this machin
   expect(await consult()).toMatchObject({ status: 0, problems: [] });
 });
 
+test('what answers for the VIP on a real server, and an interface that is down, are told, and nothing else', async () => {
+  const [talker] = network.realServers;
+  await talker.run(fairlead, 'realserver', 'add', vip, '--method', 'gate');
+  await talker.run('ip', 'address', 'add', `${vip}/32`, 'dev', 'inner');
+  try {
+    expect((await consult({ on: talker })).problems.map(({ id }) => id)).toEqual(['arp']);
+    expect((await consult()).problems.map(({ id, mend: { on } }) => `${id} ${on}`)).toEqual([`arp ${talker.rip}`]);
+  } finally {
+    await talker.run('ip', 'address', 'del', `${vip}/32`, 'dev', 'inner');
+    await talker.run(fairlead, 'realserver', 'reset');
+  }
+  await network.director.run('ip', 'link', 'set', 'outer', 'down');
+  const { problems, fixed } = await consult({ words: ['--fix'] });
+  expect([problems, fixed]).toEqual([[], ['ip link set outer up']]);
+});
+
+test('probes are not scheduled where the director is a client or a real server itself', async () => {
+  const { director } = network;
+  const self = ['-t', `${vip}:80`, '-r', '127.0.0.1:80', '-g'];
+  director.start('python3', '-m', 'http.server', '80');
+  await director.run(ipvsadm, '-a', ...self);
+  await director.run(
+    'tc',
+    'filter',
+    'add',
+    'dev',
+    'inner',
+    'egress',
+    'pref',
+    '1',
+    'bpf',
+    'bytecode',
+    '1,6 0 0 2',
+    'da',
+  );
+  try {
+    expect(await consult()).toMatchObject({ status: 0, problems: [] });
+  } finally {
+    await director.run('tc', 'filter', 'del', 'dev', 'inner', 'egress', 'pref', '1');
+    await director.run(ipvsadm, '-d', ...self.slice(0, 4));
+  }
+});
+
+test('services of all ports, of datagrams behind firewalls, and many at once make no false alarm', async () => {
+  const { director, realServers } = network;
+  const save = await director.run(ipvsadm, '-S', '-n');
+  const rules = 'policy drop; udp dport 9000 accept; tcp dport 80 accept; icmp type echo-request accept;';
+  const chain = `table ip f {\n chain i {\n type filter hook input priority 0; ${rules}\n }\n}\n`;
+  const services = ['-A -t VIP:0 -s rr -p 300', '-A -u VIP:9000 -s rr'];
+  const lines = realServers.flatMap((one) => [
+    `-a -t VIP:0 -r ${destination(network, one, 0)} -g`,
+    `-a -u VIP:9000 -r ${destination(network, one, 9000)} -g`,
+  ]);
+  const many = Array.from({ length: 150 }, (_, index) => [
+    `-A -u VIP:${10_000 + index} -s rr`,
+    ...realServers.map((one) => `-a -u VIP:${10_000 + index} -r ${destination(network, one, 10_000 + index)} -g`),
+  ]).flat();
+  try {
+    const input = `${[...services, ...lines, ...many].join('\n').replaceAll('VIP', vip)}\n`;
+    expect(await director.attempt([ipvsadm, '-R'], { input })).toMatchObject({ status: 0, stderr: '' });
+    for (const one of realServers)
+      expect(await one.attempt(['nft', '-f', '-'], { input: chain })).toMatchObject({ status: 0 });
+    expect(await consult()).toMatchObject({ status: 0, problems: [] });
+    for (const one of realServers) expect(await consult({ on: one })).toMatchObject({ status: 0, problems: [] });
+  } finally {
+    for (const one of realServers) await one.attempt(['nft', 'delete', 'table', 'ip', 'f']);
+    await director.run(ipvsadm, '-C');
+    await director.attempt([ipvsadm, '-R'], { input: save });
+  }
+});
+
 test('a service whose real servers are all quiesced is told of, and its command mends it', async () => {
   for (const one of network.realServers) {
     const server = ['-t', `${vip}:80`, '-r', destination(network, one, 80), '-g'];

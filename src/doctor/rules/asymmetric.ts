@@ -2,7 +2,7 @@
 import { formatAddress } from '../../model/address.ts';
 import { type Connection, defaultTimeouts, type FlowState, type Timeouts } from '../../model/director.ts';
 import type { Problem } from '../problem.ts';
-import type { Ward } from '../ward.ts';
+import { ipOf, unknownRouter, type Ward } from '../ward.ts';
 
 /** Seconds that an entry lives after its last packet, by its state: ip_vs_proto_tcp.c. */
 const fixed: Partial<Record<FlowState, number>> = {
@@ -48,12 +48,17 @@ function stuckOf(group: readonly Connection[], { tcp, tcpFin }: Timeouts): numbe
 }
 
 function toProblem(rip: string, client: string, count: number, method: string, { gateways }: Ward['system']): Problem {
-  const router = gateways.find(({ route }) => route.startsWith('default '))?.address ?? "THE NETWORK'S ROUTER";
+  const isSix = rip.includes(':');
+  const known = gateways.find(({ route, address }) => route.startsWith('default ') && address.includes(':') === isSix);
   return {
     id: 'asymmetric',
     wrong: `${client} begins connections to ${rip} and never goes on with them`,
     why: `${method}: the director sees only what clients send. Either ${rip}'s answers do not reach the client, or the client's next packets do not come here`,
     evidence: `${count} connections are in SYN_RECV and none is beyond, though ${rip} answers this director`,
-    mend: { command: `ip route replace ${client} via ${router}`, on: rip, isSafe: false },
+    mend: {
+      command: `${ipOf(client)} route replace ${client} via ${known?.address ?? unknownRouter}`,
+      on: rip,
+      isSafe: false,
+    },
   };
 }

@@ -8,8 +8,8 @@ const ownPriorities: readonly number[] = [63, 64];
 /** No name of a program: what BPF filters are made from. */
 const ownNames = /^(director_tc|realserver_tc)/;
 
-export function attached({ director, system }: Ward): readonly Problem[] {
-  if (director === undefined) return [];
+export function attached({ director, system, vips }: Ward): readonly Problem[] {
+  if (director === undefined) return vips.some(({ method }) => method === 'tunnel') ? beforeDecapsulator(system) : [];
   const { unattached, attachments } = director.status;
   const gone = unattached
     .filter(({ interface: name }) => system.interfaces.some((one) => one.name === name && one.isUp))
@@ -39,9 +39,18 @@ export function attached({ director, system }: Ward): readonly Problem[] {
   ];
 }
 
-function others(name: string, index: number, hasOurXdp: boolean, { interfaces }: Ward['system']): readonly Problem[] {
-  const why = 'it sees packets before ours does, and may keep or change them';
-  const filters = listTc(index, 'ingress')
+const why = 'it sees packets before ours does, and may keep or change them';
+
+/** On a real server, where our program takes packets out of their tunnel. */
+function beforeDecapsulator({ interfaces, clsact }: Ward['system']): readonly Problem[] {
+  return interfaces
+    .filter(({ name }) => clsact.includes(name))
+    .filter(({ index }) => listTc(index, 'ingress').some(({ programName = '' }) => ownNames.test(programName)))
+    .flatMap(({ name, index }) => filtersBefore(name, index));
+}
+
+function filtersBefore(name: string, index: number): readonly Problem[] {
+  return listTc(index, 'ingress')
     .filter(
       ({ priority, programName = '' }) =>
         priority < 64 && !(ownPriorities.includes(priority) && ownNames.test(programName)),
@@ -55,6 +64,10 @@ function others(name: string, index: number, hasOurXdp: boolean, { interfaces }:
         mend: { command: `tc filter del dev ${name} ingress pref ${priority}`, isSafe: false },
       }),
     );
+}
+
+function others(name: string, index: number, hasOurXdp: boolean, { interfaces }: Ward['system']): readonly Problem[] {
+  const filters = filtersBefore(name, index);
   const xdp = interfaces.find((one) => one.index === index)?.xdpProgram;
   if (hasOurXdp || xdp === undefined || xdp === 0) return filters;
   return [
@@ -64,7 +77,8 @@ function others(name: string, index: number, hasOurXdp: boolean, { interfaces }:
       wrong: `somebody else's XDP program is on ${name}`,
       why,
       evidence: `\`ip link show ${name}\`: prog/xdp id ${xdp}`,
-      mend: { command: `ip link set dev ${name} xdp off`, isSafe: false },
+      // Which of the two places it is in one has to ask for.
+      mend: { command: `ip link set dev ${name} xdp off && ip link set dev ${name} xdpgeneric off`, isSafe: false },
     },
   ];
 }

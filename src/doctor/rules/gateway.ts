@@ -2,7 +2,7 @@
 
 import { type Finding, outsiders } from '../probe.ts';
 import type { Problem } from '../problem.ts';
-import type { Ward } from '../ward.ts';
+import { ipOf, unknownRouter, type Ward } from '../ward.ts';
 import { isElsewhere } from './other-network.ts';
 
 export function gateway(ward: Ward): readonly Problem[] {
@@ -26,7 +26,7 @@ function judge(finding: Finding, { network, system }: Ward): Problem | undefined
       wrong: `the gateway of the real server ${rip} is not this director`,
       why: 'masq: its answers must come back here, for clients know only the VIP',
       evidence: `${rip} answers ${way.source}, but its answer to a far address (${far}) did not come here`,
-      mend: { command: `ip route replace default via ${way.source}`, on: rip, isSafe: false },
+      mend: { command: `${ipOf(rip)} route replace default via ${way.source}`, on: rip, isSafe: false },
     };
   if (destination.method === 'masq' || (outsider !== 'accepted' && outsider !== 'refused')) return undefined;
   const router = system.gateways.find(
@@ -39,7 +39,7 @@ function judge(finding: Finding, { network, system }: Ward): Problem | undefined
     why: `${destination.method}: its answers have the source ${vip}, which is this director's own: the kernel drops them`,
     evidence: `its answer to a far address (${far}) came here, from ${vip}`,
     mend: {
-      command: `ip route replace default via ${router?.address ?? "THE NETWORK'S ROUTER"}`,
+      command: `${ipOf(rip)} route replace default via ${router?.address ?? unknownRouter}`,
       on: rip,
       isSafe: false,
     },

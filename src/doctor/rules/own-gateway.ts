@@ -1,7 +1,7 @@
 // On a real server of gate or tunnel: whether its gateway is the machine that answers for the VIP, which is the director.
 import { whoHas } from '../probe.ts';
 import type { Problem } from '../problem.ts';
-import { question, type Ward } from '../ward.ts';
+import { ipOf, question, unknownRouter, type Ward } from '../ward.ts';
 
 export async function ownGateway(ward: Ward): Promise<readonly Problem[]> {
   if (ward.director !== undefined) return [];
@@ -27,7 +27,7 @@ async function examine({ vips, system, network, wire }: Ward, isSix: boolean): P
         wrong: `the default gateway ${gateway.address} is the director of ${vip}`,
         why: `${method}: answers have the source ${vip}, which is the director's own: it drops them`,
         evidence: `by ${question(vip)} both ${gateway.address} and ${vip} are told to be at ${mac}`,
-        mend: { command: "ip route replace default via THE NETWORK'S ROUTER", isSafe: false },
+        mend: { command: `${ipOf(vip)} route replace default via ${unknownRouter}`, isSafe: false },
       },
     ];
   });
