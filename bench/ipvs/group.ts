@@ -61,11 +61,17 @@ function toRows(text: string): readonly Row[] {
   const dropped = steps.find(({ words }) => words.join(' ') === 'bare dropped')?.rounds ?? [];
   const floor = medianFigure(dropped).median;
   const rows = steps.map(({ words, rounds }): Row => {
-    const [director = '', method = '', state, count] = words;
+    const [director = '', method = '', state, count, hook] = words;
     const facts: Facts = count === undefined ? {} : { flows: Number(count) };
     const name = state === undefined ? `${director}, ${method}` : `${director} ${method} ${state}`;
-    const net = rounds.map((one) => (method === 'dropped' ? one : one - floor));
-    return { name, ...facts, unit: 'instructions', ...medianFigure(net) };
+    // frames.ts has another floor, and subtracts it.
+    const net = rounds.map((one) => (method === 'dropped' || hook !== undefined ? one : one - floor));
+    return {
+      name: hook === undefined ? name : `${name}, ${hook}`,
+      ...facts,
+      unit: 'instructions',
+      ...medianFigure(net),
+    };
   });
   return rows.map((row) => besideIpvs(row, rows));
 }
@@ -82,7 +88,7 @@ function toStep(text: string): Step {
 }
 
 function besideIpvs(row: Row, all: readonly Row[]): Row {
-  const to = row.name.replace('fairlead', 'ipvs');
+  const to = row.name.replace('fairlead', 'ipvs').replace(', XDP', '');
   const other = to === row.name ? undefined : findRow(all, to, row.flows === undefined ? {} : { flows: row.flows });
   return other === undefined ? row : { ...row, ratio: { to, is: row.median / other.median } };
 }
@@ -90,9 +96,10 @@ function besideIpvs(row: Row, all: readonly Row[]): Row {
 function limitsOf(rows: readonly Row[]): readonly Limit[] {
   const most = { gate: 1 / 3, masq: 1 / 3, tunnel: 1 / 5 } as const;
   return rows.flatMap(({ name, flows, ratio }) => {
-    const [director, method = '', state] = name.split(' ');
+    const [director, method = '', state = '', hook] = name.split(/,? /);
     if (director !== 'fairlead' || ratio === undefined) return [];
     const atMost = state === 'new' ? 1 / 2 : most[method as keyof typeof most];
-    return [{ claim: `${method} ${state}, ${flows} flows, to IPVS's`, atMost, got: ratio.is }];
+    const where = hook === undefined ? '' : ` at ${hook}`;
+    return [{ claim: `${method} ${state}${where}, ${flows} flows, to IPVS's`, atMost, got: ratio.is }];
   });
 }

@@ -18,6 +18,15 @@ const realServers = 4;
 const directorMac = '02:00:00:00:00:d0';
 const strangerMac = '02:00:00:00:dd:dd';
 
+/** What frames.ts is to do. */
+export interface FramesTask extends Effort {
+  readonly device: string;
+  /** The veth's other end. */
+  readonly peer: string;
+  readonly vip: string;
+  readonly services: readonly { readonly method: Method; readonly port: number; readonly newPort: number }[];
+}
+
 /** Prints `= DIRECTOR STEP` before the rounds of each. */
 export function countingScript(effort: Effort): string {
   return `
@@ -40,7 +49,30 @@ export function countingScript(effort: Effort): string {
     step bare routed; push ${directorMac} 10.9.0.1 9 1 ${effort.packets} ${effort.rounds}
     ${directorSteps('fairlead', `${root}/bin/ipvsadm`, ['gate', 'masq', 'tunnel', 'fullnat'], effort)}
     ${root}/bin/fairlead detach >/dev/null
+    ${framesSteps(effort)}
     ${directorSteps('ipvs', '/usr/sbin/ipvsadm', ['gate', 'masq', 'tunnel'], effort)}`;
+}
+
+/** One-armed, for a frame goes out by XDP where it came in; the other end takes frames as a card would, by a program. */
+function framesSteps(effort: Effort): string {
+  const methods = ['gate', 'masq', 'tunnel', 'fullnat'] as const;
+  const services = methods.map((method) => ({
+    method,
+    port: methodPorts[method],
+    newPort: methodPorts[method] + newShift,
+  }));
+  const task: FramesTask = { ...effort, device: 'd0', peer: 'c0', vip, services };
+  const lines = services.flatMap(({ method, port, newPort }) =>
+    [port, newPort].flatMap((each) => serviceLines(method, each, '10.0.0.1')),
+  );
+  return `
+    for i in $(seq 1 ${realServers}); do ip neigh replace 10.0.0.1$i lladdr 02:00:00:00:01:0$i dev d0 nud permanent; done
+    ip netns exec client ip -force link set c0 xdp obj ${root}/build/bpf/sink.bpf.o sec xdp
+    ${root}/bin/fairlead attach d0 --hook xdp >/dev/null
+    printf '%s\\n' ${lines.map((line) => `'${line}'`).join(' ')} | ${root}/bin/ipvsadm -R
+    ${process.execPath} ${root}/build/bench/bench/ipvs/frames.js '${JSON.stringify(task)}'
+    ${root}/bin/fairlead detach >/dev/null
+    ip netns exec client ip link set c0 xdp off`;
 }
 
 function directorSteps(director: string, ipvsadm: string, methods: readonly Method[], effort: Effort): string {
@@ -66,11 +98,12 @@ function directorSteps(director: string, ipvsadm: string, methods: readonly Meth
     ${[...established, ...created].join('\n')}`;
 }
 
-function serviceLines(method: Method, port: number): readonly string[] {
+/** `network`: how the real servers' addresses begin. */
+function serviceLines(method: Method, port: number, network = '10.9.0.'): readonly string[] {
   const service = `-u ${vip}:${port}`;
   const members = Array.from(
     { length: realServers },
-    (_, index) => `-a ${service} -r 10.9.0.${index + 1}:${port} ${options[method]}`,
+    (_, index) => `-a ${service} -r ${network}${index + 1}:${port} ${options[method]}`,
   );
   return [`-A ${service} -s wlc`, ...members];
 }
