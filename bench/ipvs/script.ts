@@ -18,12 +18,12 @@ const realServers = 4;
 const directorMac = '02:00:00:00:00:d0';
 const strangerMac = '02:00:00:00:dd:dd';
 
-/** Prints `= DIRECTOR STEP` before the rounds of each. */
+/** Prints `= NAME|FLOWS` before the rounds of each. */
 export function countingScript(effort: Effort): string {
   return `
     set -e
     ip link add d0 address ${directorMac} type veth peer name c0
-    ip netns add client 2>/dev/null || { mkdir -p /run/netns; mount -t tmpfs none /run/netns; ip netns add client; }
+    ip netns add client
     ip link set c0 netns client
     ip -n client link set c0 up
     ip link set lo up; ip link set d0 up
@@ -35,9 +35,9 @@ export function countingScript(effort: Effort): string {
     echo 0 >/proc/sys/net/ipv4/conf/all/rp_filter; echo 0 >/proc/sys/net/ipv4/conf/d0/rp_filter
     push() { ip netns exec client /mnt/push c0 "$@"; }
     sent() { cat /sys/class/net/dum0/statistics/tx_packets; }
-    step() { echo "= $*"; }
-    step bare dropped; push ${strangerMac} ${vip} 9 1 ${effort.packets} ${effort.rounds}
-    step bare routed; push ${directorMac} 10.9.0.1 9 1 ${effort.packets} ${effort.rounds}
+    step() { echo "= $1|$2"; }
+    step 'bare dropped, TC' 1; push ${strangerMac} ${vip} 9 1 ${effort.packets} ${effort.rounds}
+    step 'bare routed, TC' 1; push ${directorMac} 10.9.0.1 9 1 ${effort.packets} ${effort.rounds}
     ${directorSteps('fairlead', `${root}/bin/ipvsadm`, ['gate', 'masq', 'tunnel', 'fullnat'], effort)}
     ${root}/bin/fairlead detach >/dev/null
     ${directorSteps('ipvs', '/usr/sbin/ipvsadm', ['gate', 'masq', 'tunnel'], effort)}`;
@@ -53,17 +53,22 @@ function directorSteps(director: string, ipvsadm: string, methods: readonly Meth
       const to = `${directorMac} ${vip} ${methodPorts[method]} ${count}`;
       // What is new is so once; then each packet must have come out at the other side.
       return `push ${to} ${count} 2 >/dev/null; before=$(sent)
-        step ${director} ${method} established ${count}; push ${to} ${packets} ${rounds}
+        step '${stepName(director, method, 'established')}' ${count}; push ${to} ${packets} ${rounds}
         echo "sent $(( $(sent) - before )) of ${packets * rounds}"`;
     }),
   );
   const created = methods.map((method) => {
     const to = `${directorMac} ${vip} ${methodPorts[method] + newShift} ${newConnections} ${newConnections} 1`;
-    return `before=$(sent); step ${director} ${method} new ${newConnections}; push ${to}
+    return `before=$(sent); step '${stepName(director, method, 'new')}' ${newConnections}; push ${to}
       echo "sent $(( $(sent) - before )) of ${newConnections}"`;
   });
   return `printf '%s\\n' ${lines.map((line) => `'${line}'`).join(' ')} | ${ipvsadm} -R
     ${[...established, ...created].join('\n')}`;
+}
+
+/** Fairlead has another hook too. */
+function stepName(director: string, method: Method, state: string): string {
+  return `${director} ${method} ${state}${director === 'fairlead' ? ', TC' : ''}`;
 }
 
 function serviceLines(method: Method, port: number): readonly string[] {
