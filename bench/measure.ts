@@ -12,7 +12,7 @@ const usage = `npm run bench -- [GROUP...] [OPTIONS]
   end-to-end       what a client gets through Fairlead, plain routing, nftables, HAProxy and nginx, and what CPU time that takes
   scale            what connections, services and destinations cost when there are many
   control          how long ipvsadm's commands and fairlead apply take, beside the real ipvsadm in an emulated machine
-  ipvs             instructions a packet of IPVS and of Fairlead, on one kernel in an emulated machine
+  ipvs             instructions a packet of IPVS and of Fairlead, and a connection of others too, on one kernel in an emulated machine
   --json           one JSON document on standard output
   --quick          small tables and few runs: whether it works, not what it costs
   --results DIR    where GROUP.json and GROUP.svg are written; bench/results if not given, and nowhere if --quick

@@ -1,105 +1,97 @@
-// The ipvs group: instructions a packet of the kernel's IPVS and of Fairlead, on one kernel, in a machine that counts them.
+// The ipvs group: instructions of the kernel's IPVS, of Fairlead and of others, on one kernel, in a machine that counts them.
 import { spawnSync } from 'node:child_process';
-import { mkdtempSync, rmSync } from 'node:fs';
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { root } from '../../test/root.ts';
-import { openImage } from '../../test/vm/image.ts';
+import { type Image, openImage } from '../../test/vm/image.ts';
 import { installPackages, ipvsModules, ipvsPackages } from '../../test/vm/ipvs.ts';
 import { runInMachine } from '../../test/vm/machine.ts';
-import { type Facts, findRow, type Group, type GroupReport, type Limit, medianFigure, type Row } from '../row.ts';
+import { openPeers } from '../end-to-end/peers.ts';
+import type { Group, GroupReport } from '../row.ts';
+import { type Asking, askingScript, haproxyText } from './connections.ts';
+import { askedLimits, askedRows, packetLimits, packetRows } from './rows.ts';
 import { countingScript, type Effort } from './script.ts';
+import { readSteps, type Step } from './steps.ts';
 
-const whole: Effort = { packets: 8192, rounds: 3, flows: [1, 1024], newConnections: 4096 };
-const quick: Effort = { packets: 1024, rounds: 1, flows: [1], newConnections: 256 };
+interface Efforts {
+  readonly tc: Effort;
+  /** A volley of live frames waits and sets up as much as some 2,000 frames take. */
+  readonly xdp: Effort;
+  readonly asking: Asking;
+}
+
+const whole: Efforts = {
+  tc: { packets: 8192, rounds: 3, flows: [1, 1024], newConnections: 4096 },
+  xdp: { packets: 32_768, rounds: 5, flows: [1, 1024], newConnections: 4096 },
+  asking: { rounds: 5, connections: 500, requests: 1000 },
+};
+const quick: Efforts = {
+  tc: { packets: 1024, rounds: 1, flows: [1], newConnections: 256 },
+  xdp: { packets: 4096, rounds: 2, flows: [1], newConnections: 256 },
+  asking: { rounds: 2, connections: 100, requests: 200 },
+};
 const limitMs = 900_000;
 const memoryMb = 1536;
 const connections = 65_536;
+/** nftables' DNAT. */
+const modules = [...ipvsModules, 'nft_chain_nat', 'nft_nat'];
 
 export const ipvs: Group = {
   name: 'ipvs',
-  title: 'Instructions a packet on one kernel, net of a packet that is dropped when it arrives',
+  title: 'Instructions on one kernel: a packet, net of one that is dropped when it arrives; a connection and a request',
   async measure({ isQuick, say }): Promise<GroupReport> {
-    const image = openImage({ modules: ipvsModules, packages: ipvsPackages });
-    say(`IPVS and Fairlead in the emulated machine, Linux ${image.release}`);
+    const image = openImage({ modules, packages: ipvsPackages });
+    const peers = openPeers();
+    const { tc, xdp, asking } = isQuick ? quick : whole;
     const exchange = mkdtempSync(join(tmpdir(), 'fairlead-bench-'));
+    const count = async (what: string, script: string): Promise<readonly Step[]> => {
+      say(`${what} in the emulated machine, Linux ${image.release}`);
+      return readSteps(await runCounting(image, exchange, script));
+    };
     try {
-      compilePush(join(exchange, 'push'));
-      const script = `
-        ${installPackages(image)}
-        export FAIRLEAD_CONNECTIONS=${connections}
-        ${countingScript(isQuick ? quick : whole)}`;
-      const how = { exchange, timeoutMs: limitMs, memoryMb, countsInstructions: true };
-      const { status, stdout, stderr } = await runInMachine(image, script, how);
-      if (status !== 0) throw new Error(`the emulated machine ended with status ${status}: ${stderr}${stdout}`);
-      const rows = toRows(stdout);
-      return { group: 'ipvs', rows, limits: limitsOf(rows), peers: { 'IPVS of Linux': image.release } };
+      for (const name of ['push', 'ask']) compile(name, exchange);
+      writeFileSync(join(exchange, 'haproxy.cfg'), haproxyText());
+      const steps = await count('packets by IPVS and by Fairlead at TC', countingScript(tc));
+      const atXdp = await count('packets by Fairlead at XDP', shootingScript(xdp));
+      const asked = await count('whole connections', askingScript(asking, peers, '/mnt/haproxy.cfg'));
+      const [packets, whole] = [packetRows([...steps, ...atXdp]), askedRows(asked)];
+      const limits = [...packetLimits(packets), ...askedLimits(whole)];
+      const versions = { 'IPVS of Linux': image.release, HAProxy: peers.versions.HAProxy ?? 'unknown' };
+      return { group: 'ipvs', rows: [...packets, ...whole], limits, peers: versions };
     } finally {
       rmSync(exchange, { recursive: true, force: true });
     }
   },
 };
 
+/** What it printed. */
+async function runCounting(image: Image, exchange: string, script: string): Promise<string> {
+  const all = `
+    ${installPackages(image)}
+    export FAIRLEAD_CONNECTIONS=${connections}
+    mkdir -p /run/netns; mount -t tmpfs none /run/netns
+    ${script}`;
+  const how = { exchange, timeoutMs: limitMs, memoryMb, countsInstructions: true };
+  const { status, stdout, stderr } = await runInMachine(image, all, how);
+  if (status !== 0) throw new Error(`the emulated machine ended with status ${status}: ${stderr}${stdout}`);
+  return stdout;
+}
+
+/** Node's own other threads would be counted too. */
+function shootingScript(effort: Effort): string {
+  const script = join(root, 'build/bench/bench/ipvs/xdp.js');
+  return `node --single-threaded ${script} '${JSON.stringify({ ...effort, connections })}'`;
+}
+
 /** Linked statically: the machine may have another C library. */
-function compilePush(target: string): void {
-  const words = ['-O2', '-Wall', '-Werror', '-static', '-D_GNU_SOURCE', join(root, 'bench/ipvs/push.c'), '-o', target];
+function compile(name: string, folder: string): void {
+  const source = join(root, `bench/ipvs/${name}.c`);
+  const words = ['-O2', '-Wall', '-Werror', '-static', '-D_GNU_SOURCE', source, '-o', join(folder, name)];
   for (const compiler of ['clang-16', 'clang', 'cc']) {
     const { status, stderr, error } = spawnSync(compiler, words, { encoding: 'utf8' });
     if (status === 0) return;
     if (error === undefined) throw new Error(stderr);
   }
   throw new Error('expected a C compiler to be installed');
-}
-
-interface Step {
-  readonly words: readonly string[];
-  readonly rounds: readonly number[];
-}
-
-function toRows(text: string): readonly Row[] {
-  const steps = text.split(/^= /m).slice(1).map(toStep);
-  const dropped = steps.find(({ words }) => words.join(' ') === 'bare dropped')?.rounds ?? [];
-  const floor = medianFigure(dropped).median;
-  const rows = steps.map(({ words, rounds }): Row => {
-    const [director = '', method = '', state, count, hook] = words;
-    const facts: Facts = count === undefined ? {} : { flows: Number(count) };
-    const name = state === undefined ? `${director}, ${method}` : `${director} ${method} ${state}`;
-    // frames.ts has another floor, and subtracts it.
-    const net = rounds.map((one) => (method === 'dropped' || hook !== undefined ? one : one - floor));
-    return {
-      name: hook === undefined ? name : `${name}, ${hook}`,
-      ...facts,
-      unit: 'instructions',
-      ...medianFigure(net),
-    };
-  });
-  return rows.map((row) => besideIpvs(row, rows));
-}
-
-/** The first line is its name, those that are numbers its rounds. */
-function toStep(text: string): Step {
-  const [name = '', ...lines] = text.split('\n');
-  for (const line of lines) {
-    const [, sent, of] = /^sent (\d+) of (\d+)$/.exec(line) ?? [];
-    // The kernel's own may be among them.
-    if (sent !== undefined && Number(sent) < Number(of)) throw new Error(`${name}: ${sent} of ${of} packets came out`);
-  }
-  return { words: name.split(' '), rounds: lines.filter((line) => /^[\d.]+$/.test(line)).map(Number) };
-}
-
-function besideIpvs(row: Row, all: readonly Row[]): Row {
-  const to = row.name.replace('fairlead', 'ipvs').replace(', XDP', '');
-  const other = to === row.name ? undefined : findRow(all, to, row.flows === undefined ? {} : { flows: row.flows });
-  return other === undefined ? row : { ...row, ratio: { to, is: row.median / other.median } };
-}
-
-function limitsOf(rows: readonly Row[]): readonly Limit[] {
-  const most = { gate: 1 / 3, masq: 1 / 3, tunnel: 1 / 5 } as const;
-  return rows.flatMap(({ name, flows, ratio }) => {
-    const [director, method = '', state = '', hook] = name.split(/,? /);
-    if (director !== 'fairlead' || ratio === undefined) return [];
-    const atMost = state === 'new' ? 1 / 2 : most[method as keyof typeof most];
-    const where = hook === undefined ? '' : ` at ${hook}`;
-    return [{ claim: `${method} ${state}${where}, ${flows} flows, to IPVS's`, atMost, got: ratio.is }];
-  });
 }

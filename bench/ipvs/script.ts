@@ -18,21 +18,12 @@ const realServers = 4;
 const directorMac = '02:00:00:00:00:d0';
 const strangerMac = '02:00:00:00:dd:dd';
 
-/** What frames.ts is to do. */
-export interface FramesTask extends Effort {
-  readonly device: string;
-  /** The veth's other end. */
-  readonly peer: string;
-  readonly vip: string;
-  readonly services: readonly { readonly method: Method; readonly port: number; readonly newPort: number }[];
-}
-
-/** Prints `= DIRECTOR STEP` before the rounds of each. */
+/** Prints `= NAME|FLOWS` before the rounds of each. */
 export function countingScript(effort: Effort): string {
   return `
     set -e
     ip link add d0 address ${directorMac} type veth peer name c0
-    ip netns add client 2>/dev/null || { mkdir -p /run/netns; mount -t tmpfs none /run/netns; ip netns add client; }
+    ip netns add client
     ip link set c0 netns client
     ip -n client link set c0 up
     ip link set lo up; ip link set d0 up
@@ -44,35 +35,12 @@ export function countingScript(effort: Effort): string {
     echo 0 >/proc/sys/net/ipv4/conf/all/rp_filter; echo 0 >/proc/sys/net/ipv4/conf/d0/rp_filter
     push() { ip netns exec client /mnt/push c0 "$@"; }
     sent() { cat /sys/class/net/dum0/statistics/tx_packets; }
-    step() { echo "= $*"; }
-    step bare dropped; push ${strangerMac} ${vip} 9 1 ${effort.packets} ${effort.rounds}
-    step bare routed; push ${directorMac} 10.9.0.1 9 1 ${effort.packets} ${effort.rounds}
+    step() { echo "= $1|$2"; }
+    step 'bare dropped, TC' 1; push ${strangerMac} ${vip} 9 1 ${effort.packets} ${effort.rounds}
+    step 'bare routed, TC' 1; push ${directorMac} 10.9.0.1 9 1 ${effort.packets} ${effort.rounds}
     ${directorSteps('fairlead', `${root}/bin/ipvsadm`, ['gate', 'masq', 'tunnel', 'fullnat'], effort)}
     ${root}/bin/fairlead detach >/dev/null
-    ${framesSteps(effort)}
     ${directorSteps('ipvs', '/usr/sbin/ipvsadm', ['gate', 'masq', 'tunnel'], effort)}`;
-}
-
-/** One-armed, for a frame goes out by XDP where it came in; the other end takes frames as a card would, by a program. */
-function framesSteps(effort: Effort): string {
-  const methods = ['gate', 'masq', 'tunnel', 'fullnat'] as const;
-  const services = methods.map((method) => ({
-    method,
-    port: methodPorts[method],
-    newPort: methodPorts[method] + newShift,
-  }));
-  const task: FramesTask = { ...effort, device: 'd0', peer: 'c0', vip, services };
-  const lines = services.flatMap(({ method, port, newPort }) =>
-    [port, newPort].flatMap((each) => serviceLines(method, each, '10.0.0.1')),
-  );
-  return `
-    for i in $(seq 1 ${realServers}); do ip neigh replace 10.0.0.1$i lladdr 02:00:00:00:01:0$i dev d0 nud permanent; done
-    ip netns exec client ip -force link set c0 xdp obj ${root}/build/bpf/sink.bpf.o sec xdp
-    ${root}/bin/fairlead attach d0 --hook xdp >/dev/null
-    printf '%s\\n' ${lines.map((line) => `'${line}'`).join(' ')} | ${root}/bin/ipvsadm -R
-    ${process.execPath} ${root}/build/bench/bench/ipvs/frames.js '${JSON.stringify(task)}'
-    ${root}/bin/fairlead detach >/dev/null
-    ip netns exec client ip link set c0 xdp off`;
 }
 
 function directorSteps(director: string, ipvsadm: string, methods: readonly Method[], effort: Effort): string {
@@ -85,25 +53,29 @@ function directorSteps(director: string, ipvsadm: string, methods: readonly Meth
       const to = `${directorMac} ${vip} ${methodPorts[method]} ${count}`;
       // What is new is so once; then each packet must have come out at the other side.
       return `push ${to} ${count} 2 >/dev/null; before=$(sent)
-        step ${director} ${method} established ${count}; push ${to} ${packets} ${rounds}
+        step '${stepName(director, method, 'established')}' ${count}; push ${to} ${packets} ${rounds}
         echo "sent $(( $(sent) - before )) of ${packets * rounds}"`;
     }),
   );
   const created = methods.map((method) => {
     const to = `${directorMac} ${vip} ${methodPorts[method] + newShift} ${newConnections} ${newConnections} 1`;
-    return `before=$(sent); step ${director} ${method} new ${newConnections}; push ${to}
+    return `before=$(sent); step '${stepName(director, method, 'new')}' ${newConnections}; push ${to}
       echo "sent $(( $(sent) - before )) of ${newConnections}"`;
   });
   return `printf '%s\\n' ${lines.map((line) => `'${line}'`).join(' ')} | ${ipvsadm} -R
     ${[...established, ...created].join('\n')}`;
 }
 
-/** `network`: how the real servers' addresses begin. */
-function serviceLines(method: Method, port: number, network = '10.9.0.'): readonly string[] {
+/** Fairlead has another hook too. */
+function stepName(director: string, method: Method, state: string): string {
+  return `${director} ${method} ${state}${director === 'fairlead' ? ', TC' : ''}`;
+}
+
+function serviceLines(method: Method, port: number): readonly string[] {
   const service = `-u ${vip}:${port}`;
   const members = Array.from(
     { length: realServers },
-    (_, index) => `-a ${service} -r ${network}${index + 1}:${port} ${options[method]}`,
+    (_, index) => `-a ${service} -r 10.9.0.${index + 1}:${port} ${options[method]}`,
   );
   return [`-A ${service} -s wlc`, ...members];
 }

@@ -1,9 +1,6 @@
 // The live group: frames that are really sent, from a core through the director to the other end of a veth, beside a bare redirect.
-import { execFileSync } from 'node:child_process';
 import { cpus } from 'node:os';
-import { join } from 'node:path';
 import { type Method, methods } from '../../src/model/service.ts';
-import { root } from '../../test/root.ts';
 import { places, type Scene, service, withScene } from '../packet/scene.ts';
 import {
   findRow,
@@ -15,6 +12,7 @@ import {
   type Row,
 } from '../row.ts';
 import { shootOn, type Volley } from './cores.ts';
+import { attachSink } from './sink.ts';
 
 interface Effort {
   readonly flows: readonly number[];
@@ -46,8 +44,7 @@ export const live: Group = {
 };
 
 function coreRows(scene: Scene, method: Method, cores: number, { flows, rounds, frames }: Effort): readonly Row[] {
-  const object = join(root, 'build/bpf/sink.bpf.o');
-  execFileSync('ip', ['-force', 'link', 'set', 'r0', 'xdp', 'obj', object, 'sec', 'xdp']);
+  attachSink();
   const shots = shootOn(cores, {
     ...{ pins: scene.maps.directory, vip: places[4].vip, port, ingress: scene.ingress },
     ...{ flows, rounds, frames, growth: method === 'tunnel' ? tunnelHeader : 0 },

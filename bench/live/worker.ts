@@ -1,11 +1,11 @@
 // One core's part of a live run: it makes connections of its own and sends frames when all cores are ready. Run by cores.ts.
-import { execFileSync } from 'node:child_process';
 import { existsSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { BpfProgram } from '../../src/kernel/program.ts';
 import { softirqUs } from '../cpu.ts';
 import { Generator, type Ingress, type Traffic, tcpFlag } from '../packet/generator.ts';
 import { run } from '../packet/measure.ts';
+import { arrivedFrames } from './sink.ts';
 
 export interface Task {
   /** This core's, of so many. */
@@ -77,11 +77,6 @@ function shoot({ core, cores, folder, pins, flows, rounds, frames, ...traffic }:
       }
     }
   }
-}
-
-function arrivedFrames(): number {
-  const text = execFileSync('ethtool', ['-S', 'r0'], { encoding: 'utf8' });
-  return [...text.matchAll(/rx_queue_\d+_xdp_drops: (\d+)/g)].reduce((sum, [, count]) => sum + Number(count), 0);
 }
 
 function openProgram(pins: string): BpfProgram {

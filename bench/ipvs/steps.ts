@@ -1,0 +1,34 @@
+// What the emulated machine prints: `= NAME|WHAT`, then figures, a line a round, and what makes them believable.
+
+export interface Step {
+  readonly name: string;
+  readonly what: string;
+  readonly rounds: readonly number[];
+}
+
+/** Of whole connections: more than this between the least and the most round, or of a round spent waiting, and something else was counted. */
+const mostSpread = 0.05;
+const mostIdle = 0.01;
+
+/** Throws where packets are missing, where nobody had anything to do, or where rounds of one kind of work disagree. */
+export function readSteps(text: string): readonly Step[] {
+  return text.split(/^= /m).slice(1).map(readStep);
+}
+
+function readStep(text: string): Step {
+  const [head = '', ...lines] = text.split('\n');
+  const [name = '', what = ''] = head.split('|');
+  const rounds = lines.filter((line) => /^[\d.]+$/.test(line)).map(Number);
+  if (rounds.length === 0) throw new Error(`${head}: there is no figure in ${text}`);
+  for (const line of lines) {
+    const [, sent, of] = /^sent (\d+) of (\d+)$/.exec(line) ?? [];
+    // The kernel's own may be among them.
+    if (sent !== undefined && Number(sent) < Number(of)) throw new Error(`${head}: ${sent} of ${of} packets came out`);
+    const [, idle] = /^idle (-?[\d.]+)$/.exec(line) ?? [];
+    if (idle === undefined) continue;
+    if (Number(idle) > mostIdle) throw new Error(`${head}: nobody had anything to do for ${idle} of the time`);
+    const spread = Math.max(...rounds) / Math.min(...rounds) - 1;
+    if (spread > mostSpread) throw new Error(`${head}: the rounds ${rounds.join(', ')} are ${spread} apart`);
+  }
+  return { name, what, rounds };
+}
