@@ -23,8 +23,8 @@ interface Efforts {
 
 const whole: Efforts = {
   tc: { packets: 8192, rounds: 3, flows: [1, 1024], newConnections: 4096 },
-  xdp: { packets: 32_768, rounds: 5, flows: [1, 1024], newConnections: 4096 },
-  asking: { rounds: 5, connections: 500, requests: 1000 },
+  xdp: { packets: 32_768, rounds: 3, flows: [1, 1024], newConnections: 4096 },
+  asking: { rounds: 5, connections: 500, requests: 2000 },
 };
 const quick: Efforts = {
   tc: { packets: 1024, rounds: 1, flows: [1], newConnections: 256 },

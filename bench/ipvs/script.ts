@@ -12,7 +12,7 @@ export const vip = '10.0.0.100';
 export const methodPorts = { gate: 5000, masq: 5001, tunnel: 5002, fullnat: 5003 } as const;
 type Method = keyof typeof methodPorts;
 const options: Readonly<Record<Method, string>> = { gate: '-g', masq: '-m', tunnel: '-i', fullnat: '--fullnat' };
-/** New connections' services, so that established ones stay alone. */
+/** New connections' services, one a round, so that established ones stay alone. */
 const newShift = 100;
 const realServers = 4;
 const directorMac = '02:00:00:00:00:d0';
@@ -45,8 +45,9 @@ export function countingScript(effort: Effort): string {
 
 function directorSteps(director: string, ipvsadm: string, methods: readonly Method[], effort: Effort): string {
   const { packets, rounds, flows, newConnections } = effort;
+  const newRounds = Array.from({ length: rounds }, (_, index) => newShift + index * 10);
   const lines = methods.flatMap((method) =>
-    [0, newShift].flatMap((shift) => serviceLines(method, methodPorts[method] + shift)),
+    [0, ...newRounds].flatMap((shift) => serviceLines(method, methodPorts[method] + shift)),
   );
   const established = methods.flatMap((method) =>
     flows.map((count) => {
@@ -58,9 +59,12 @@ function directorSteps(director: string, ipvsadm: string, methods: readonly Meth
     }),
   );
   const created = methods.map((method) => {
-    const to = `${directorMac} ${vip} ${methodPorts[method] + newShift} ${newConnections} ${newConnections} 1`;
-    return `before=$(sent); step '${stepName(director, method, 'new')}' ${newConnections}; push ${to}
-      echo "sent $(( $(sent) - before )) of ${newConnections}"`;
+    const pushes = newRounds.map((shift) => {
+      const port = methodPorts[method] + shift;
+      return `push ${directorMac} ${vip} ${port} ${newConnections} ${newConnections} 1`;
+    });
+    return `before=$(sent); step '${stepName(director, method, 'new')}' ${newConnections}; ${pushes.join('; ')}
+      echo "sent $(( $(sent) - before )) of ${newConnections * rounds}"`;
   });
   return `printf '%s\\n' ${lines.map((line) => `'${line}'`).join(' ')} | ${ipvsadm} -R
     ${[...established, ...created].join('\n')}`;
