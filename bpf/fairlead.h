@@ -366,7 +366,8 @@ struct destination {
 	__u32 on_remove; /* enum on_remove */
 	__u32 failures; /* how often a connection was asked for again, or refused, before it was there; atomic */
 	__u32 uoa; /* enum uoa */
-	__u32 pad[6];
+	__be16 asked_port; /* that it was added with, where its method can't map ports: `port` is the service's then */
+	__u16 pad[11];
 };
 
 /* One destination's counters on one CPU: counters[cpu * destinations + destination]. One cache line. */

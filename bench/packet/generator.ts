@@ -5,7 +5,7 @@ import { readLayouts } from '../../src/kernel/btf.ts';
 import { decode, encodeInto } from '../../src/kernel/codec.ts';
 import type { BpfMap } from '../../src/kernel/map.ts';
 import { BpfObject } from '../../src/kernel/object.ts';
-import type { BpfProgram } from '../../src/kernel/program.ts';
+import { type BpfProgram, liveFrames } from '../../src/kernel/program.ts';
 import { parseAddress } from '../../src/model/address.ts';
 
 /** This file runs as build/bench/bench/packet/generator.js. */
@@ -56,8 +56,6 @@ export interface Key {
 }
 
 const frameBytes = { 4: 60, 6: 80 } as const;
-/** BPF_F_TEST_XDP_LIVE_FRAMES of linux/bpf.h. */
-const liveFrames = 2;
 /** Of flow 0. */
 const clientPort = 0x4000;
 const etherTypes = { 4: 0x0008, 6: 0xdd86 } as const;

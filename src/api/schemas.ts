@@ -139,6 +139,7 @@ const installedDestination = z
   .object({
     rip: z.string(),
     port: z.int(),
+    askedPort: z.int().optional().meta({ description: 'that it was added with, where its method cannot map ports' }),
     method: z.enum(methods),
     weight: z.int(),
     upperThreshold: z.int().optional(),

@@ -78,6 +78,7 @@ const copiedMembers = [
   'upper_threshold',
   'lower_threshold',
   'tunnel_port',
+  'asked_port',
   'tunnel',
   'mss',
   'uoa',
@@ -96,7 +97,7 @@ export function memberCopier(maps: Maps, service: LiveService): (index: number) 
   return (index) => {
     const destination = service.destinations[index];
     if (destination === undefined) return;
-    const { slot, weight, method, upperThreshold = 0, lowerThreshold = 0 } = destination;
+    const { slot, weight, method, askedPort = 0, upperThreshold = 0, lowerThreshold = 0 } = destination;
     const tunnel = splitTunnel(encodeTunnel(destination, numbers));
     const wanted: Readonly<Record<(typeof copiedMembers)[number], number>> = {
       weight,
@@ -104,6 +105,7 @@ export function memberCopier(maps: Maps, service: LiveService): (index: number) 
       upper_threshold: upperThreshold,
       lower_threshold: lowerThreshold,
       tunnel_port: be16(tunnel.port),
+      asked_port: be16(askedPort),
       tunnel: tunnel.bits,
       mss,
       uoa,

@@ -71,15 +71,19 @@ function toDestination(live: LiveDestination): Destination {
   return withOptions({ rip, port, method, weight }, live);
 }
 
-type Option = 'upperThreshold' | 'lowerThreshold' | 'tunnel';
+type Option = 'askedPort' | 'upperThreshold' | 'lowerThreshold' | 'tunnel';
 type Options = { readonly [Name in Option]?: Destination[Name] | undefined };
 
 /**
  * With what a destination has only where it is set. Property by property: each object that is spread into another has a shape of its
  * own, which takes ten times as long, and there may be 100,000.
  */
-export function withOptions<T extends Destination>(made: T, { upperThreshold, lowerThreshold, tunnel }: Options): T {
+export function withOptions<T extends Destination>(
+  made: T,
+  { askedPort, upperThreshold, lowerThreshold, tunnel }: Options,
+): T {
   const whole: { -readonly [Name in keyof Destination]: Destination[Name] } = made;
+  if (askedPort !== undefined) whole.askedPort = askedPort;
   if (upperThreshold !== undefined) whole.upperThreshold = upperThreshold;
   if (lowerThreshold !== undefined) whole.lowerThreshold = lowerThreshold;
   if (tunnel !== undefined) whole.tunnel = tunnel;

@@ -106,6 +106,7 @@ function toDestination(maps: Maps, member: number): LiveDestination {
   return withOptions(
     { rip, port, method, weight, slot, lastWeight },
     {
+      askedPort: be16(maps.rows('destinations').number('asked_port').get(slot)) || undefined,
       upperThreshold: members.number('upper_threshold').get(member) || undefined,
       lowerThreshold: members.number('lower_threshold').get(member) || undefined,
       tunnel: decodeTunnel(members.number('tunnel').get(member), maps.vocabulary.numbers),

@@ -6,7 +6,11 @@ import { advise } from './advice.ts';
 
 const near = '10.0.0.11';
 const far = '192.0.2.14';
-const gatewayTo = (address: string): string | undefined => (address === far ? '10.0.0.1' : undefined);
+const lost = '198.18.0.1';
+const routes = new Map([
+  [near, {}],
+  [far, { gateway: '10.0.0.1' }],
+]);
 
 test.each<[Method, string, number | undefined, number, readonly string[]]>([
   ['gate', near, undefined, 80, []],
@@ -19,7 +23,9 @@ test.each<[Method, string, number | undefined, number, readonly string[]]>([
   ['masq', far, 80, 80, ['192.0.2.14 is not in a network of this director: masq needs']],
   ['tunnel', far, 80, 80, []],
   ['fullnat', far, 8080, 80, []],
+  ['fullnat', lost, 8080, 80, ['there is no route from here to 198.18.0.1']],
+  ['gate', lost, 80, 80, ['there is no route from here to 198.18.0.1']],
 ])('%s to %s, port %s, for a service at %i', (method, rip, port, servicePort, expected) => {
-  const told = advise({ method, rip: parseAddress(rip), port, servicePort }, gatewayTo);
+  const told = advise({ method, rip: parseAddress(rip), port, servicePort }, (address) => routes.get(address));
   expect(told).toEqual(expected.map((text) => expect.stringContaining(text)));
 });

@@ -11,9 +11,11 @@ export interface Asked {
   readonly servicePort: number;
 }
 
-/** `gatewayTo`: of the way to an address; undefined where that is on a link of this machine, or is not known. */
-export function advise(asked: Asked, gatewayTo: (address: string) => string | undefined): readonly string[] {
-  return [mapping(asked), distance(asked, gatewayTo)].flatMap((text) => text ?? []);
+/** undefined: there is none; without a gateway it is on a link of this machine. */
+export type RouteTo = (address: string) => { readonly gateway?: string } | undefined;
+
+export function advise(asked: Asked, routeTo: RouteTo): readonly string[] {
+  return [mapping(asked), distance(asked, routeTo)].flatMap((text) => text ?? []);
 }
 
 function mapping({ method, rip, port, servicePort }: Asked): string | undefined {
@@ -23,10 +25,11 @@ function mapping({ method, rip, port, servicePort }: Asked): string | undefined 
   return `${method} can't map ports: packets come to ${asked.replace(/:\d+$/, '')} for port ${servicePort}, not ${port}; use --fullnat or -m`;
 }
 
-function distance({ method, rip }: Asked, gatewayTo: (address: string) => string | undefined): string | undefined {
-  if (method !== 'gate' && method !== 'masq') return undefined;
-  const gateway = gatewayTo(formatAddress(rip));
-  if (gateway === undefined) return undefined;
+function distance({ method, rip }: Asked, routeTo: RouteTo): string | undefined {
+  const route = routeTo(formatAddress(rip));
+  if (route === undefined) return `there is no route from here to ${formatAddress(rip)}: packets for it are dropped`;
+  const { gateway } = route;
+  if (gateway === undefined || (method !== 'gate' && method !== 'masq')) return undefined;
   const why =
     method === 'gate'
       ? `gate would give its packets to the router ${gateway}`

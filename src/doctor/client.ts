@@ -16,9 +16,10 @@ const patienceMs = 2_000;
 export async function examineAsClient(target: Endpoint): Promise<readonly Problem[]> {
   using wire = new Wire();
   const vip = formatAddress(target.address);
-  const way = readNetwork(readSystem()).wayTo(vip);
-  if (way === undefined) return [withoutWay(vip)];
-  const holders = await holderProblems(vip, way, wire);
+  const network = readNetwork(readSystem());
+  if (!network.isReachable(vip)) return [withoutWay(vip)];
+  const way = network.wayTo(vip);
+  const holders = way === undefined ? [] : await holderProblems(vip, way, wire); // where there is none it is this machine's own
   // Where nobody has it, nobody answers.
   return holders.some(({ id }) => id === 'vip-not-on-director') ? holders : [...holders, ...(await knock(target))];
 }

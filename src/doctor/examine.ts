@@ -3,6 +3,7 @@ import { Wire } from '../kernel/wire.ts';
 import type { Problem } from './problem.ts';
 import type { Rule } from './rule.ts';
 import { addressAnswered } from './rules/address-answered.ts';
+import { addressTaken } from './rules/address-taken.ts';
 import { answers } from './rules/answers.ts';
 import { asymmetric } from './rules/asymmetric.ts';
 import { attached } from './rules/attached.ts';
@@ -13,12 +14,18 @@ import { fullTables } from './rules/full-tables.ts';
 import { gateway } from './rules/gateway.ts';
 import { kernelFeatures } from './rules/kernel-features.ts';
 import { localPorts } from './rules/local-ports.ts';
+import { neighbours } from './rules/neighbours.ts';
 import { otherNetwork } from './rules/other-network.ts';
 import { ownGateway } from './rules/own-gateway.ts';
 import { quiesced } from './rules/quiesced.ts';
 import { realServerSetup } from './rules/realserver-setup.ts';
+import { reversePath } from './rules/reverse-path.ts';
+import { routes } from './rules/routes.ts';
 import { tunnelMtu } from './rules/tunnel-mtu.ts';
+import { vipAsSource } from './rules/vip-as-source.ts';
 import { vipOnDirector } from './rules/vip-on-director.ts';
+import { vipPrefix } from './rules/vip-prefix.ts';
+import { vipSilent } from './rules/vip-silent.ts';
 import { xdpOnVeth } from './rules/xdp-on-veth.ts';
 import { openWard } from './ward.ts';
 
@@ -29,7 +36,12 @@ const rules: readonly Rule[] = [
   xdpOnVeth,
   forwarding,
   vipOnDirector,
+  vipSilent,
+  vipAsSource,
   addressAnswered,
+  addressTaken,
+  routes,
+  neighbours,
   otherNetwork,
   answers,
   gateway,
@@ -38,7 +50,9 @@ const rules: readonly Rule[] = [
   fullTables,
   localPorts,
   asymmetric,
+  vipPrefix,
   realServerSetup,
+  reversePath,
   ownGateway,
   firewall,
   conntrack,

@@ -14,6 +14,7 @@ const etherType = { ipv4: 0x0800, ipv6: 0x86dd } as const;
 export const sizeOfEthernet = 14;
 const sizeOfIp = { 4: 20, 6: 40 } as const;
 const protocol = { icmp: 1, ipip: 4, tcp: 6, udp: 17, ipv6: 41, gre: 47, icmp6: 58 } as const;
+export const tcpProtocol = protocol.tcp;
 const flag = { syn: 0x02, rst: 0x04, ack: 0x10 } as const;
 const ttl = 64;
 const window = 1024;
@@ -27,9 +28,13 @@ export function ipFrame(to: readonly number[], from: readonly number[], packet: 
   return ethernet(to, from, isSix(packet) ? etherType.ipv6 : etherType.ipv4, packet);
 }
 
-/** What opens a connection, and with `isReset` what ends it whatever came of it. */
-export function tcp({ source, sourcePort, target, targetPort }: Ends, sequence: number, isReset: boolean): Buffer {
-  const segment = Buffer.alloc(20);
+/** What opens a connection, with so many bytes that nobody reads, and with `isReset` what ends it whatever came of it. */
+export function tcp(
+  { source, sourcePort, target, targetPort }: Ends,
+  sequence: number,
+  { isReset = false, payload = 0 }: { readonly isReset?: boolean; readonly payload?: number } = {},
+): Buffer {
+  const segment = Buffer.alloc(20 + payload);
   segment.writeUInt16BE(sourcePort, 0);
   segment.writeUInt16BE(targetPort, 2);
   segment.writeUInt32BE((sequence + (isReset ? 1 : 0)) >>> 0, 4);
@@ -90,12 +95,17 @@ export function echo(source: readonly number[], target: readonly number[], id: n
 export type Answer =
   | { readonly kind: 'tcp'; readonly ends: Ends; readonly isReset: boolean; readonly mac: string }
   | { readonly kind: 'echo'; readonly source: readonly number[]; readonly id: number; readonly size: number }
-  | {
-      readonly kind: 'unreachable' | 'too-big';
-      readonly source: readonly number[];
-      /** Of the packet that could not be delivered. */
-      readonly target: readonly number[];
-    };
+  | IcmpError;
+
+export interface IcmpError {
+  readonly kind: 'unreachable' | 'prohibited' | 'too-big';
+  readonly source: readonly number[];
+  /** Of the packet that could not be delivered, this and the rest. */
+  readonly target: readonly number[];
+  readonly protocol: number;
+  /** Of TCP and UDP. */
+  readonly port: number;
+}
 
 export function readAnswer(frame: Buffer): Answer | undefined {
   const packet = readIp(frame);
@@ -155,20 +165,39 @@ function readIcmp(source: readonly number[], message: Buffer): Answer | undefine
   if (type === (family === 4 ? 0 : 129))
     return { kind: 'echo', source, id: message.readUInt16BE(4), size: message.readUInt16BE(6) };
   const quoted = message.subarray(sizeOfEcho);
-  const kind = family === 4 ? errorFour(type, code) : errorSix(type);
+  const kind = family === 4 ? errorFour(type, code) : errorSix(type, code);
   if (kind === undefined || quoted.length < sizeOfIp[family]) return undefined;
-  return { kind, source, target: [...(family === 4 ? quoted.subarray(16, 20) : quoted.subarray(24, 40))] };
+  return { kind, source, ...readQuoted(quoted, family) };
 }
 
-function errorFour(type: number, code: number): 'unreachable' | 'too-big' | undefined {
+/** The packet that an error is about: whom it was for, and by which protocol and port. */
+function readQuoted(quoted: Buffer, family: 4 | 6): Pick<IcmpError, 'target' | 'protocol' | 'port'> {
+  const target = [...(family === 4 ? quoted.subarray(16, 20) : quoted.subarray(24, 40))];
+  const transport = quoted.subarray(family === 4 ? (quoted.readUInt8(0) & 15) * 4 : sizeOfIp[6]);
+  const port = transport.length < 4 ? 0 : transport.readUInt16BE(2);
+  return { target, protocol: quoted.readUInt8(family === 4 ? 9 : 6), port };
+}
+
+/** RFC 792 and RFC 1812: 2 and 3 say that nobody there has a use for the packet, others that it was not let through. */
+function errorFour(type: number, code: number): IcmpError['kind'] | undefined {
   if (type !== 3) return undefined;
-  return code === 4 ? 'too-big' : 'unreachable';
+  if (code === 4) return 'too-big';
+  return code === 2 || code === 3 ? 'unreachable' : 'prohibited';
 }
 
-/** What has no use for a tunnel says "parameter problem". */
-function errorSix(type: number): 'unreachable' | 'too-big' | undefined {
+/** RFC 4443. What has no use for a tunnel says "parameter problem". */
+function errorSix(type: number, code: number): IcmpError['kind'] | undefined {
   if (type === 2) return 'too-big';
-  return type === 1 || type === 4 ? 'unreachable' : undefined;
+  if (type === 4) return code === 1 ? 'unreachable' : undefined;
+  if (type !== 1) return undefined;
+  return code === 4 ? 'unreachable' : 'prohibited';
+}
+
+/** Of what is in a tunnel of this kind, as the header in front of it names it. */
+export function protocolOf({ type }: TunnelEnd, isOfSix: boolean): number {
+  if (type === 'gre') return protocol.gre;
+  if (type === 'gue') return protocol.udp;
+  return isOfSix ? protocol.ipv6 : protocol.ipip;
 }
 
 export function formatMac(bytes: Uint8Array): string {

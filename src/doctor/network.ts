@@ -15,28 +15,58 @@ export interface Way {
 export interface Network {
   /** undefined: there is none, or the address is this machine's own. */
   wayTo(address: string): Way | undefined;
+  /** True also for this machine's own addresses. */
+  isReachable(address: string): boolean;
+  /** The route that throws away what goes there, as `blackhole 192.0.2.0/24`. */
+  refusalOf(address: string): string | undefined;
+  /** The neighbour that somebody has written down on this interface, and the kernel asks nobody about. */
+  permanentMac(address: string, interfaceName: string): string | undefined;
 }
 
 interface IpRoute {
   readonly type?: string;
+  readonly dst?: string;
   readonly dev?: string;
   readonly gateway?: string;
   readonly prefsrc?: string;
   readonly metrics?: readonly { readonly mtu?: number }[];
 }
 
-/** undefined also where there is no way at all: that one can tell only when packets come. */
-export function readGateway(address: string): string | undefined {
-  return ask<readonly IpRoute[]>(['ip', '-j', 'route', 'get', address])?.[0]?.gateway;
+interface IpNeighbour {
+  readonly dst: string;
+  readonly dev: string;
+  readonly lladdr?: string;
+  readonly state?: readonly string[];
+}
+
+/** undefined: there is none. */
+export function readRoute(address: string): { readonly gateway?: string } | undefined {
+  return ask<readonly IpRoute[]>(['ip', '-j', 'route', 'get', address])?.[0];
+}
+
+const refusing: readonly string[] = ['blackhole', 'unreachable', 'prohibit'];
+
+/** Of the routes that match, which are told from the widest to the narrowest, the last one is taken. */
+function readRefusal(address: string): string | undefined {
+  const family = address.includes(':') ? '-6' : '-4';
+  const found = ask<readonly IpRoute[]>(['ip', '-j', family, 'route', 'show', 'match', address])
+    ?.filter(({ type = '' }) => refusing.includes(type))
+    .at(-1);
+  return found && `${found.type} ${found.dst}`;
 }
 
 export function readNetwork({ interfaces }: Pick<System, 'interfaces'>): Network {
   const known = new Map<string, IpRoute | undefined>();
   const routeTo = (address: string): IpRoute | undefined => {
-    if (!known.has(address)) known.set(address, ask<readonly IpRoute[]>(['ip', '-j', 'route', 'get', address])?.[0]);
+    if (!known.has(address)) known.set(address, readRoute(address));
     return known.get(address);
   };
+  const neighbours = ask<readonly IpNeighbour[]>(['ip', '-j', 'neigh', 'show', 'nud', 'permanent']) ?? [];
   return {
+    isReachable: (address) => routeTo(address) !== undefined,
+    refusalOf: readRefusal,
+    permanentMac: (address, interfaceName) =>
+      neighbours.find(({ dst, dev }) => dst === address && dev === interfaceName)?.lladdr,
     wayTo(address) {
       const route = routeTo(address);
       const found = interfaces.find(({ name }) => name === route?.dev);

@@ -1,5 +1,5 @@
-// What nftables does with one TCP packet, as far as rules are plain: a verdict counts only where all that it asks for is known.
-import { parseAddress } from '../model/address.ts';
+// What nftables does with one packet, as far as rules are plain: a verdict counts only where all that it asks for is known.
+import { isInNetwork, parseAddress } from '../model/address.ts';
 
 /** An element of `nft -j list ruleset`. */
 export interface NftItem {
@@ -20,6 +20,8 @@ interface NftChain {
   readonly table: string;
   readonly name: string;
   readonly hook?: string;
+  /** Of a netdev chain; nft before 1.0.7 does not tell. */
+  readonly dev?: string | readonly string[];
   readonly prio?: number;
   readonly policy?: string;
 }
@@ -46,18 +48,21 @@ export interface Chain {
   readonly sets: ReadonlyMap<string, readonly unknown[]>;
 }
 
-/** What is known of it, as nft names fields: `ip daddr`, `tcp dport`, `ct state`, `meta iifname`. It is of TCP. */
+export type Family = 4 | 6 | 'arp';
+
 export interface Packet {
-  readonly family: 4 | 6;
+  /** That it has, as nft names them: no rule about another one matches. */
+  readonly headers: readonly string[];
+  /** What is known of it, as nft names fields: `ip daddr`, `tcp dport`, `ct state`, `meta iifname`. */
   readonly fields: Readonly<Record<string, string | number>>;
 }
 
 /** A client's SYN to the VIP. `comesBy`: its interface, where there is but one that it can be. */
 export function request(vip: string, port: number, comesBy?: string): Packet {
   return {
-    family: isSix(vip) ? 6 : 4,
+    headers: tcpHeaders(vip),
     fields: {
-      ...ofFamily(vip),
+      ...tcpFields(vip),
       [isSix(vip) ? 'ip6 daddr' : 'ip daddr']: vip,
       ...{ 'tcp dport': port, 'th dport': port, 'ct state': 'new' },
       ...(comesBy === undefined ? {} : { 'meta iifname': comesBy, 'meta iif': comesBy }),
@@ -68,9 +73,9 @@ export function request(vip: string, port: number, comesBy?: string): Packet {
 /** The answer to it. */
 export function reply(vip: string, port: number, leavesBy?: string): Packet {
   return {
-    family: isSix(vip) ? 6 : 4,
+    headers: tcpHeaders(vip),
     fields: {
-      ...ofFamily(vip),
+      ...tcpFields(vip),
       [isSix(vip) ? 'ip6 saddr' : 'ip saddr']: vip,
       ...{ 'tcp sport': port, 'th sport': port, 'ct state': 'established' },
       ...(leavesBy === undefined ? {} : { 'meta oifname': leavesBy, 'meta oif': leavesBy }),
@@ -78,13 +83,36 @@ export function reply(vip: string, port: number, leavesBy?: string): Packet {
   };
 }
 
-function ofFamily(vip: string): Packet['fields'] {
+/** Who has the VIP, by ARP or neighbour discovery. */
+export function questionFor(vip: string, comesBy: string): Packet {
+  const by = { 'meta iifname': comesBy, 'meta iif': comesBy };
+  if (!isSix(vip))
+    return {
+      headers: ['ether', 'arp'],
+      fields: { ...by, ...ofType('arp'), 'arp operation': 'request', 'arp daddr ip': vip },
+    };
+  const fields = { 'ip6 nexthdr': 'ipv6-icmp', 'meta l4proto': 'ipv6-icmp', 'icmpv6 type': 'nd-neighbor-solicit' };
   return {
+    headers: ['ether', 'ip6', 'icmpv6', 'th'],
+    fields: { ...by, ...ofType('ip6'), ...fields, 'meta nfproto': 'ipv6', 'ip6 hoplimit': 255 },
+  };
+}
+
+function tcpHeaders(vip: string): Packet['headers'] {
+  return ['ether', isSix(vip) ? 'ip6' : 'ip', 'tcp', 'th'];
+}
+
+function tcpFields(vip: string): Packet['fields'] {
+  return {
+    ...ofType(isSix(vip) ? 'ip6' : 'ip'),
     [isSix(vip) ? 'ip6 nexthdr' : 'ip protocol']: 'tcp',
     'meta l4proto': 'tcp',
     'meta nfproto': isSix(vip) ? 'ipv6' : 'ipv4',
-    'meta protocol': isSix(vip) ? 'ip6' : 'ip',
   };
+}
+
+function ofType(type: string): Packet['fields'] {
+  return { 'ether type': type, 'meta protocol': type };
 }
 
 /** A rule, or a chain's policy, that drops it. */
@@ -96,19 +124,37 @@ export interface Dropping {
   readonly place: string;
 }
 
-/** Those that packets of this family meet. */
-export function readChains(items: readonly NftItem[], family: 4 | 6): readonly Chain[] {
-  const families = family === 4 ? ['ip', 'inet'] : ['ip6', 'inet'];
+const metBy: Readonly<Record<Family, readonly string[]>> = {
+  4: ['netdev', 'inet', 'ip'],
+  6: ['netdev', 'inet', 'ip6'],
+  arp: ['netdev', 'arp'],
+};
+
+/** Those that packets of this family meet, where it is known by this interface. */
+export function readChains(items: readonly NftItem[], family: Family, interfaceName?: string): readonly Chain[] {
   const rules = items.flatMap(({ rule }) => rule ?? []);
   const sets = items.flatMap(({ set }) => set ?? []);
   return items.flatMap(({ chain }) => {
-    if (chain === undefined || !families.includes(chain.family)) return [];
-    const { family: of, table, name, hook, prio = 0, policy } = chain;
+    if (chain === undefined || !metBy[family].includes(chain.family)) return [];
+    const { family: of, table, name, hook, dev, prio = 0, policy } = chain;
+    if (dev !== undefined && interfaceName !== undefined && ![dev].flat().includes(interfaceName)) return [];
     const own = rules.filter((rule) => rule.family === of && rule.table === table && rule.chain === name);
     const named = sets.filter((set) => set.family === of && set.table === table);
     const known = new Map(named.map((set) => [set.name, set.elem ?? []]));
     return [{ place: `${of} ${table} ${name}`, name, hook, priority: prio, policy, rules: own, sets: known }];
   });
+}
+
+/** Each hook's chains are walked in the order of their priorities, and a packet must pass them all. */
+export function whatDropsFirst(
+  chains: readonly Chain[],
+  hooks: readonly string[],
+  packet: Packet,
+): Dropping | undefined {
+  return hooks
+    .flatMap((hook) => chains.filter((chain) => chain.hook === hook).sort((a, b) => a.priority - b.priority))
+    .map((chain) => whatDrops(chain, chains, packet))
+    .find((found) => found !== undefined);
 }
 
 /** undefined: it passes this chain. */
@@ -162,7 +208,7 @@ function verdictOf(expression: Expression, packet: Packet, chain: Chain): Verdic
   }
   if ('accept' in expression) return { kind: 'accept' };
   if ('return' in expression) return { kind: 'return' };
-  if ('drop' in expression || 'reject' in expression) return { kind: 'drop' };
+  if ('drop' in expression || 'reject' in expression || isRefusal(expression)) return { kind: 'drop' };
   for (const kind of ['jump', 'goto'] as const) {
     const to = (expression[kind] as { target?: string } | undefined)?.target;
     if (to !== undefined) return { kind, to };
@@ -170,9 +216,21 @@ function verdictOf(expression: Expression, packet: Packet, chain: Chain): Verdic
   return undefined;
 }
 
-/** A statement that asks for nothing, such as a counter, is a yes. */
+interface Extension {
+  readonly type?: string;
+  readonly name?: string;
+}
+
+/** As iptables writes it. */
+function isRefusal({ xt }: Expression): boolean {
+  const { type, name } = (xt ?? {}) as Extension;
+  return type === 'target' && name === 'REJECT';
+}
+
+/** A statement that asks for nothing, such as a counter, is a yes. Of what extensions of iptables ask nft tells only their names. */
 function matchOf(expression: Expression, packet: Packet, chain: Chain): 'yes' | 'no' | 'unknown' {
-  if ('xt' in expression || 'limit' in expression) return 'unknown';
+  const { type, name } = (expression.xt ?? {}) as Extension;
+  if ((type === 'match' && name !== 'comment') || 'limit' in expression) return 'unknown';
   const match = expression.match as { op: string; left: unknown; right: unknown } | undefined;
   if (match === undefined) return 'yes';
   if (isOfOthers(match.left, packet)) return 'no';
@@ -185,9 +243,9 @@ function matchOf(expression: Expression, packet: Packet, chain: Chain): 'yes' | 
 }
 
 /** A header that the packet has not: no such rule matches, whatever it compares with. */
-function isOfOthers(left: unknown, { family }: Packet): boolean {
-  const protocol = (left as { payload?: { protocol?: string } } | undefined)?.payload?.protocol ?? '';
-  return [family === 6 ? 'ip' : 'ip6', 'udp', 'sctp', 'icmp', 'icmpv6'].includes(protocol);
+function isOfOthers(left: unknown, { headers }: Packet): boolean {
+  const protocol = (left as { payload?: { protocol?: string } } | undefined)?.payload?.protocol;
+  return protocol !== undefined && !headers.includes(protocol);
 }
 
 interface Field {
@@ -233,12 +291,7 @@ function includes(right: unknown, value: string | number, chain: Chain): boolean
 
 /** Never of what is no address of the prefix's family. */
 function isWithin(address: string, { addr, len }: { addr: string; len: number }): boolean {
-  if (!/[.:]/.test(address) || isSix(address) !== isSix(addr)) return false;
-  const bits = (text: string): string =>
-    parseAddress(text)
-      .bytes.map((byte) => byte.toString(2).padStart(8, '0'))
-      .join('');
-  return bits(address).slice(0, len) === bits(addr).slice(0, len);
+  return /[.:]/.test(address) && isInNetwork(parseAddress(address), parseAddress(addr), len);
 }
 
 function isSix(address: string): boolean {

@@ -4,7 +4,18 @@ import { type Address, formatAddress, parseAddress } from '../model/address.ts';
 import type { InstalledDestination, InstalledService } from '../model/director.ts';
 import type { System } from '../realserver/system.ts';
 import { ipip, type TunnelEnd } from '../realserver/tunnel.ts';
-import { type Answer, type Ends, ipFrame, parseMac, readAnswer, tcp, wrapped } from './frames.ts';
+import {
+  type Answer,
+  type Ends,
+  type IcmpError,
+  ipFrame,
+  parseMac,
+  protocolOf,
+  readAnswer,
+  tcp,
+  tcpProtocol,
+  wrapped,
+} from './frames.ts';
 import { readHolder, whoHasFrame } from './neighbours.ts';
 import type { Network, Way } from './network.ts';
 
@@ -14,8 +25,10 @@ export interface Finding {
   readonly vip: string;
   readonly rip: string;
   readonly way: Way | undefined;
-  /** Of the real server, or of the gateway towards it; undefined: nobody said that it has the address. */
+  /** Of the real server, or of the gateway towards it, as packets go there; undefined: nobody knows. */
   readonly mac: string | undefined;
+  /** Who said, asked, that it has the address. */
+  readonly answeredMac: string | undefined;
   /** To the RIP itself. */
   readonly direct: Outcome;
   /** gate and tunnel: to what clients' packets become, but asked by the director's own address. */
@@ -24,8 +37,11 @@ export interface Finding {
   readonly outsider: Outcome;
 }
 
-/** What came back: a connection, a refusal (which proves the path as well), an ICMP error, or nothing. */
-export type Outcome = 'accepted' | 'refused' | 'unreachable' | 'silent' | 'not-asked';
+/**
+ * What came back: a connection, a refusal (which proves the path as well), an ICMP error (nobody has a use for it, it is not let
+ * through, it is too big), or nothing.
+ */
+export type Outcome = 'accepted' | 'refused' | 'unreachable' | 'prohibited' | 'too-big' | 'silent' | 'not-asked';
 
 /** For measurements, so nobody's: RFC 2544 and RFC 5180. */
 export const outsiders = { 4: '198.18.0.1', 6: '2001:2::1' } as const;
@@ -43,6 +59,7 @@ const atOnce = 48;
 interface Probed {
   readonly way: Way | undefined;
   readonly mac: string | undefined;
+  readonly answeredMac: string | undefined;
   readonly direct: Outcome;
   readonly dressed: Outcome;
   readonly outsider: Outcome;
@@ -125,10 +142,12 @@ class Prober {
     const rip = formatAddress(destination.rip);
     const way = this.#wayTo(destination.rip, rip);
     if (way === undefined || way.interface.linkType !== 'ether' || !way.interface.isUp)
-      return { way, mac: undefined, ...unasked };
-    const mac = await this.#macOf(way.gateway ?? rip, way);
+      return { way, mac: undefined, answeredMac: undefined, ...unasked };
+    const next = way.gateway ?? rip;
+    const answeredMac = await this.#macOf(next, way);
+    const mac = this.#network.permanentMac(next, way.interface.name) ?? answeredMac;
     if (mac === undefined || identity.kind !== 'address' || identity.protocol === 'sctp')
-      return { way, mac, ...unasked };
+      return { way, mac, answeredMac, ...unasked };
     const dip = [...parseAddress(way.source).bytes];
     const targetPort = destination.port || identity.port || anyPort;
     const knock = (source: readonly number[], isDressed: boolean): Promise<Outcome> =>
@@ -154,7 +173,7 @@ class Prober {
           )
         : unasked.outsider,
     ]);
-    return { way, mac, direct, dressed, outsider: outside };
+    return { way, mac, answeredMac, direct, dressed, outsider: outside };
   }
 
   /** Real servers have the VIP themselves, or answer to it by the client's way: it is no address to ask them from. */
@@ -191,6 +210,25 @@ interface Knock {
   readonly way: Way;
   readonly wire: Wire;
   readonly isDressed: boolean;
+  /** In bytes, of the IP packet as it leaves; as few as it takes if not given. */
+  readonly size?: number;
+}
+
+/** The service's own SYN for one destination, made as large as that, as clients' packets go there. */
+export function knockAtSize(
+  { service, destination, way, mac }: Finding,
+  size: number,
+  wire: Wire,
+): Promise<Outcome> | undefined {
+  const { identity } = service;
+  if (way === undefined || mac === undefined || identity.kind !== 'address') return undefined;
+  const ends = {
+    source: [...parseAddress(way.source).bytes],
+    sourcePort: firstPort + Math.floor(Math.random() * ports),
+    target: [...identity.vip.bytes],
+    targetPort: identity.port || anyPort,
+  };
+  return ask({ destination, mac, way, wire, isDressed: true, size }, ends);
 }
 
 async function ask(knock: Knock, ends: Ends): Promise<Outcome> {
@@ -199,20 +237,25 @@ async function ask(knock: Knock, ends: Ends): Promise<Outcome> {
   const answers = await asking(
     wire,
     way.interface.index,
-    frameOf(knock, tcp(ends, sequence, false)),
+    frameOf(knock, (payload) => tcp(ends, sequence, { payload })),
     ({ frame }) => outcomeOf(readAnswer(frame), ends, knock, mac),
     { isOne: true },
   );
   // Whatever came of it, nothing of it shall stay.
-  wire.send(way.interface.index, frameOf(knock, tcp(ends, sequence, true)));
+  wire.send(
+    way.interface.index,
+    frameOf({ ...knock, size: 0 }, () => tcp(ends, sequence, { isReset: true })),
+  );
   return answers[0] ?? 'silent';
 }
 
-function frameOf({ destination, mac, way, isDressed }: Knock, packet: Buffer): Buffer {
+function frameOf({ destination, mac, way, isDressed, size = 0 }: Knock, packet: (payload: number) => Buffer): Buffer {
   const isWrapped = isDressed && destination.method === 'tunnel';
   const dip = [...parseAddress(way.source).bytes];
-  const whole = isWrapped ? wrapped(tunnelOf(destination), dip, [...destination.rip.bytes], packet) : packet;
-  return ipFrame(parseMac(mac), parseMac(way.interface.mac), whole);
+  const whole = (payload: number): Buffer =>
+    isWrapped ? wrapped(tunnelOf(destination), dip, [...destination.rip.bytes], packet(payload)) : packet(payload);
+  const payload = Math.max(0, size - whole(0).length);
+  return ipFrame(parseMac(mac), parseMac(way.interface.mac), whole(payload));
 }
 
 function outcomeOf(answer: Answer | undefined, ends: Ends, knock: Knock, mac: string): Outcome | undefined {
@@ -227,10 +270,24 @@ function outcomeOf(answer: Answer | undefined, ends: Ends, knock: Knock, mac: st
     if (!isOurs || !isHere) return undefined;
     return answer.isReset ? 'refused' : 'accepted';
   }
-  if (answer?.kind !== 'unreachable' || isOutsider(ends.source)) return undefined;
-  const { destination } = knock;
-  const target = knock.isDressed && destination.method === 'tunnel' ? destination.rip.bytes : ends.target;
-  return isSame(answer.source, destination.rip.bytes) && isSame(answer.target, target) ? 'unreachable' : undefined;
+  if (answer === undefined || answer.kind === 'echo' || isOutsider(ends.source)) return undefined;
+  return isAbout(answer, ends, knock) ? answer.kind : undefined;
+}
+
+/** Several kinds of tunnels, and other packets of this machine's, may be on their way there: an error tells which it is about. */
+function isAbout(
+  { kind, source, target, protocol, port }: IcmpError,
+  ends: Ends,
+  { destination, isDressed }: Knock,
+): boolean {
+  const { rip, tunnel } = destination;
+  // A router may tell that it lets nothing through, or nothing as large; who has no use for a packet tells that himself.
+  if (kind === 'unreachable' && !isSame(source, rip.bytes)) return false;
+  if (!isDressed || destination.method !== 'tunnel')
+    return isSame(target, ends.target) && protocol === tcpProtocol && port === ends.targetPort;
+  const isOfSix = ends.target.length === 16;
+  const isPort = tunnel?.type !== 'gue' || port === tunnel.port;
+  return isSame(target, rip.bytes) && protocol === protocolOf(tunnelOf(destination), isOfSix) && isPort;
 }
 
 /** Sends a frame, twice if need be, and collects what comes of it. */

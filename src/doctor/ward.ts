@@ -8,6 +8,7 @@ import { type RecordedVip, readJournal } from '../realserver/journal.ts';
 import { readSystem, type System } from '../realserver/system.ts';
 import { type Network, readNetwork } from './network.ts';
 import { examineDestinations, type Finding } from './probe.ts';
+import { findTaken, type Taken } from './taken.ts';
 
 export interface Ward {
   readonly system: System;
@@ -16,6 +17,8 @@ export interface Ward {
   readonly director: DirectorFacts | undefined;
   /** VIPs that this machine was made a real server for. */
   readonly vips: readonly RecordedVip[];
+  /** Addresses of its own that another machine has too: what is asked by them may be answered there. */
+  readonly taken: readonly Taken[];
   readonly wire: Wire;
 }
 
@@ -33,19 +36,30 @@ export async function openWard(wire: Wire): Promise<Ward> {
   const network = readNetwork(system);
   const { vips } = readJournal();
   using director = openDirector({ create: false });
-  const facts = director && (await readDirector(director, network, system, wire));
-  return { system, network, director: facts, vips, wire };
+  const services = director?.services() ?? [];
+  const shared = [...vipsOf(services), ...vips.map(({ vip }) => vip)];
+  const [facts, taken] = await Promise.all([
+    director && readDirector(director, services, network, system, wire),
+    shared.length === 0 ? [] : findTaken(system, shared, wire),
+  ]);
+  return { system, network, director: facts && without(taken, facts), vips, taken, wire };
+}
+
+/** What came of probes whose answers another machine has got says nothing of real servers. */
+function without(taken: readonly Taken[], facts: DirectorFacts): DirectorFacts {
+  const lost = new Set(taken.map(({ address }) => address));
+  return { ...facts, findings: facts.findings.filter(({ way }) => way === undefined || !lost.has(way.source)) };
 }
 
 async function readDirector(
   director: DataplaneDirector,
+  services: readonly InstalledService[],
   network: Network,
   system: System,
   wire: Wire,
 ): Promise<DirectorFacts | undefined> {
   const status = director.status();
   if (status === undefined) return undefined;
-  const services = director.services();
   const findings = await examineDestinations(services, network, system, wire);
   const isOnLink = ({ way }: Finding): boolean => way !== undefined && way.gateway === undefined;
   return {

@@ -114,8 +114,8 @@ interface RawTest {
   readonly duration: number;
 }
 
-/** BPF_F_TEST_XDP_LIVE_FRAMES: the kernel then returns neither data nor context. */
-const liveFrames = 2;
+/** BPF_F_TEST_XDP_LIVE_FRAMES: frames go where the program sends them, and neither data nor context is returned. */
+export const liveFrames = 2;
 /** What a program may add in front of a packet; the kernel refuses to grow it beyond a page anyway. */
 const headroom = 512;
 

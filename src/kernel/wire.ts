@@ -24,6 +24,8 @@ const unsendable = [6, 19, 11, 100, 105];
 export interface Sighting {
   readonly ifindex: number;
   readonly frame: Buffer;
+  /** It left this machine. */
+  readonly isOutgoing: boolean;
 }
 
 type Listener = (sighting: Sighting) => void;
@@ -56,11 +58,14 @@ export class Wire implements Disposable {
     }
   }
 
-  /** What `read` makes of frames that come in, until `timeoutMs` are over or, with `isOne`, at the first. */
+  /**
+   * What `read` makes of frames that come in, until `timeoutMs` are over or, with `isOne`, at the first; with `isOutgoing` of
+   * those that this machine sends, but for our own.
+   */
   async collect<T>(
     read: (sighting: Sighting) => T | undefined,
     timeoutMs: number,
-    { isOne = false } = {},
+    { isOne = false, isOutgoing = false }: { readonly isOne?: boolean; readonly isOutgoing?: boolean } = {},
   ): Promise<readonly T[]> {
     const found: T[] = [];
     await new Promise<void>((resolve) => {
@@ -71,7 +76,7 @@ export class Wire implements Disposable {
         resolve();
       };
       const listener: Listener = (sighting) => {
-        const one = read(sighting);
+        const one = sighting.isOutgoing === isOutgoing ? read(sighting) : undefined;
         if (one === undefined) return;
         found.push(one);
         if (isOne) end();
@@ -100,8 +105,11 @@ export class Wire implements Disposable {
     for (;;) {
       const length = receiveFrom(this.#fd, this.#buffer, this.#from);
       if (length === undefined) return;
-      if (this.#from.readUInt8(10) === PACKET_OUTGOING) continue;
-      const sighting = { ifindex: this.#from.readInt32LE(4), frame: Buffer.from(this.#buffer.subarray(0, length)) };
+      const sighting = {
+        ifindex: this.#from.readInt32LE(4),
+        frame: Buffer.from(this.#buffer.subarray(0, length)),
+        isOutgoing: this.#from.readUInt8(10) === PACKET_OUTGOING,
+      };
       for (const listener of [...this.#listeners]) listener(sighting);
     }
   }

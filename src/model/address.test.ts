@@ -7,6 +7,7 @@ import {
   equalAddresses,
   formatAddress,
   formatEndpoint,
+  isInNetwork,
   isUnicast,
   parseAddress,
   readAddress,
@@ -122,4 +123,18 @@ test.each([
   ['::10.1.0.1', true],
 ])('%s can be a real server: %s', (text, expected) => {
   expect(isUnicast(parseAddress(text))).toBe(expected);
+});
+
+describe('a network', () => {
+  test.each([
+    ['10.0.0.7', '10.0.0.0', 29, true],
+    ['10.0.0.8', '10.0.0.0', 29, false],
+    ['10.9.9.9', '0.0.0.0', 0, true],
+    ['10.0.0.1', '10.0.0.1', 32, true],
+    ['2001:db8:0:1::1', '2001:db8::', 63, true],
+    ['2001:db8:0:1::1', '2001:db8::', 64, false],
+    ['10.0.0.1', '::', 0, false],
+  ])('%s in %s/%i: %s', (one, network, bits, expected) => {
+    expect(isInNetwork(parseAddress(one), parseAddress(network), bits)).toBe(expected);
+  });
 });

@@ -53,6 +53,15 @@ export function compareAddresses(one: Address, other: Address): number {
   return 0;
 }
 
+/** Whether the first bits of both, so many, are the same. */
+export function isInNetwork(address: Address, network: Address, bits: number): boolean {
+  if (address.family !== network.family) return false;
+  return address.bytes.every((byte, at) => {
+    const hostBits = 8 - Math.min(8, Math.max(0, bits - at * 8));
+    return byte >> hostBits === (network.bytes[at] ?? 0) >> hostBits;
+  });
+}
+
 /**
  * The kernel's inet_addr_type and ipv6_addr_type, as far as the address alone decides: neither "this network" (0/8, ::),
  * nor multicast, nor the limited broadcast, nor of IPv6 link-local and IPv4-mapped ones.

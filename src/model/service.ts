@@ -87,6 +87,8 @@ export interface Service {
 export interface Destination {
   readonly rip: Address;
   readonly port: number;
+  /** That it was added with, where its method can't map ports and it was another one: nothing but what is told heeds it. */
+  readonly askedPort?: number;
   readonly method: Method;
   /** 0 quiesces: no new connections. 0 to 2147483647. */
   readonly weight: number;

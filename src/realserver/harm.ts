@@ -1,5 +1,7 @@
 // What must not be a real server's VIP, or the machine would be cut off, or clients would bypass the director. Pure.
+import { isInNetwork, parseAddress } from '../model/address.ts';
 import { FairleadError } from '../model/error.ts';
+import { prefixMask } from '../model/mark.ts';
 import type { System } from './system.ts';
 import { isSix } from './tunnel.ts';
 
@@ -14,6 +16,14 @@ export function refuseHarm(vip: string, system: System): void {
 interface Harm {
   readonly message: string;
   readonly hint: string;
+}
+
+/** The kernel takes the last address of a network for its broadcast, whatever `ip address` was told (fib_add_ifaddr()). */
+function isLastOf({ address, prefix }: System['addresses'][number], vip: string): boolean {
+  const [one, wanted] = [parseAddress(address), parseAddress(vip)];
+  if (wanted.family === 6 || prefix >= 31 || !isInNetwork(wanted, one, prefix)) return false;
+  const mask = prefixMask(4, prefix).bytes;
+  return wanted.bytes.every((byte, at) => (byte | (mask[at] ?? 0)) === 255);
 }
 
 function ownAddress(vip: string, { addresses, session }: System): Harm | undefined {
@@ -57,7 +67,7 @@ function sessionsClient(vip: string, { session }: System): Harm | undefined {
 }
 
 function broadcast(vip: string, { addresses }: System): Harm | undefined {
-  const found = addresses.find((one) => one.broadcast === vip);
+  const found = addresses.find((one) => one.broadcast === vip || isLastOf(one, vip));
   return (
     found && {
       message: `${vip} is the broadcast address of ${found.interface}'s network`,

@@ -126,6 +126,13 @@ describe('it is refused', () => {
     expect(() => changes(machine, { method: 'gate' })).toThrow(message);
   });
 
+  test("where the VIP is a network's last address, for that is its broadcast address however it was added", () => {
+    const addresses = [assigned('eth0', '10.0.0.3', { prefix: 29 }), assigned('eth0', '10.1.0.3', { prefix: 31 })];
+    expect(() => changes({ addresses }, { vip: '10.0.0.7' })).toThrow('the broadcast address');
+    for (const fine of ['10.0.0.15', '10.0.0.6', '10.1.0.2', '2001:db8::7'])
+      expect(changes({ addresses }, { vip: fine })).not.toEqual([]);
+  });
+
   test('where this session comes by an address that nobody would be told of any more', () => {
     const addresses = [assigned('dummy0', '10.9.0.1', { answersArp: false })];
     const session = { client: '10.0.0.9', server: '10.9.0.1' };
@@ -178,7 +185,10 @@ describe('other methods', () => {
 });
 
 function assigned(name: string, address: string, facts: Partial<AssignedAddress> = {}): AssignedAddress {
-  return { interface: name, address, answersArp: true, isGlobal: true, broadcast: undefined, ...facts };
+  return {
+    ...{ interface: name, address, answersArp: true, isGlobal: true },
+    ...{ prefix: address.includes(':') ? 128 : 32, broadcast: undefined, ...facts },
+  };
 }
 
 function one(index: number, name: string, facts: Partial<Interface>): Interface {

@@ -73,8 +73,8 @@ export function formatStatus(status: Status): string {
 
 function formatTales({ learned, told, notFromDirector }: Tales): readonly string[] {
   return [
-    `told by a director: ${learned}`,
-    `sockets that know theirs: ${told}`,
+    `connections that a director told of: ${learned}`,
+    `of them servers were told: ${told}`,
     `told by others, and not believed: ${notFromDirector}`,
   ];
 }

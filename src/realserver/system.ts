@@ -30,6 +30,8 @@ export interface AssignedAddress {
   /** Or IPv6's neighbours. lo and dummy interfaces never answer. */
   readonly answersArp: boolean;
   readonly isGlobal: boolean;
+  /** Bits of its network. */
+  readonly prefix: number;
   readonly broadcast: string | undefined;
 }
 
@@ -63,15 +65,22 @@ export function readSetting(interfaceName: string, name: string): string {
 interface IpAddress {
   readonly ifname: string;
   readonly flags: readonly string[];
-  readonly addr_info: readonly { readonly local?: string; readonly scope?: string; readonly broadcast?: string }[];
+  readonly addr_info: readonly {
+    readonly local?: string;
+    readonly prefixlen?: number;
+    readonly scope?: string;
+    readonly broadcast?: string;
+  }[];
 }
 
 export function readAddresses(): readonly AssignedAddress[] {
   return list<IpAddress>(['ip', '-j', 'address', 'show']).flatMap(({ ifname, flags, addr_info: all }) =>
-    all.flatMap(({ local, scope, broadcast }) => {
+    all.flatMap(({ local, prefixlen: prefix = 0, scope, broadcast }) => {
       const answersArp = !flags.includes('NOARP') && !flags.includes('LOOPBACK');
       const isGlobal = scope === 'global';
-      return local === undefined ? [] : [{ interface: ifname, address: local, answersArp, isGlobal, broadcast }];
+      return local === undefined
+        ? []
+        : [{ interface: ifname, address: local, answersArp, isGlobal, prefix, broadcast }];
     }),
   );
 }

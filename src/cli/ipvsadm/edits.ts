@@ -72,12 +72,13 @@ function persistenceOf({ persistenceS: timeoutS, netmask, family }: Invocation):
 }
 
 function destination(invocation: Invocation): Destination {
-  const { rip, rport: port, method, weight, upperThreshold, lowerThreshold, tunnel } = invocation;
+  const { rip, rport: port, writtenPort, method, weight, upperThreshold, lowerThreshold, tunnel } = invocation;
   return {
     rip: needed(invocation, 'real-server', rip),
     port,
     method,
     weight,
+    ...(writtenPort === undefined || writtenPort === port ? {} : { askedPort: writtenPort }),
     ...(upperThreshold === 0 ? {} : { upperThreshold }),
     ...(lowerThreshold === 0 ? {} : { lowerThreshold }),
     ...(method === 'tunnel' && tunnel.type !== 'ipip' ? { tunnel } : {}),

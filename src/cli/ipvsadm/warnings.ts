@@ -1,6 +1,6 @@
 // What is accepted although it will hardly work: said on stderr.
 import { advise } from '../../doctor/advice.ts';
-import { readGateway } from '../../doctor/network.ts';
+import { readRoute } from '../../doctor/network.ts';
 import { type Address, equalAddresses, formatAddress } from '../../model/address.ts';
 import type { Host } from './host.ts';
 import type { Invocation } from './invocation.ts';
@@ -18,5 +18,5 @@ export async function localAddressWarning(address: Address, host: Host): Promise
 /** By the doctor's rules: of a destination that its method can't work with. */
 export function destinationWarnings({ command, method, rip, writtenPort, port, mark }: Invocation): readonly string[] {
   if ((command !== 'add-server' && command !== 'edit-server') || rip === undefined) return [];
-  return advise({ method, rip, port: writtenPort, servicePort: mark === 0 ? port : 0 }, readGateway);
+  return advise({ method, rip, port: writtenPort, servicePort: mark === 0 ? port : 0 }, readRoute);
 }

@@ -24,8 +24,9 @@ function joined(problem: Problem, { command, on }: Problem['mend']): Problem {
 }
 
 function judge(finding: Finding): Problem | undefined {
-  const { rip, mac, way, destination, direct } = finding;
+  const { rip, mac, answeredMac, way, destination, direct } = finding;
   if (way === undefined || isElsewhere(finding)) return undefined;
+  if (answeredMac !== undefined && answeredMac !== mac) return undefined; // its packets go to another machine: wrong-neighbour
   if (mac === undefined) {
     const asked = way.gateway === undefined ? `the real server ${rip}` : `${way.gateway}, the gateway to ${rip},`;
     return unanswered(
@@ -36,7 +37,7 @@ function judge(finding: Finding): Problem | undefined {
   }
   if (destination.method === 'gate' || destination.method === 'tunnel') return judgeDressed(finding);
   if (direct === 'silent' && !isTcp(finding)) return undefined; // a firewall may well let datagrams alone in
-  if (direct === 'silent' || direct === 'unreachable')
+  if (direct === 'silent' || direct === 'unreachable' || direct === 'prohibited')
     return unanswered(finding, `${rip} does not answer at port ${destination.port}`, `a SYN to it was ${direct}`);
   if (direct === 'refused' && isTcp(finding))
     return unanswered(finding, `${rip} refuses connections to port ${destination.port}`, 'nothing listens there');
@@ -51,8 +52,14 @@ function judgeDressed(finding: Finding): Problem | undefined {
       wrong: `the real server ${rip} takes nothing out of its tunnel (${destination.tunnel?.type ?? 'ipip'})`,
       why: 'the kernel there has no use for the tunnel packet',
       evidence: `a SYN for ${vip} in such a tunnel was answered by ICMP: protocol or port unreachable`,
-      mend: { command: addCommand(finding), on: rip, isSafe: false },
+      mend: { command: anewCommand(finding), on: rip, isSafe: false },
     };
+  if (dressed === 'prohibited')
+    return unanswered(
+      finding,
+      `a firewall lets nothing through to ${vip} on the real server ${rip}`,
+      "a SYN as clients' packets go out was answered by ICMP: prohibited",
+    );
   if (dressed === 'silent' || dressed === 'unreachable') {
     const wrong = `the real server ${rip} does not answer for ${vip}`;
     const evidence = `a SYN as clients' packets go out was ${dressed}`;
@@ -66,17 +73,20 @@ function judgeDressed(finding: Finding): Problem | undefined {
       mend: { command: `${addCommand(finding)} && fairlead doctor --fix`, on: rip, isSafe: false },
     };
   }
-  if (dressed === 'refused' && isTcp(finding) && service.identity.kind === 'address')
+  if (dressed === 'refused' && isTcp(finding) && service.identity.kind === 'address') {
+    const { port } = service.identity;
+    const wrong = `nothing listens on port ${port} of the real server ${rip}`;
+    const evidence = `a SYN for ${vip}:${port} was refused there`;
+    const { askedPort = port } = destination;
+    if (askedPort === port) return unanswered(finding, wrong, evidence);
     return {
       id: 'port-mapping',
-      wrong: `nothing listens on port ${service.identity.port} of the real server ${rip}`,
-      why: `${destination.method} can't map ports: whatever port ipvsadm was given, packets arrive at the VIP's own`,
-      evidence: `a SYN for ${vip}:${service.identity.port} was refused there`,
-      mend: {
-        command: `ipvsadm -d ${serviceOption(service)} ${destinationOption(destination)}`,
-        isSafe: false,
-      },
+      wrong,
+      why: `${destination.method} can't map ports: it was added with port ${askedPort}, and packets arrive at the VIP's own`,
+      evidence,
+      mend: { command: `ipvsadm -d ${serviceOption(service)} ${destinationOption(destination)}`, isSafe: false },
     };
+  }
   return undefined;
 }
 
@@ -89,6 +99,12 @@ function unanswered({ destination, service }: Finding, wrong: string, evidence: 
     evidence,
     mend: { command: weightCommand(service, destination, 0), isSafe: false },
   };
+}
+
+/** Also where the VIP was added by another method, which is refused until it is removed. */
+function anewCommand(finding: Finding): string {
+  const add = addCommand(finding);
+  return `${add} || { fairlead realserver remove ${finding.vip} && ${add}; }`;
 }
 
 function addCommand({ vip, destination: { method, tunnel } }: Finding): string {

@@ -9,7 +9,11 @@ const ownPriorities: readonly number[] = [63, 64];
 const ownNames = /^(director_tc|realserver_tc)/;
 
 export function attached({ director, system, vips }: Ward): readonly Problem[] {
-  if (director === undefined) return vips.some(({ method }) => method === 'tunnel') ? beforeDecapsulator(system) : [];
+  const down = downInterfaces(system).map(toDown);
+  if (director === undefined) {
+    if (vips.length === 0) return [];
+    return vips.some(({ method }) => method === 'tunnel') ? [...down, ...beforeDecapsulator(system)] : down;
+  }
   const { unattached, attachments } = director.status;
   const gone = unattached
     .filter(({ interface: name }) => system.interfaces.some((one) => one.name === name && one.isUp))
@@ -23,20 +27,21 @@ export function attached({ director, system, vips }: Ward): readonly Problem[] {
         mend: { command: 'fairlead attach', isSafe: true },
       }),
     );
-  const down = downInterfaces(system).map(
-    (name): Problem => ({
-      id: 'not-attached',
-      wrong: `${name} is down`,
-      why: 'no packet comes or leaves by it, and the routes by its networks are gone with it',
-      evidence: `\`ip link show ${name}\`: it has addresses, and is not up`,
-      mend: { command: `ip link set ${name} up`, isSafe: true },
-    }),
-  );
   return [
     ...down,
     ...gone,
     ...attachments.flatMap(({ interface: name, index, xdp }) => others(name, index, xdp, system)),
   ];
+}
+
+function toDown(name: string): Problem {
+  return {
+    id: 'not-attached',
+    wrong: `${name} is down`,
+    why: 'no packet comes or leaves by it, and the routes by its networks are gone with it',
+    evidence: `\`ip link show ${name}\`: it has addresses, and is not up`,
+    mend: { command: `ip link set ${name} up`, isSafe: true },
+  };
 }
 
 const why = 'it sees packets before ours does, and may keep or change them';

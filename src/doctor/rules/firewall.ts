@@ -1,26 +1,30 @@
 // Firewall rules on a real server that drop what clients send to the VIP, or its answers.
 import { readFileSync } from 'node:fs';
 import { ask } from '../ask.ts';
-import { type Chain, type Dropping, type NftItem, type Packet, readChains, reply, request, whatDrops } from '../nft.ts';
+import { type Chain, type Dropping, type NftItem, readChains, reply, request, whatDropsFirst } from '../nft.ts';
 import type { Problem } from '../problem.ts';
 import type { Ward } from '../ward.ts';
 
 export function firewall({ vips, system }: Ward): readonly Problem[] {
   const own = vips.filter(({ method }) => method !== 'fullnat');
   if (own.length === 0) return [];
-  const ruleset = ask<{ readonly nftables?: readonly NftItem[] }>(['nft', '-j', 'list', 'ruleset']);
-  const items = ruleset?.nftables ?? [];
-  const chains = { 4: readChains(items, 4), 6: readChains(items, 6) };
+  const items = readRuleset();
   const ports = listeningPorts();
   const outside = system.interfaces
     .filter(({ linkType, isUp }) => linkType === 'ether' && isUp)
     .map(({ name }) => name);
   const only = outside.length === 1 ? outside[0] : undefined;
+  const chains = { 4: readChains(items, 4, only), 6: readChains(items, 6, only) };
   return own.flatMap(({ vip }) => {
     const met = chains[vip.includes(':') ? 6 : 4];
     const found = ports.map((port) => ({ port, ...whatDropsService(met, vip, port, only) }));
     return [...byRules(vip, found), ...byPolicy(vip, found)];
   });
+}
+
+/** None where there is no nft. */
+export function readRuleset(): readonly NftItem[] {
+  return ask<{ readonly nftables?: readonly NftItem[] }>(['nft', '-j', 'list', 'ruleset'])?.nftables ?? [];
 }
 
 interface Found {
@@ -30,17 +34,12 @@ interface Found {
 }
 
 function whatDropsService(chains: readonly Chain[], vip: string, port: number, only?: string): Omit<Found, 'port'> {
-  const dropping = firstDropping(chains, ['prerouting', 'input'], request(vip, port, only));
+  const dropping = whatDropsFirst(chains, ['ingress', 'prerouting', 'input'], request(vip, port, only));
   if (dropping !== undefined) return { dropping, isReply: false };
-  return { dropping: firstDropping(chains, ['output', 'postrouting'], reply(vip, port, only)), isReply: true };
-}
-
-/** Each hook's chains are walked in the order of their priorities, and a packet must pass them all. */
-function firstDropping(chains: readonly Chain[], hooks: readonly string[], packet: Packet): Dropping | undefined {
-  return hooks
-    .flatMap((hook) => chains.filter((chain) => chain.hook === hook).sort((a, b) => a.priority - b.priority))
-    .map((chain) => whatDrops(chain, chains, packet))
-    .find((found) => found !== undefined);
+  return {
+    dropping: whatDropsFirst(chains, ['output', 'postrouting', 'egress'], reply(vip, port, only)),
+    isReply: true,
+  };
 }
 
 /** Each rule once: it drops something on purpose, and perhaps more than was meant. */

@@ -1,0 +1,29 @@
+// On a real server of gate or tunnel: clients that are reached by another route than the default one, and strict filtering.
+
+import { readCounter } from '../counters.ts';
+import type { Problem } from '../problem.ts';
+import type { Ward } from '../ward.ts';
+
+/** Where the default route leaves by another interface `fairlead realserver add` has loosened the filter, or would. */
+export function reversePath({ vips, system }: Ward): readonly Problem[] {
+  const own = vips.find(({ vip, method }) => method !== 'fullnat' && !vip.includes(':'));
+  const dropped = readCounter('TcpExt', 'IPReversePathFilter');
+  if (own === undefined || dropped === 0) return [];
+  const strict = (name: string): boolean =>
+    Math.max(...['all', name].map((where) => Number(system.setting(where, 'rp_filter')))) === 1;
+  const usable = system.interfaces.filter(
+    ({ name, linkType, isUp }) =>
+      linkType === 'ether' &&
+      isUp &&
+      system.addresses.some((one) => one.interface === name && one.isGlobal && !one.address.includes(':')),
+  );
+  return usable
+    .filter(({ name }) => system.waysOut.includes(name) && usable.length > 1 && strict(name))
+    .map(({ name }) => ({
+      id: 'rp-filter',
+      wrong: `strict reverse path filtering on ${name} drops packets`,
+      why: `${own.method}: clients' packets come by ${name} from the director; of clients that are reached by another interface they are dropped`,
+      evidence: `net.ipv4.conf.${name}.rp_filter is 1, other interfaces have routes too, and ${dropped} packets were dropped for it (TcpExtIPReversePathFilter)`,
+      mend: { command: `sysctl -w net.ipv4.conf.${name}.rp_filter=2`, isSafe: true },
+    }));
+}
