@@ -66,6 +66,18 @@ export const breakages: readonly Breakage[] = [
     undo: (on) => on('switch', ip(`address del ${vip}/32 dev services`)),
   },
   {
+    name: 'address-taken',
+    type: 'nat',
+    apply: (on, plan) => on('switch', ip(`address add ${addressOf(plan, 'director')}/32 dev services`)),
+    undo: (on, plan) => on('switch', ip(`address del ${addressOf(plan, 'director')}/32 dev services`)),
+  },
+  {
+    name: 'no-route',
+    type: 'nat',
+    apply: (on, plan) => on('director', ip(`route add blackhole ${addressOf(plan, 'rs2')}`)),
+    undo: (on, plan) => on('director', ip(`route del blackhole ${addressOf(plan, 'rs2')}`)),
+  },
+  {
     name: 'not-attached',
     type: 'nat',
     apply: (on) => on('director', ['tc', 'filter', 'del', 'dev', 'eth0', 'ingress', 'pref', '64']),
@@ -120,6 +132,32 @@ export const breakages: readonly Breakage[] = [
     name: 'vip-not-on-director',
     type: 'dr',
     apply: (on) => on('director', ip(`address del ${vip}/32 dev eth0`)),
+  },
+  {
+    name: 'vip-as-source',
+    type: 'dr',
+    apply: async (on, plan) => {
+      const own = `${addressOf(plan, 'director')}/24`;
+      await on('director', ip('address flush dev eth0 scope global'));
+      await on('director', ip(`address add ${vip}/24 dev eth0`));
+      await on('director', ip(`address add ${own} dev eth0`));
+      await on('director', ip(`route replace default via ${routerAddress.services}`));
+    },
+  },
+  {
+    name: 'wrong-neighbour',
+    type: 'dr',
+    apply: (on, plan) =>
+      on('director', ip(`neigh replace ${addressOf(plan, 'rs2')} lladdr 02:00:00:00:00:99 dev eth0 nud permanent`)),
+  },
+  {
+    name: 'vip-prefix',
+    type: 'dr',
+    consequences: ['unanswered'],
+    apply: async (on) => {
+      await on('rs2', ip(`address del ${vip}/32 dev lo`));
+      await on('rs2', ip(`address add ${vip}/24 dev lo`));
+    },
   },
   {
     name: 'arp',
