@@ -21,7 +21,9 @@ export async function examineAsClient(target: Endpoint): Promise<readonly Proble
   const way = network.wayTo(vip);
   const holders = way === undefined ? [] : await holderProblems(vip, way, wire); // where there is none it is this machine's own
   // Where nobody has it, nobody answers.
-  return holders.some(({ id }) => id === 'vip-not-on-director') ? holders : [...holders, ...(await knock(target))];
+  return holders.some(({ id }) => id === 'vip-not-on-director')
+    ? holders
+    : [...holders, ...(await knock(target, way === undefined))];
 }
 
 function withoutWay(vip: string): Problem {
@@ -67,7 +69,7 @@ async function holderProblems(vip: string, way: Way, wire: Wire): Promise<readon
 
 type Outcome = 'accepted' | 'refused' | 'silent';
 
-async function knock(target: Endpoint): Promise<readonly Problem[]> {
+async function knock(target: Endpoint, isOwn: boolean): Promise<readonly Problem[]> {
   const outcomes = await Promise.all(Array.from({ length: attempts }, () => connectOnce(target)));
   const count = (wanted: Outcome): number => outcomes.filter((one) => one === wanted).length;
   const [silent, refused] = [count('silent'), count('refused')];
@@ -80,9 +82,11 @@ async function knock(target: Endpoint): Promise<readonly Problem[]> {
         silent + refused === attempts
           ? `${name} takes no connection`
           : `${name} does not take every connection: some real servers do not answer`,
-      why: 'of a real server that is down or not set up for the VIP, or whose answers are lost, clients hear nothing',
+      why: isOwn
+        ? 'it is an address of this machine, so that connections from here come from it too: real servers of gate and tunnel take those for their own. Try it from another machine'
+        : 'of a real server that is down or not set up for the VIP, or whose answers are lost, clients hear nothing',
       evidence: `of ${attempts} connections ${count('accepted')} were accepted, ${refused} refused, and ${silent} not answered`,
-      mend: { command: 'fairlead doctor', on: 'the director', isSafe: false },
+      mend: { command: 'fairlead doctor', ...(isOwn ? {} : { on: 'the director' }), isSafe: false },
     },
   ];
 }

@@ -282,7 +282,7 @@ function isAbout(
 ): boolean {
   const { rip, tunnel } = destination;
   // A router may tell that it lets nothing through, or nothing as large; who has no use for a packet tells that himself.
-  if (kind === 'unreachable' && !isSame(source, rip.bytes)) return false;
+  if (kind === 'unreachable' && !isSame(source, rip.bytes) && !isSame(source, ends.target)) return false;
   if (!isDressed || destination.method !== 'tunnel')
     return isSame(target, ends.target) && protocol === tcpProtocol && port === ends.targetPort;
   const isOfSix = ends.target.length === 16;

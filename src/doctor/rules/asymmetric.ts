@@ -14,15 +14,19 @@ const fixed: Partial<Record<FlowState, number>> = {
   LAST_ACK: 30,
 };
 
-/** So many attempts without a single success. */
-const least = 3;
+/** So many attempts without a single success, each of which nobody went on with for so many seconds. */
+const least = 2;
+const leastAgeS = 1;
 
 export function asymmetric({ director, system }: Ward): readonly Problem[] {
   const { connections = [], findings = [], timeouts = defaultTimeouts } = director ?? {};
+  const own = new Set(system.addresses.map(({ address }) => address));
   const groups = new Map<string, Connection[]>();
   for (const one of connections) {
-    if (one.protocol !== 'tcp' || one.isTemplate) continue;
-    const key = `${formatAddress(one.destination.address)} ${formatAddress(one.client.address)}`;
+    const client = formatAddress(one.client.address);
+    // What this machine itself asks for of its own VIPs has that as its source: real servers can't answer.
+    if (one.protocol !== 'tcp' || one.isTemplate || own.has(client)) continue;
+    const key = `${formatAddress(one.destination.address)} ${client}`;
     groups.set(key, [...(groups.get(key) ?? []), one]);
   }
   return [...groups].flatMap(([key, group]) => {
@@ -44,7 +48,7 @@ function stuckOf(group: readonly Connection[], { tcp, tcpFin }: Timeouts): numbe
   const age = ({ state, expiresInS }: Connection): number => (lifetimes[state] ?? tcp) - expiresInS;
   const begun = group.filter(({ state }) => state === 'SYN_RECV').map(age);
   const lastSuccess = Math.min(...group.filter(({ state }) => state !== 'SYN_RECV').map(age));
-  return begun.filter((one) => one < lastSuccess).length;
+  return begun.filter((one) => one >= leastAgeS && one < lastSuccess).length;
 }
 
 function toProblem(rip: string, client: string, count: number, method: string, { gateways }: Ward['system']): Problem {
