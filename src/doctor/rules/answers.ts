@@ -1,5 +1,6 @@
 // What clients' packets become must be answered by each real server: asked by a packet that is made the same way.
 
+import { formatTunnel, ipip } from '../../realserver/tunnel.ts';
 import type { Finding } from '../probe.ts';
 import type { Problem } from '../problem.ts';
 import { destinationOption, question, serviceOption, type Ward, weightCommand } from '../ward.ts';
@@ -49,7 +50,7 @@ function judgeDressed(finding: Finding): Problem | undefined {
   if (dressed === 'unreachable' && destination.method === 'tunnel')
     return {
       id: 'no-decapsulator',
-      wrong: `the real server ${rip} takes nothing out of its tunnel (${destination.tunnel?.type ?? 'ipip'})`,
+      wrong: `the real server ${rip} takes nothing out of its tunnel (${formatTunnel(destination.tunnel ?? ipip)})`,
       why: 'the kernel there has no use for the tunnel packet',
       evidence: `a SYN for ${vip} in such a tunnel was answered by ICMP: protocol or port unreachable`,
       mend: { command: anewCommand(finding), on: rip, isSafe: false },
