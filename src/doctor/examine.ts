@@ -7,6 +7,7 @@ import { addressTaken } from './rules/address-taken.ts';
 import { answers } from './rules/answers.ts';
 import { asymmetric } from './rules/asymmetric.ts';
 import { attached } from './rules/attached.ts';
+import { clientHeader } from './rules/client-header.ts';
 import { conntrack } from './rules/conntrack.ts';
 import { firewall } from './rules/firewall.ts';
 import { forwarding } from './rules/forwarding.ts';
@@ -44,6 +45,7 @@ const rules: readonly Rule[] = [
   neighbours,
   otherNetwork,
   answers,
+  clientHeader,
   gateway,
   tunnelMtu,
   quiesced,

@@ -13,8 +13,9 @@ export interface Ends {
 const etherType = { ipv4: 0x0800, ipv6: 0x86dd } as const;
 export const sizeOfEthernet = 14;
 const sizeOfIp = { 4: 20, 6: 40 } as const;
-const protocol = { icmp: 1, ipip: 4, tcp: 6, udp: 17, ipv6: 41, gre: 47, icmp6: 58 } as const;
+const protocol = { icmp: 1, ipip: 4, tcp: 6, udp: 17, ipv6: 41, gre: 47, icmp6: 58, uoa: 248 } as const;
 export const tcpProtocol = protocol.tcp;
+export const toldProtocol = protocol.uoa;
 const flag = { syn: 0x02, rst: 0x04, ack: 0x10 } as const;
 const ttl = 64;
 const window = 1024;
@@ -70,6 +71,21 @@ export function wrapped(
       return ip(from, to, protocol.udp, Buffer.concat([head, packet]));
     }
   }
+}
+
+const uoaKind = 31;
+
+/** An empty datagram that tells, as `--uoa opp` does, that its sender is the client: bpf/toa.h. */
+export function toldDatagram(source: readonly number[], target: readonly number[], port: number): Buffer {
+  const datagram = Buffer.alloc(8);
+  datagram.writeUInt16BE(61_000, 0);
+  datagram.writeUInt16BE(port, 2);
+  datagram.writeUInt16BE(datagram.length, 4);
+  const sum = checksum(Buffer.concat([pseudoHeader(source, target, protocol.udp, datagram), datagram]));
+  datagram.writeUInt16BE(sum || 0xffff, 6);
+  const option = Buffer.from([uoaKind, 4 + source.length, 61_000 >> 8, 61_000 & 255, ...source]);
+  const header = Buffer.from([familyOf(source) === 4 ? 0x10 : 0x20, protocol.udp, 0, 4 + option.length]);
+  return ip(source, target, protocol.uoa, Buffer.concat([header, option, datagram]));
 }
 
 const sizeOfEcho = 8;

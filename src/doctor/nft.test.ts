@@ -1,6 +1,6 @@
 // Which rules of nftables drop a client's SYN, or the answer: only those of which everything is known.
 import { expect, test } from 'vitest';
-import { type NftItem, readChains, reply, request, whatDrops } from './nft.ts';
+import { type NftItem, questionFor, readChains, reply, request, whatDrops, whatDropsFirst } from './nft.ts';
 
 const packet = request('203.0.113.100', 80, 'eth0');
 const at = { family: 'inet', table: 'filter' } as const;
@@ -37,6 +37,10 @@ test.each<[string, readonly (readonly Expression[])[], string, boolean]>([
   ['a map of verdicts that accepts', [[byPort(80, accept)], [drop]], 'accept', false],
   ['a rule behind one that accepts', [[dport(80), accept], [drop]], 'accept', false],
   ['a rule behind one that may accept', [[marked, accept], [drop]], 'accept', false],
+  ['a rule as iptables writes it', [[dport(80), { xt: { type: 'target', name: 'REJECT' } }]], 'accept', true],
+  ['one with a comment', [[{ xt: { type: 'match', name: 'comment' } }, dport(80), drop]], 'accept', true],
+  ['one with a match whose words are not known', [[{ xt: { type: 'match', name: 'u32' } }, drop]], 'accept', false],
+  ['one that logs', [[dport(80), { xt: { type: 'target', name: 'LOG' } }]], 'accept', false],
   ['a policy', [[dport(22), accept]], 'drop', true],
   ['a policy behind a rule that accepts', [[daddr('203.0.113.100'), accept]], 'drop', false],
   ['a chain that is called', [[{ jump: { target: 'deeper' } }]], 'accept', true],
@@ -89,4 +93,42 @@ test('an answer is dropped by a rule about its source, and not by one about new 
   expect([dropped(saddr, drop), dropped(saddr, states('new'), drop), dropped(dport(80), drop)]).toEqual([
     ...[true, false, false],
   ]);
+});
+
+test.each([
+  ['arp', { protocol: 'arp', field: 'daddr ip' }, '203.0.113.100', true],
+  ['arp', { protocol: 'arp', field: 'daddr ip' }, '203.0.113.101', false],
+  ['netdev', { protocol: 'ether', field: 'type' }, 'arp', true],
+  ['netdev', { protocol: 'ether', field: 'type' }, 'ip6', false],
+  ['netdev', { protocol: 'ip', field: 'daddr' }, '203.0.113.100', false],
+])('of family %s, a rule about %j being %s drops the question for the VIP: %s', (family, payload, right, expected) => {
+  const place = { family, table: 'f' };
+  const hook = family === 'arp' ? 'input' : 'ingress';
+  const items: readonly NftItem[] = [
+    { chain: { ...place, name: 'c', hook, dev: 'eth0', policy: 'accept' } },
+    { rule: { ...place, chain: 'c', handle: 1, expr: [{ match: { op: '==', left: { payload }, right } }, drop] } },
+  ];
+  const asked = (dev: string): boolean => {
+    const chains = readChains(items, 'arp', dev);
+    return whatDropsFirst(chains, ['ingress', 'input'], questionFor('203.0.113.100', dev)) !== undefined;
+  };
+  expect([asked('eth0'), asked('eth1')]).toEqual([expected, false]);
+});
+
+test('neighbour discovery for a VIP is dropped by a rule about its kind, and by none about ARP or TCP', () => {
+  const kind = (name: string) => ({
+    match: { op: '==', left: { payload: { protocol: 'icmpv6', field: 'type' } }, right: name },
+  });
+  const dropped = (...expr: readonly Expression[]): boolean => {
+    const items: readonly NftItem[] = [
+      { chain: { ...at, name: 'input', hook: 'input', policy: 'accept' } },
+      { rule: { ...at, chain: 'input', handle: 1, expr } },
+    ];
+    return whatDropsFirst(readChains(items, 6), ['input'], questionFor(six, 'eth0')) !== undefined;
+  };
+  expect([
+    dropped(kind('nd-neighbor-solicit'), drop),
+    dropped(kind('nd-router-advert'), drop),
+    dropped(dport(80), drop),
+  ]).toEqual([true, false, false]);
 });
