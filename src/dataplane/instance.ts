@@ -182,9 +182,22 @@ function build(directory: string, layouts: Layouts, row: object, sizes: Readonly
   });
   using table = createTable(maps, 0);
   putInForce(maps, table);
+  haveSwept(maps, sizes.flows ?? 0);
   startTimer(directory);
   using ledger = createLedger(layouts, ledgerEntries(sizes));
   ledger.pin(join(directory, 'ledger'));
   using memory = createMemory();
   memory.pin(join(directory, lastPinned));
+}
+
+/**
+ * Has the sweep look at the whole table once, empty as it is. In virtual machines the first access to a page of it may take
+ * microseconds, for the host gives memory or maps it only then: better the timer's than one of a client's packet.
+ */
+function haveSwept(maps: Maps, slots: number): void {
+  const { SLOTS_PER_PAGE, PAGES_PER_WORD } = maps.vocabulary.numbers;
+  const words = maps.words('flow_pages');
+  const pages = Math.ceil(slots / SLOTS_PER_PAGE);
+  for (let page = 0; page < pages; page += PAGES_PER_WORD)
+    words.set(page / PAGES_PER_WORD, (1n << BigInt(Math.min(pages - page, PAGES_PER_WORD))) - 1n);
 }
