@@ -207,13 +207,13 @@ static __always_inline enum verdict send_on(void *ctx, enum hook hook, enum fami
 	bool is_known, is_own;
 	enum reason reason;
 
-	is_known = is_reply ? known_way_to_client(hook, family, &client, walk->now, walk->way)
+	is_known = is_reply ? known_way_to_client(hook, family, &client, &walk->new_addresses, walk->now, walk->way)
 			    : known_way_to_destination(hook, family, destination, walk->now, walk->way);
 	if (!is_known) {
 		if (is_for_established(hook))
 			return VERDICT_WALK;
 		if (is_reply)
-			look_up_way_to_client(ctx, hook, family, &client, walk->now, walk->way);
+			look_up_way_to_client(ctx, hook, family, &client, &walk->new_addresses, walk->now, walk->way);
 		else
 			look_up_way_to_destination(ctx, hook, family, destination, walk->now, walk->way);
 	}

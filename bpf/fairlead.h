@@ -297,7 +297,10 @@ struct next_hop {
 	union {
 		struct {
 			__u32 oif; /* 0: no route */
-			__u32 gateway; /* IPv4: the neighbour, which is the address itself when on link */
+			union {
+				__u32 gateway; /* IPv4: the neighbour, which is the address itself when on link */
+				__u32 from_six; /* routes, IPv6: the address that packets come from, folded */
+			};
 		};
 		__u64 via; /* TC: both */
 	};
@@ -308,6 +311,7 @@ struct next_hop {
 	union {
 		struct address source; /* destinations: what the director uses as its own address on this way */
 		struct address to_six; /* routes: the IPv6 address this leads to */
+		__u32 from; /* routes: the IPv4 address that packets come from */
 	};
 	struct address gateway_six; /* IPv6: the neighbour */
 };

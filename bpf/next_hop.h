@@ -96,17 +96,19 @@ static __always_inline struct address target_of(enum family family, const struct
 	return source_of(family, &other);
 }
 
-static __always_inline void ask_for(struct bpf_fib_lookup *fib, enum family family, const struct address *to)
+/* `from`: 0 for whatever address the way itself has. */
+static __always_inline void ask_for(struct bpf_fib_lookup *fib, enum family family, const struct address *to,
+				    const struct address *from)
 {
 	fib->family = family == FAMILY_4 ? AF_INET : AF_INET6;
 	fib->tot_len = 1; /* above 0 has the route's MTU told */
 	fib->ifindex = LOOPBACK;
 	if (family == FAMILY_4) {
 		fib->ipv4_dst = to->word[0];
-		fib->ipv4_src = 0;
+		fib->ipv4_src = from->word[0];
 	} else {
 		__builtin_memcpy(fib->ipv6_dst, to->word, sizeof(to->word));
-		__builtin_memset(fib->ipv6_src, 0, sizeof(fib->ipv6_src));
+		__builtin_memcpy(fib->ipv6_src, from->word, sizeof(from->word));
 	}
 }
 
@@ -114,19 +116,20 @@ static __always_inline void ask_for(struct bpf_fib_lookup *fib, enum family fami
  * As if the packet came from lo, whose forwarding is on: so it works with ip_forward=0 and gives what IPVS's own output
  * look-up gives.
  */
-static __always_inline void look_up(void *ctx, enum family family, const struct address *to, struct way *way)
+static __always_inline void look_up(void *ctx, enum family family, const struct address *to, const struct address *from,
+				    struct way *way)
 {
 	struct bpf_fib_lookup fib = {};
 	__u64 mac = 0;
 	long answer;
 
-	ask_for(&fib, family, to);
+	ask_for(&fib, family, to, from);
 	answer = bpf_fib_lookup(ctx, &fib, sizeof(fib), BPF_FIB_LOOKUP_SRC);
 	__builtin_memset(way, 0, sizeof(*way));
 	way->fib = answer;
 	if (answer == BPF_FIB_LKUP_RET_NO_NEIGH) {
 		/* Only an answer without that question tells the MTU. The gateway now stands where the address was. */
-		ask_for(&fib, family, to);
+		ask_for(&fib, family, to, from);
 		if (bpf_fib_lookup(ctx, &fib, sizeof(fib), BPF_FIB_LOOKUP_SRC | BPF_FIB_LOOKUP_SKIP_NEIGH))
 			return;
 	} else if (answer != BPF_FIB_LKUP_RET_SUCCESS) {
@@ -162,6 +165,7 @@ static __always_inline void look_up(void *ctx, enum family family, const struct 
 struct question {
 	struct way way;
 	struct address to;
+	struct address from;
 	__u32 header[10]; /* the outer one of a tunnel that a packet is to be sent by */
 };
 
@@ -216,7 +220,7 @@ __noinline int look_up_at_xdp(struct xdp_md *ctx, __u32 family, __u32 hook)
 
 	if (!question)
 		return -1;
-	look_up(ctx, family, &question->to, &question->way);
+	look_up(ctx, family, &question->to, &question->from, &question->way);
 	heed_path_mtu(&question->to, &question->way);
 	return 0;
 }
@@ -227,9 +231,20 @@ __noinline int look_up_at_tc(struct __sk_buff *ctx, __u32 family)
 
 	if (!question)
 		return -1;
-	look_up(ctx, family, &question->to, &question->way);
+	look_up(ctx, family, &question->to, &question->from, &question->way);
 	heed_path_mtu(&question->to, &question->way);
 	return 0;
+}
+
+/* Of what the caller has put in: to whom, and from whom. */
+static __always_inline void answer_question(void *ctx, enum hook hook, enum family family, struct question *question,
+					    struct way *way)
+{
+	if (hook == HOOK_TC)
+		look_up_at_tc(ctx, family);
+	else
+		look_up_at_xdp(ctx, family, hook);
+	*way = question->way;
 }
 
 static __always_inline void ask_way(void *ctx, enum hook hook, enum family family, const struct address *to,
@@ -240,11 +255,8 @@ static __always_inline void ask_way(void *ctx, enum hook hook, enum family famil
 	if (!question)
 		return;
 	question->to = *to;
-	if (hook == HOOK_TC)
-		look_up_at_tc(ctx, family);
-	else
-		look_up_at_xdp(ctx, family, hook);
-	*way = question->way;
+	__builtin_memset(&question->from, 0, sizeof(question->from));
+	answer_question(ctx, hook, family, question, way);
 }
 
 static __always_inline __u32 next_refresh(const struct way *way, __u32 now)
@@ -381,7 +393,8 @@ static __always_inline void way_to_destination(void *ctx, enum hook hook, enum f
  * -- to clients --
  *
  * Clients are many: their ways are in a table by hash, where two may want one place. The version tells a reader that the entry
- * changed hands under it; then, or when another holds the place, the packet looks up for itself.
+ * changed hands under it; then, or when another holds the place, the packet looks up for itself. A client's way is another one from
+ * each VIP, for rules may tell them apart (snat_reroute of IPVS): `ip rule add from VIP`.
  */
 
 static __always_inline __u32 folded(const struct address *address)
@@ -389,35 +402,44 @@ static __always_inline __u32 folded(const struct address *address)
 	return address->word[0] ^ address->word[1] ^ address->word[2] ^ address->word[3];
 }
 
-static __always_inline struct next_hop *client_hop(const struct address *to)
+/* The source, as far as it tells VIPs apart: of IPv4 all of it. */
+static __always_inline __u32 folded_source(enum family family, const struct addresses *addresses)
 {
-	__u32 place = (folded(to) * 0x61c88647U) >> 16;
+	__u64 both = family == FAMILY_4 ? (__u32)addresses->word[0] : addresses->word[0] ^ addresses->word[1];
+
+	return both ^ both >> 32;
+}
+
+static __always_inline struct next_hop *client_hop(const struct address *to, __u32 from)
+{
+	__u32 place = ((folded(to) ^ from) * 0x61c88647U) >> 16;
 
 	_Static_assert(ROUTES == 1 << 16, "place takes 16 bits");
 	return bpf_map_lookup_elem(&routes, &place);
 }
 
-static __always_inline bool leads_to(enum family family, const struct next_hop *hop, const struct address *to)
+static __always_inline bool leads_to(enum family family, const struct next_hop *hop, const struct address *to,
+				     __u32 from)
 {
 	struct address held;
 
 	if (family == FAMILY_4)
-		return READ_ONCE(hop->to) == to->word[0];
+		return READ_ONCE(hop->to) == to->word[0] && READ_ONCE(hop->from) == from;
 	held = read_address(family, &hop->to_six);
-	return READ_ONCE(hop->to) == 0 && is_same(family, &held, to);
+	return READ_ONCE(hop->to) == 0 && READ_ONCE(hop->from_six) == from && is_same(family, &held, to);
 }
 
 /* False when the place is another's, or changed hands while it was read. */
 static __always_inline bool read_client_hop(enum hook hook, enum family family, const struct next_hop *hop,
-					    const struct address *to, struct way *way)
+					    const struct address *to, __u32 from, struct way *way)
 {
 	__u32 version = READ_ONCE(hop->version);
 
 	way->fib = NO_LOOKUP;
-	if (version & 1 || !leads_to(family, hop, to))
+	if (version & 1 || !leads_to(family, hop, to, from))
 		return false;
 	way->l2 = READ_ONCE(hop->l2);
-	way->via = READ_ONCE(hop->via);
+	way->via = family == FAMILY_4 ? READ_ONCE(hop->via) : READ_ONCE(hop->oif);
 	way->mtu = READ_ONCE(hop->mtu);
 	way->source = (struct address){};
 	if (family == FAMILY_6 && !is_xdp(hook) && !is_for_established(hook))
@@ -425,28 +447,35 @@ static __always_inline bool read_client_hop(enum hook hook, enum family family, 
 	return READ_ONCE(hop->version) == version;
 }
 
-static __always_inline bool known_way_to_client(enum hook hook, enum family family, const struct address *to, __u32 now,
-						struct way *way)
+/* `addresses`: a reply's, from the VIP to the client. */
+static __always_inline bool known_way_to_client(enum hook hook, enum family family, const struct address *to,
+						const struct addresses *addresses, __u32 now, struct way *way)
 {
-	struct next_hop *hop = client_hop(to);
-	__u32 refresh;
+	__u32 from = folded_source(family, addresses), refresh;
+	struct next_hop *hop = client_hop(to, from);
 
-	return hop && !is_due(hop, now, &refresh) && read_client_hop(hook, family, hop, to, way);
+	return hop && !is_due(hop, now, &refresh) && read_client_hop(hook, family, hop, to, from, way);
 }
 
 static __always_inline void look_up_way_to_client(void *ctx, enum hook hook, enum family family,
-						  const struct address *to, __u32 now, struct way *way)
+						  const struct address *to, const struct addresses *addresses,
+						  __u32 now, struct way *way)
 {
-	struct next_hop *hop = client_hop(to);
-	__u32 version, refresh;
+	__u32 from = folded_source(family, addresses), version, refresh;
+	struct next_hop *hop = client_hop(to, from);
+	struct question *question = question_of(hook);
 
-	ask_way(ctx, hook, family, to, way);
+	if (!question)
+		return;
+	question->to = *to;
+	question->from = source_of(family, addresses);
+	answer_question(ctx, hook, family, question, way);
 	if (!hop)
 		return;
 	if (!is_answer(way)) {
 		struct way known = {};
 
-		if (read_client_hop(hook, family, hop, to, &known)) {
+		if (read_client_hop(hook, family, hop, to, from, &known)) {
 			way->l2 = known.l2;
 			way->via = known.via;
 			way->mtu = known.mtu;
@@ -456,7 +485,7 @@ static __always_inline void look_up_way_to_client(void *ctx, enum hook hook, enu
 	}
 	/* A place that two clients want changes hands all the time: then XDP, which need not probe each time, sends by itself. */
 	refresh = next_refresh(way, now);
-	if (hook == HOOK_XDP && !leads_to(family, hop, to) && way->fib == BPF_FIB_LKUP_RET_SUCCESS)
+	if (hook == HOOK_XDP && !leads_to(family, hop, to, from) && way->fib == BPF_FIB_LKUP_RET_SUCCESS)
 		way->fib = NO_LOOKUP;
 	version = READ_ONCE(hop->version);
 	if (hook == HOOK_TRACE || version & 1 ||
@@ -464,14 +493,16 @@ static __always_inline void look_up_way_to_client(void *ctx, enum hook hook, enu
 		return;
 	if (family == FAMILY_4) {
 		WRITE_ONCE(hop->to, to->word[0]);
+		WRITE_ONCE(hop->from, from);
+		WRITE_ONCE(hop->via, way->via);
 	} else {
 		WRITE_ONCE(hop->to, 0);
+		WRITE_ONCE(hop->via, (__u32)way->via | (__u64)from << 32);
 		write_address(family, &hop->to_six, to);
 		write_address(family, &hop->gateway_six, &way->gateway);
 	}
 	WRITE_ONCE(hop->mtu, way->mtu);
 	WRITE_ONCE(hop->l2, way->l2);
-	WRITE_ONCE(hop->via, way->via);
 	WRITE_ONCE(hop->refresh, refresh);
 	__sync_lock_test_and_set(&hop->version, version + 2);
 }

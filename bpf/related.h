@@ -254,8 +254,8 @@ static __always_inline void find_way(void *ctx, enum hook hook, enum family fami
 
 	if (!walk->is_reply)
 		way_to_destination(ctx, hook, family, destination, walk->now, walk->way);
-	else if (!known_way_to_client(hook, family, &client, walk->now, walk->way))
-		look_up_way_to_client(ctx, hook, family, &client, walk->now, walk->way);
+	else if (!known_way_to_client(hook, family, &client, &walk->new_addresses, walk->now, walk->way))
+		look_up_way_to_client(ctx, hook, family, &client, &walk->new_addresses, walk->now, walk->way);
 }
 
 static __always_inline enum verdict send_related(struct __sk_buff *skb, enum family family, struct walk *walk,

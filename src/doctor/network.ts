@@ -15,8 +15,8 @@ export interface Way {
 export interface Network {
   /** undefined: there is none, or the address is this machine's own. */
   wayTo(address: string): Way | undefined;
-  /** True also for this machine's own addresses. */
-  isReachable(address: string): boolean;
+  /** True also for this machine's own addresses. `from`: as rules route what comes from that address of this machine. */
+  isReachable(address: string, from?: string): boolean;
   /** The route that throws away what goes there, as `blackhole 192.0.2.0/24`. */
   refusalOf(address: string): string | undefined;
   /** The neighbour that somebody has written down on this interface, and the kernel asks nobody about. */
@@ -40,8 +40,9 @@ interface IpNeighbour {
 }
 
 /** undefined: there is none. */
-export function readRoute(address: string): { readonly gateway?: string } | undefined {
-  return ask<readonly IpRoute[]>(['ip', '-j', 'route', 'get', address])?.[0];
+export function readRoute(address: string, from?: string): { readonly gateway?: string } | undefined {
+  const words = from === undefined ? [address] : [address, 'from', from];
+  return ask<readonly IpRoute[]>(['ip', '-j', 'route', 'get', ...words])?.[0];
 }
 
 const refusing: readonly string[] = ['blackhole', 'unreachable', 'prohibit'];
@@ -63,7 +64,8 @@ export function readNetwork({ interfaces }: Pick<System, 'interfaces'>): Network
   };
   const neighbours = ask<readonly IpNeighbour[]>(['ip', '-j', 'neigh', 'show', 'nud', 'permanent']) ?? [];
   return {
-    isReachable: (address) => routeTo(address) !== undefined,
+    isReachable: (address, from) =>
+      from === undefined ? routeTo(address) !== undefined : readRoute(address, from) !== undefined,
     refusalOf: readRefusal,
     permanentMac: (address, interfaceName) =>
       neighbours.find(({ dst, dev }) => dst === address && dev === interfaceName)?.lladdr,

@@ -10,13 +10,18 @@ export function routes({ director, network, system }: Ward): readonly Problem[] 
   // With an interface that is down its routes are gone: that is told, and comes first.
   if (director === undefined || downInterfaces(system).length > 0) return [];
   const rips = director.services.flatMap(({ destinations }) => destinations.map(({ rip }) => formatAddress(rip)));
+  const own = new Set(system.addresses.map(({ address }) => address));
   return [
-    ...lost([...new Set(rips)], network, (rip, refusal) => ({
-      wrong: `there is no way from this director to the real server ${rip}`,
-      why: 'every method: what clients send it is dropped here',
-      mend: refusal === undefined ? `${ipOf(rip)} route add ${rip} via ${unknownRouter}` : undefined,
-    })),
-    ...lost(clientsAnsweredHere(director), network, (client, refusal) => ({
+    ...lost(
+      [...new Set(rips)].map((rip) => ({ to: rip })),
+      network,
+      (rip, refusal) => ({
+        wrong: `there is no way from this director to the real server ${rip}`,
+        why: 'every method: what clients send it is dropped here',
+        mend: refusal === undefined ? `${ipOf(rip)} route add ${rip} via ${unknownRouter}` : undefined,
+      }),
+    ),
+    ...lost(answersFrom(director, own), network, (client, refusal) => ({
       wrong: `there is no way from this director to the client ${client}`,
       why: 'masq and fullnat: answers of real servers come by this director, and are dropped here',
       mend: refusal === undefined ? `${ipOf(client)} route add default via ${unknownRouter}` : undefined,
@@ -24,15 +29,23 @@ export function routes({ director, network, system }: Ward): readonly Problem[] 
   ];
 }
 
+interface Journey {
+  readonly to: string;
+  /** Answers come from the VIP, and rules may route them by it. */
+  readonly from?: string;
+}
+
 /** With gate and tunnel it is real servers that answer clients. */
-function clientsAnsweredHere({ connections }: DirectorFacts): readonly string[] {
-  const found = new Set<string>();
-  for (const { method, client, isTemplate } of connections) {
+function answersFrom({ connections }: DirectorFacts, own: ReadonlySet<string>): readonly Journey[] {
+  const found = new Map<string, Journey>();
+  for (const { method, client, virtual, isTemplate } of connections) {
     if (isTemplate || (method !== 'masq' && method !== 'fullnat')) continue;
-    found.add(formatAddress(client.address));
+    const [to, from] = [formatAddress(client.address), formatAddress(virtual.address)];
+    // The kernel answers for an address that is its own alone.
+    found.set(`${to} ${from}`, own.has(from) ? { to, from } : { to });
     if (found.size === mostClients) break;
   }
-  return [...found];
+  return [...found.values()];
 }
 
 type Words = (
@@ -41,16 +54,14 @@ type Words = (
 ) => Pick<Problem, 'wrong' | 'why'> & { readonly mend?: string | undefined };
 
 /** One problem for all that one command mends. */
-function lost(addresses: readonly string[], network: Ward['network'], words: Words): readonly Problem[] {
+function lost(journeys: readonly Journey[], network: Ward['network'], words: Words): readonly Problem[] {
   const byCommand = new Map<string, Problem>();
-  for (const address of addresses) {
-    if (network.isReachable(address)) continue;
-    const refusal = network.refusalOf(address);
-    const { wrong, why, mend = `${ipOf(address)} route del ${refusal}` } = words(address, refusal);
-    const evidence =
-      refusal === undefined
-        ? `\`ip route get ${address}\` names no way`
-        : `\`ip route get ${address}\` is refused, by the route ${refusal}`;
+  for (const { to, from } of journeys) {
+    if (network.isReachable(to, from)) continue;
+    const refusal = network.refusalOf(to);
+    const { wrong, why, mend = `${ipOf(to)} route del ${refusal}` } = words(to, refusal);
+    const asked = `\`ip route get ${to}${from === undefined ? '' : ` from ${from}`}\``;
+    const evidence = refusal === undefined ? `${asked} names no way` : `${asked} is refused, by the route ${refusal}`;
     if (!byCommand.has(mend))
       byCommand.set(mend, { id: 'no-route', wrong, why, evidence, mend: { command: mend, isSafe: false } });
   }
