@@ -76,6 +76,19 @@ test('what answers for the VIP on a real server, and an interface that is down, 
   expect([problems, fixed]).toEqual([[], ['ip link set outer up']]);
 });
 
+test('a director that stands by for another one that has the VIP has nothing wrong, and takes nothing away', async () => {
+  const { director, switch: other } = network;
+  await director.run('ip', 'address', 'del', `${vip}/32`, 'dev', 'outer');
+  await other.run('ip', 'address', 'add', `${vip}/32`, 'dev', 'outer');
+  try {
+    expect(await consult({ words: ['--fix'] })).toMatchObject({ status: 0, problems: [], fixed: [] });
+  } finally {
+    await other.run('ip', 'address', 'del', `${vip}/32`, 'dev', 'outer');
+    await director.run('ip', 'address', 'add', `${vip}/32`, 'dev', 'outer');
+  }
+  expect(await consult()).toMatchObject({ status: 0, problems: [] });
+});
+
 test('probes are not scheduled where the director is a client or a real server itself', async () => {
   const { director } = network;
   const self = ['-t', `${vip}:80`, '-r', '127.0.0.1:80', '-g'];

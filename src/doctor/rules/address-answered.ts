@@ -6,31 +6,48 @@ import { type Finding, whoHas } from '../probe.ts';
 import type { Problem } from '../problem.ts';
 import { type DirectorFacts, question, removeAddress, vipsOf, type Ward } from '../ward.ts';
 
-export async function addressAnswered({ director, system, wire }: Ward): Promise<readonly Problem[]> {
-  if (director === undefined) return [];
-  const own = new Set(system.interfaces.map(({ mac }) => mac));
-  const vips = vipsOf(director.services);
-  const speaking = system.interfaces.flatMap((one) => {
-    if (one.linkType !== 'ether' || !one.isUp) return [];
-    const own = system.addresses.filter(
-      ({ interface: name, address, isGlobal }) => name === one.name && isGlobal && !vips.includes(address),
-    );
-    return [false, true].flatMap((isSix) => {
-      const source = own.find(({ address }) => address.includes(':') === isSix)?.address;
-      return source === undefined ? [] : [{ interface: one, source }];
-    });
-  });
-  const asked = vips.flatMap((vip) =>
-    speaking.filter(({ source }) => source.includes(':') === vip.includes(':')).map((way) => ({ vip, way })),
-  );
+export async function addressAnswered(ward: Ward): Promise<readonly Problem[]> {
+  const { director, system } = ward;
   const found = await Promise.all(
-    asked.map(async ({ vip, way }) => {
-      const macs = (await whoHas(vip, way, wire)).filter((mac) => !own.has(mac));
-      const owners = macs.length === 0 ? new Map<string, Finding>() : await ownersOn(way, director, wire);
-      return macs.map((mac) => toProblem(vip, mac, way.interface.name, owners.get(mac)));
+    vipsOf(director?.services ?? []).map(async (vip) => {
+      const answers = await answerers(vip, ward);
+      // One that has not the VIP itself stands by for the one that has.
+      const isHeld = system.addresses.some(({ address }) => address === vip);
+      return answers.filter(({ realServer }) => isHeld || realServer !== undefined).map((one) => toProblem(vip, one));
     }),
   );
   return joined(found.flat());
+}
+
+/** Another machine that tells that it has a VIP. */
+export interface Answerer {
+  readonly mac: string;
+  readonly interface: string;
+  /** undefined: it is none. */
+  readonly realServer: Finding | undefined;
+}
+
+/** On all links on which this machine can speak for itself. */
+export async function answerers(vip: string, { director, system, wire }: Ward): Promise<readonly Answerer[]> {
+  if (director === undefined) return [];
+  const vips = vipsOf(director.services);
+  const own = new Set(system.interfaces.map(({ mac }) => mac));
+  const links = system.interfaces.flatMap((one) => {
+    if (one.linkType !== 'ether' || !one.isUp) return [];
+    const source = system.addresses.find(
+      ({ interface: name, address, isGlobal }) =>
+        name === one.name && isGlobal && !vips.includes(address) && address.includes(':') === vip.includes(':'),
+    );
+    return source === undefined ? [] : [{ interface: one, source: source.address }];
+  });
+  const found = await Promise.all(
+    links.map(async (link) => {
+      const macs = (await whoHas(vip, link, wire)).filter((mac) => !own.has(mac));
+      const owners = macs.length === 0 ? new Map<string, Finding>() : await ownersOn(link, director, wire);
+      return macs.map((mac) => ({ mac, interface: link.interface.name, realServer: owners.get(mac) }));
+    }),
+  );
+  return found.flat();
 }
 
 /** One that answers on several interfaces is one problem. */
@@ -61,9 +78,9 @@ async function ownersOn(
   return new Map(asked.flat());
 }
 
-function toProblem(vip: string, mac: string, interfaceName: string, finding: Finding | undefined): Problem {
+function toProblem(vip: string, { mac, interface: interfaceName, realServer }: Answerer): Problem {
   const evidence = `asked on ${interfaceName} who has ${vip}, ${mac} answered`;
-  if (finding === undefined)
+  if (realServer === undefined)
     return {
       id: 'two-directors',
       wrong: `another machine has the VIP ${vip}: ${mac} on ${interfaceName}`,
@@ -71,7 +88,7 @@ function toProblem(vip: string, mac: string, interfaceName: string, finding: Fin
       evidence,
       mend: { command: removeAddress(vip), on: `the machine with the MAC ${mac}`, isSafe: false },
     };
-  const { rip, destination } = finding;
+  const { rip, destination } = realServer;
   const isVipThere = destination.method === 'gate' || destination.method === 'tunnel';
   return {
     id: 'arp',

@@ -2,19 +2,29 @@
 import { formatAddress } from '../../model/address.ts';
 import type { Problem } from '../problem.ts';
 import { vipsOf, type Ward } from '../ward.ts';
+import { answerers } from './address-answered.ts';
 import { holderOf } from './holder.ts';
 
-export function vipOnDirector(ward: Ward): readonly Problem[] {
+export async function vipOnDirector(ward: Ward): Promise<readonly Problem[]> {
   const services = ward.director?.services ?? [];
   const locals = services.flatMap(({ localAddresses }) => localAddresses.map(formatAddress));
+  const isMissing = (wanted: string): boolean => !ward.system.addresses.some(({ address }) => address === wanted);
+  const vips = await Promise.all(
+    vipsOf(services)
+      .filter(isMissing)
+      .map(async (vip) => {
+        // A director that has it: this one stands by, and must not take it away.
+        const answers = await answerers(vip, ward);
+        return answers.some(({ realServer }) => realServer === undefined) ? [] : [toProblem(vip, 'the VIP', ward)];
+      }),
+  );
   return [
-    ...vipsOf(services).map((vip) => toProblem(vip, 'the VIP', ward)),
-    ...[...new Set(locals)].map((local) => toProblem(local, "fullnat's local address", ward)),
-  ].flatMap((problem) => problem ?? []);
+    ...vips.flat(),
+    ...[...new Set(locals)].filter(isMissing).map((local) => toProblem(local, "fullnat's local address", ward)),
+  ];
 }
 
-function toProblem(address: string, role: string, ward: Ward): Problem | undefined {
-  if (ward.system.addresses.some((one) => one.address === address)) return undefined;
+function toProblem(address: string, role: string, ward: Ward): Problem {
   return {
     id: 'vip-not-on-director',
     wrong: `no interface of this director has ${role} ${address}`,
