@@ -125,14 +125,23 @@ function besideRouting(row: Row, all: readonly Row[]): Row {
 
 function limitsOf(rows: readonly Row[]): readonly Limit[] {
   const median = (name: string, measure: Measure): number => findRow(rows, `${name}, ${measure}`)?.median ?? Number.NaN;
+  const cpu = 'added CPU a new connection';
   const fairleads = rows
     .filter(({ name }) => /^Fairlead .* TC, one TCP flow$/.test(name))
     .map(({ name }) => name.slice(0, name.lastIndexOf(', ')));
-  return fairleads.map((name) => ({
-    claim: `${name}: one TCP flow, to plain routing's`,
-    atLeast: 0.95,
-    got: median(name, 'one TCP flow') / median('plain routing', 'one TCP flow'),
-  }));
+  return fairleads.flatMap((name) => [
+    {
+      claim: `${name}: ${cpu}, to nftables DNAT's`,
+      atMost: 1 / 5,
+      got: median(name, cpu) / median('nftables DNAT', cpu),
+    },
+    { claim: `${name}: ${cpu}, to HAProxy's`, atMost: 1 / 40, got: median(name, cpu) / median('HAProxy', cpu) },
+    {
+      claim: `${name}: one TCP flow, to plain routing's`,
+      atLeast: 0.95,
+      got: median(name, 'one TCP flow') / median('plain routing', 'one TCP flow'),
+    },
+  ]);
 }
 
 function installedPeers(): Readonly<Record<string, string>> {

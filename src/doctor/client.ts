@@ -4,6 +4,7 @@ import { Wire } from '../kernel/wire.ts';
 import { formatAddress, formatEndpoint } from '../model/address.ts';
 import type { Endpoint } from '../model/director.ts';
 import { readSystem } from '../realserver/system.ts';
+import { farthest } from './hops.ts';
 import { readNetwork, type Way } from './network.ts';
 import { whoHas } from './probe.ts';
 import type { Problem } from './problem.ts';
@@ -23,7 +24,7 @@ export async function examineAsClient(target: Endpoint): Promise<readonly Proble
   // Where nobody has it, nobody answers.
   return holders.some(({ id }) => id === 'vip-not-on-director')
     ? holders
-    : [...holders, ...(await knock(target, way === undefined))];
+    : [...holders, ...(await knock(target, way, wire))];
 }
 
 function withoutWay(vip: string): Problem {
@@ -69,27 +70,51 @@ async function holderProblems(vip: string, way: Way, wire: Wire): Promise<readon
 
 type Outcome = 'accepted' | 'refused' | 'silent';
 
-async function knock(target: Endpoint, isOwn: boolean): Promise<readonly Problem[]> {
+async function knock(target: Endpoint, way: Way | undefined, wire: Wire): Promise<readonly Problem[]> {
   const outcomes = await Promise.all(Array.from({ length: attempts }, () => connectOnce(target)));
   const count = (wanted: Outcome): number => outcomes.filter((one) => one === wanted).length;
   const [silent, refused] = [count('silent'), count('refused')];
   if (silent + refused === 0) return [];
   const name = formatEndpoint(target.address, target.port);
+  const evidence = `of ${attempts} connections ${count('accepted')} were accepted, ${refused} refused, and ${silent} not answered`;
+  if (way === undefined) return [{ ...unanswered(name, evidence), ...asOwn }];
+  if (silent < attempts) return [unanswered(name, evidence, refused < attempts)];
+  const last = await farthest(target, way, wire);
+  const seen = last === undefined ? evidence : `${evidence}; of packets whose hops run out ${last.address} told last`;
+  // Of what has come to it the director tells by the VIP.
+  if (last === undefined || last.address === formatAddress(target.address)) return [unanswered(name, seen)];
   return [
     {
       id: 'unanswered',
-      wrong:
-        silent + refused === attempts
-          ? `${name} takes no connection`
-          : `${name} does not take every connection: some real servers do not answer`,
-      why: isOwn
-        ? 'it is an address of this machine, so that connections from here come from it too: real servers of gate and tunnel take those for their own. Try it from another machine'
-        : 'of a real server that is down or not set up for the VIP, or whose answers are lost, clients hear nothing',
-      evidence: `of ${attempts} connections ${count('accepted')} were accepted, ${refused} refused, and ${silent} not answered`,
-      mend: { command: 'fairlead doctor', ...(isOwn ? {} : { on: 'the director' }), isSafe: false },
+      wrong: `packets to ${name} come as far as ${last.address}, and nothing tells that they come any further`,
+      why: `that machine, or one behind it, drops what is for the VIP (a firewall, a route), or the director has not got it`,
+      evidence: seen,
+      mend: {
+        command: `ip route get ${formatAddress(target.address)}; nft list ruleset`,
+        on: last.address,
+        isSafe: false,
+      },
     },
   ];
 }
+
+/** With `isPartly` by some of its real servers. */
+function unanswered(name: string, evidence: string, isPartly = false): Problem {
+  return {
+    id: 'unanswered',
+    wrong: isPartly
+      ? `${name} does not take every connection: some real servers do not answer`
+      : `${name} takes no connection`,
+    why: 'of a real server that is down or not set up for the VIP, or whose answers are lost, clients hear nothing',
+    evidence,
+    mend: { command: 'fairlead doctor', on: 'the director', isSafe: false },
+  };
+}
+
+const asOwn: Pick<Problem, 'why' | 'mend'> = {
+  why: 'it is an address of this machine, so that connections from here come from it too: real servers of gate and tunnel take those for their own. Try it from another machine',
+  mend: { command: 'fairlead doctor', isSafe: false },
+};
 
 /** As any program here would. */
 function connectOnce({ address, port }: Endpoint): Promise<Outcome> {

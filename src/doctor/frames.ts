@@ -33,7 +33,11 @@ export function ipFrame(to: readonly number[], from: readonly number[], packet: 
 export function tcp(
   { source, sourcePort, target, targetPort }: Ends,
   sequence: number,
-  { isReset = false, payload = 0 }: { readonly isReset?: boolean; readonly payload?: number } = {},
+  {
+    isReset = false,
+    payload = 0,
+    hops = ttl,
+  }: { readonly isReset?: boolean; readonly payload?: number; readonly hops?: number } = {},
 ): Buffer {
   const segment = Buffer.alloc(20 + payload);
   segment.writeUInt16BE(sourcePort, 0);
@@ -43,7 +47,7 @@ export function tcp(
   segment.writeUInt8(isReset ? flag.rst : flag.syn, 13);
   segment.writeUInt16BE(window, 14);
   segment.writeUInt16BE(checksum(Buffer.concat([pseudoHeader(source, target, protocol.tcp, segment), segment])), 16);
-  return ip(source, target, protocol.tcp, segment);
+  return ip(source, target, protocol.tcp, segment, hops);
 }
 
 /** As the director wraps what it sends by this kind of tunnel. */
@@ -114,13 +118,14 @@ export type Answer =
   | IcmpError;
 
 export interface IcmpError {
-  readonly kind: 'unreachable' | 'prohibited' | 'too-big';
+  readonly kind: 'unreachable' | 'prohibited' | 'too-big' | 'expired';
   readonly source: readonly number[];
   /** Of the packet that could not be delivered, this and the rest. */
   readonly target: readonly number[];
   readonly protocol: number;
   /** Of TCP and UDP. */
   readonly port: number;
+  readonly sourcePort: number;
 }
 
 export function readAnswer(frame: Buffer): Answer | undefined {
@@ -187,15 +192,16 @@ function readIcmp(source: readonly number[], message: Buffer): Answer | undefine
 }
 
 /** The packet that an error is about: whom it was for, and by which protocol and port. */
-function readQuoted(quoted: Buffer, family: 4 | 6): Pick<IcmpError, 'target' | 'protocol' | 'port'> {
+function readQuoted(quoted: Buffer, family: 4 | 6): Omit<IcmpError, 'kind' | 'source'> {
   const target = [...(family === 4 ? quoted.subarray(16, 20) : quoted.subarray(24, 40))];
   const transport = quoted.subarray(family === 4 ? (quoted.readUInt8(0) & 15) * 4 : sizeOfIp[6]);
-  const port = transport.length < 4 ? 0 : transport.readUInt16BE(2);
-  return { target, protocol: quoted.readUInt8(family === 4 ? 9 : 6), port };
+  const [sourcePort, port] = transport.length < 4 ? [0, 0] : [transport.readUInt16BE(0), transport.readUInt16BE(2)];
+  return { target, protocol: quoted.readUInt8(family === 4 ? 9 : 6), port, sourcePort };
 }
 
 /** RFC 792 and RFC 1812: 2 and 3 say that nobody there has a use for the packet, others that it was not let through. */
 function errorFour(type: number, code: number): IcmpError['kind'] | undefined {
+  if (type === 11) return 'expired';
   if (type !== 3) return undefined;
   if (code === 4) return 'too-big';
   return code === 2 || code === 3 ? 'unreachable' : 'prohibited';
@@ -204,6 +210,7 @@ function errorFour(type: number, code: number): IcmpError['kind'] | undefined {
 /** RFC 4443. What has no use for a tunnel says "parameter problem". */
 function errorSix(type: number, code: number): IcmpError['kind'] | undefined {
   if (type === 2) return 'too-big';
+  if (type === 3) return 'expired';
   if (type === 4) return code === 1 ? 'unreachable' : undefined;
   if (type !== 1) return undefined;
   return code === 4 ? 'unreachable' : 'prohibited';

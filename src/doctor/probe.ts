@@ -270,7 +270,8 @@ function outcomeOf(answer: Answer | undefined, ends: Ends, knock: Knock, mac: st
     if (!isOurs || !isHere) return undefined;
     return answer.isReset ? 'refused' : 'accepted';
   }
-  if (answer === undefined || answer.kind === 'echo' || isOutsider(ends.source)) return undefined;
+  if (answer === undefined || answer.kind === 'echo' || answer.kind === 'expired') return undefined;
+  if (isOutsider(ends.source)) return undefined;
   return isAbout(answer, ends, knock) ? answer.kind : undefined;
 }
 

@@ -201,6 +201,30 @@ test('a client tries a VIP, and tells a real server that is dead from one that i
   }
 });
 
+test('a client tells how far packets come: to the director, or no further than a router', async () => {
+  const { client, realServers, switch: router } = network;
+  const seen = async (target: string): Promise<string> =>
+    JSON.stringify((await consult({ on: client, words: [target] })).problems);
+  for (const one of realServers) await one.run('ip', 'link', 'set', 'inner', 'down');
+  try {
+    expect(await seen(`${vip}:80`)).toContain(`${vip} told last`);
+  } finally {
+    for (const one of realServers) await one.run('ip', 'link', 'set', 'inner', 'up');
+  }
+  const lines = [
+    ...['address add 10.0.0.250/24 dev outer', 'address add 10.1.0.250/24 dev inner'],
+    'route add 192.0.2.0/24 via 10.1.0.251', // where nobody is
+  ];
+  await router.run('sh', '-ec', ['sysctl -qw net.ipv4.ip_forward=1', ...lines.map((line) => `ip ${line}`)].join('; '));
+  await client.run('ip', 'route', 'add', '192.0.2.0/24', 'via', '10.0.0.250');
+  try {
+    expect(await seen('192.0.2.10:80')).toContain('packets to 192.0.2.10:80 come as far as 10.0.0.250');
+  } finally {
+    await client.run('ip', 'route', 'del', '192.0.2.0/24');
+    await router.run('sh', '-c', 'ip address del 10.0.0.250/24 dev outer; ip address del 10.1.0.250/24 dev inner');
+  }
+});
+
 test.each([
   [['--frob'], 2, "unknown option '--frob'"],
   [['eth0'], 2, 'expected an address and a port from 1 to 65535, as in 10.0.0.1:40000'],
