@@ -14,9 +14,8 @@ const fixed: Partial<Record<FlowState, number>> = {
   LAST_ACK: 30,
 };
 
-/** So many attempts without a single success, each of which nobody went on with for so many seconds. */
-const least = 2;
-const leastAgeS = 1;
+/** So many attempts without a single success. */
+const least = 3;
 
 export function asymmetric({ director, system }: Ward): readonly Problem[] {
   const { connections = [], findings = [], timeouts = defaultTimeouts } = director ?? {};
@@ -48,7 +47,7 @@ function stuckOf(group: readonly Connection[], { tcp, tcpFin }: Timeouts): numbe
   const age = ({ state, expiresInS }: Connection): number => (lifetimes[state] ?? tcp) - expiresInS;
   const begun = group.filter(({ state }) => state === 'SYN_RECV').map(age);
   const lastSuccess = Math.min(...group.filter(({ state }) => state !== 'SYN_RECV').map(age));
-  return begun.filter((one) => one >= leastAgeS && one < lastSuccess).length;
+  return begun.filter((one) => one < lastSuccess).length;
 }
 
 function toProblem(rip: string, client: string, count: number, method: string, { gateways }: Ward['system']): Problem {
