@@ -14,7 +14,7 @@ export default defineConfig({
           sequence: { groupOrder: 1 },
         },
       },
-      { test: { name: 'kernel', include: ['test/kernel/**/*.test.ts'], ...atATime(2, 2), testTimeout: 60_000 } },
+      { test: { name: 'kernel', include: ['test/kernel/**/*.test.ts'], ...atATime(2, 2), testTimeout: 120_000 } },
       { test: { name: 'e2e', include: ['test/e2e/**/*.test.ts'], ...atATime(2, 3), testTimeout: 120_000 } },
       { test: { name: 'conformance', include: ['test/conformance/conformance.test.ts'], ...atATime(1, 4) } },
     ],

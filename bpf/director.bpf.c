@@ -15,6 +15,7 @@
 #include "open.h"
 #include "leave.h"
 #include "look.h"
+#include "mss.h"
 #include "parse.h"
 #include "rare.h"
 #include "sweep.h"
@@ -164,7 +165,6 @@ static __always_inline bool is_past_return(const struct __sk_buff *skb)
 	return is_made_here(skb) && skb->ifindex != LOOPBACK;
 }
 
-#include "mss.h"
 #include "wrap.h"
 
 /* Such a packet at TC: the director's own stack takes gate's and tunnel's as they are. */
@@ -244,7 +244,9 @@ static __always_inline enum verdict send_on(void *ctx, enum hook hook, enum fami
 		return VERDICT_TELL;
 	if (reason == REASON_NONE && !is_for_established(hook) && is_untold_datagram(walk))
 		return hand_datagram_over(hook, walk);
-	if (is_for_established(hook))
+	if (is_for_established(hook) && walk->is_followed)
+		follow(walk->slot, event_of(&walk->packet), is_reply, walk->now);
+	else if (is_for_established(hook))
 		note_seen(walk->flow, walk->now);
 	else if (walk->flow && !walk->is_new)
 		track(walk->flow, walk->slot, &walk->packet, is_reply, walk->now);
@@ -270,6 +272,7 @@ static __always_inline enum verdict walk_packet(void *ctx, enum hook hook, enum 
 	struct destination *destination = NULL;
 	enum reason reason = REASON_NONE;
 	enum verdict verdict;
+	__u32 control;
 	__u64 hash;
 
 	if (hook == HOOK_TC_ESTABLISHED && was_at_xdp(ctx))
@@ -284,9 +287,13 @@ static __always_inline enum verdict walk_packet(void *ctx, enum hook hook, enum 
 			return verdict;
 		hash = flow_hash(family, &packet->addresses, packet->ports);
 		walk.flow = find_flow_by(hash, family, &packet->addresses, packet->ports, &walk.slot);
-		if (!walk.flow || !changes_nothing(packet, walk.flow->control) ||
-		    (flow_method(walk.flow->control) == METHOD_FULLNAT && may_name_itself(ctx, hook, family, packet)))
-			return hand_look(hook, family, packet, hash, walk.flow ? walk.slot : NO_SLOT);
+		if (!walk.flow)
+			return hand_look(hook, family, packet, hash, NO_SLOT);
+		control = READ_ONCE(walk.flow->control);
+		walk.is_followed = !changes_nothing(packet, control);
+		if ((walk.is_followed && !is_only_followed(packet, control)) ||
+		    (flow_method(control) == METHOD_FULLNAT && may_name_itself(ctx, hook, family, packet)))
+			return hand_look(hook, family, packet, hash, walk.slot);
 	} else {
 		const struct look *look = take_look(ctx, hook, family, &verdict);
 
@@ -302,6 +309,8 @@ static __always_inline enum verdict walk_packet(void *ctx, enum hook hook, enum 
 		destination = destination_at(walk.flow->destination);
 		if (!destination)
 			return VERDICT_PASS;
+		if (is_for_established(hook) && walk.is_followed && is_to_clamp(packet, destination))
+			return hand_look(hook, family, packet, hash, walk.slot);
 		if (!is_for_established(hook) && (begins(packet) || is_gone(destination))) {
 			__u64 life = READ_ONCE(walk.flow->life);
 

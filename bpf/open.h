@@ -33,7 +33,8 @@ struct walk {
 	__u32 method;
 	__u32 is_reply;
 	__u16 is_stateless;
-	__u16 is_new; /* this packet made `flow`, which says of it what there is to say */
+	__u8 is_new; /* this packet made `flow`, which says of it what there is to say */
+	__u8 is_followed; /* by a program of established packets: it may change the state of `flow` */
 	struct addresses new_addresses;
 	__u32 new_ports;
 	enum family new_family;

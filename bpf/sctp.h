@@ -77,8 +77,8 @@ static const __u8 sctp_next_state[DIRECTIONS][SCTP_EVENTS][SCTP_COLUMNS] = {
 #undef RJ
 #undef CL
 
-/* All values are from packets and maps: any number. */
-static __always_inline __u32 sctp_state_after(__u32 direction, __u32 event, __u32 state)
+/* All values are from packets and maps: any number. A function of its own, for the verifier knows what they may be only where it has just compared them. */
+__noinline __u32 sctp_state_after(__u32 direction, __u32 event, __u32 state)
 {
 	__u32 column = state == STATE_NONE ? 0 : state - STATE_SCTP_INIT1 + 1;
 

@@ -136,8 +136,11 @@ static __always_inline bool may_be_secured(__u32 event, __u32 state)
 }
 
 /* `event`: enum tcp_event, or above those enum sctp_event. */
-__noinline __u32 state_after(__u32 direction, __u32 event, __u32 state)
+static __always_inline __u32 state_by(__u32 direction, __u32 event, __u32 state)
 {
+	const __u8 *table = &tcp_next_state[0][0][0];
+	__u32 at = (direction * TCP_EVENTS + event) * TCP_STATES + state;
+
 	if (event >= TCP_EVENTS)
 		return sctp_state_after(direction, event - TCP_EVENTS, state);
 	if (state >= TCP_STATES || direction >= DIRECTIONS)
@@ -146,9 +149,16 @@ __noinline __u32 state_after(__u32 direction, __u32 event, __u32 state)
 		const struct settings *set = live_settings();
 
 		if (set && set->secure_tcp >= DEFENCE_ON_BY_NEED)
-			return tcp_secure_state[direction][event][state];
+			table = &tcp_secure_state[0][0][0];
 	}
-	return tcp_next_state[direction][event][state];
+	asm volatile("" : "+r"(at)); /* or clang leaves this comparison out, whose parts the verifier has forgotten */
+	return at < sizeof(tcp_next_state) ? table[at] : STATE_CLOSE;
+}
+
+/* By itself: the verifier goes through it once, and not for each packet that there is. */
+__noinline __u32 state_after(__u32 direction, __u32 event, __u32 state)
+{
+	return state_by(direction, event, state);
 }
 
 static __always_inline __u32 event_of(const struct packet *packet)
@@ -227,7 +237,7 @@ __noinline __u32 change_state(__u32 slot, __u32 event, __u32 direction, __u32 no
 
 		if (flow_kind(control) != FLOW_LIVE)
 			break;
-		state = state_after(direction, event, flow_state(control));
+		state = state_by(direction, event, flow_state(control));
 		changed = (control & ~(FLOW_STATE_MASK << FLOW_STATE_SHIFT | FLOW_INACTIVE)) |
 			  state << FLOW_STATE_SHIFT | (is_active(state) ? 0 : FLOW_INACTIVE);
 		if (changed == control)
@@ -263,6 +273,16 @@ static __always_inline bool changes_nothing(const struct packet *packet, __u32 c
 	return is_established && (packet->tcp_flags & (TCP_FIN | TCP_SYN | TCP_RST | TCP_ACK)) == TCP_ACK;
 }
 
+/* All that the walk does for such a packet beside what is done for most is to follow it. */
+static __always_inline bool is_only_followed(const struct packet *packet, __u32 control)
+{
+	if (packet->protocol != IPPROTO_TCP || control & FLOW_FTP)
+		return false;
+	return flow_kind(control) == FLOW_REPLY ||
+	       (!(packet->tcp_flags & TCP_SYN) &&
+		(flow_method(control) != METHOD_FULLNAT || flow_state(control) != STATE_SYN_RECV));
+}
+
 /* A packet that may begin a connection, where the one of its addresses and ports is over. */
 static __always_inline bool begins(const struct packet *packet)
 {
@@ -287,14 +307,12 @@ static __always_inline void note_seen(struct flow *flow, __u32 now)
 #define AGAIN_PER_S 4 /* nobody asks again sooner; the same packet comes by XDP and by TC */
 
 /* The real server does not answer, and the client asks again; or it refuses. Who forges addresses does not ask again. */
-static __always_inline void note_failure(const struct flow *flow, const struct packet *packet, bool is_reply,
-					 __u32 state, __u32 idle)
+static __always_inline void note_failure(const struct flow *flow, __u32 event, __u32 is_reply, __u32 state, __u32 idle)
 {
 	struct destination *destination;
 	const struct settings *set;
 
-	if (state != STATE_SYN_RECV || !(is_reply | idle) || packet->protocol != IPPROTO_TCP ||
-	    !(packet->tcp_flags & (is_reply ? TCP_RST : TCP_SYN)))
+	if (state != STATE_SYN_RECV || !(is_reply | idle) || event != (is_reply ? TCP_EVENT_RST : TCP_EVENT_SYN))
 		return;
 	set = live_settings();
 	destination = destination_at(flow->destination);
@@ -302,33 +320,47 @@ static __always_inline void note_failure(const struct flow *flow, const struct p
 		__sync_fetch_and_add(&destination->failures, 1);
 }
 
+/* What a packet of TCP or SCTP does to its connection. `slot`: of the entry that it was found by. */
+__noinline int follow(__u32 slot, __u32 event, __u32 is_reply, __u32 now)
+{
+	struct flow *flow = flow_at(slot);
+	__u32 control, state, next, partner, direction;
+
+	if (!flow)
+		return 0;
+	control = READ_ONCE(flow->control);
+	state = flow_state(control);
+	note_failure(flow, event, is_reply, state, now - READ_ONCE(flow->seen));
+	note_seen(flow, now);
+	direction = direction_with(is_reply, control);
+	/* A reply's entry has a copy of the state: the connection's own line is left alone while nothing changes. */
+	if (is_reply && state_by(direction, event, state) == state)
+		return 0;
+	partner = partner_of(flow, control);
+	next = change_state(is_reply ? partner : slot, event, direction, now);
+	if (!is_reply && next == state)
+		return 0;
+	return copy_state(is_reply ? slot : partner, next);
+}
+
 /* One packet's effect on its connection: the state, and the time it was last seen. */
 static __always_inline void track(struct flow *flow, __u32 slot, const struct packet *packet, bool is_reply, __u32 now)
 {
-	__u32 control = READ_ONCE(flow->control), state = flow_state(control), next;
-	__u32 partner, idle = now - READ_ONCE(flow->seen);
-	enum direction direction;
+	__u32 control = READ_ONCE(flow->control), partner;
+	struct flow *connection;
 
+	if (!changes_nothing(packet, control) && packet->protocol != IPPROTO_UDP) {
+		follow(slot, event_of(packet), is_reply, now);
+		return;
+	}
 	note_seen(flow, now);
 	if (changes_nothing(packet, control))
 		return;
-	if (packet->protocol ==
-	    IPPROTO_UDP) { /* the first reply, of a connection under a template or that is yet to be told */
-		struct flow *connection;
-
-		partner = partner_of(flow, control);
-		connection = flow_at(partner);
-		if (is_reply && copy_state(slot, STATE_UDP) && connection) {
-			set_state(partner, FLOW_LIVE, STATE_UDP);
-			assure_template(controller_of(connection, connection->control));
-		}
-		return;
-	}
-	note_failure(flow, packet, is_reply, state, idle);
-	direction = direction_with(is_reply, control);
-	if (next_state(packet, direction, state) == state)
-		return;
+	/* The first reply, of a connection under a template or that is yet to be told. */
 	partner = partner_of(flow, control);
-	next = change_state(is_reply ? partner : slot, event_of(packet), direction, now);
-	copy_state(is_reply ? slot : partner, next);
+	connection = flow_at(partner);
+	if (is_reply && copy_state(slot, STATE_UDP) && connection) {
+		set_state(partner, FLOW_LIVE, STATE_UDP);
+		assure_template(controller_of(connection, connection->control));
+	}
 }
