@@ -3,7 +3,7 @@ import { interfaces } from '../kernel/interfaces.ts';
 import { writeSysctl } from '../kernel/sysctl.ts';
 import { removeUnusedClsact } from '../kernel/tc.ts';
 import { FairleadError } from '../model/error.ts';
-import { arpRuleKey, readArpRules } from './arptables.ts';
+import { arpRuleKey, hasArpTable, readArpRules, removeUnusedArpTable } from './arptables.ts';
 import { type Change, hostPrefix, type InterfaceRef, type SettingChange, tunnelOf } from './change.ts';
 import { ClientPrograms, detachClientProgram, removeClientPrograms } from './clients.ts';
 import { run } from './command.ts';
@@ -25,6 +25,8 @@ export function make(change: Change, decapsulator: Decapsulator | undefined): vo
       break;
     case 'qdisc':
       break; // attaching, which is next, makes it
+    case 'arp-table':
+      break; // the first rule makes it
     case 'arp-rule':
       run(['arptables', '-I', change.chain, ...change.rule]);
       break;
@@ -59,6 +61,9 @@ export function undo(change: Change, decapsulator: Decapsulator | undefined): Un
       if (!readArpRules().includes(arpRuleKey(change.chain, change.rule))) return 'gone';
       run(['arptables', '-D', change.chain, ...change.rule]);
       return 'undone';
+    case 'arp-table':
+      if (!hasArpTable()) return 'gone';
+      return removeUnusedArpTable() ? 'undone' : 'left';
     case 'qdisc':
       if (!isThere(change.interface)) return 'gone';
       return removeUnusedClsact(change.interface.index) ? 'undone' : 'left';

@@ -52,6 +52,11 @@ export interface PathMtuChange {
   readonly mtu: number;
 }
 
+/** The table in which arptables keeps its rules, where there was none: it makes one, and never takes it away. */
+export interface ArpTableChange {
+  readonly kind: 'arp-table';
+}
+
 /** A rule of arptables, which keeps the machine silent about one VIP alone. */
 export interface ArpRuleChange {
   readonly kind: 'arp-rule';
@@ -81,6 +86,7 @@ export interface DirectorChange {
 export type Change =
   | SettingChange
   | AddressChange
+  | ArpTableChange
   | ArpRuleChange
   | QdiscChange
   | FilterChange
@@ -104,6 +110,7 @@ export function keyOf(change: Change): string {
     case 'path-mtu':
       return `${change.kind} ${change.vip}`;
     case 'clients':
+    case 'arp-table':
       return change.kind;
     case 'director':
       return `director ${change.director}`;
@@ -123,6 +130,8 @@ export function formatChange(change: Change): string {
       return `${hostPrefix(change.vip)} on lo, ${isSix(change.vip) ? 'deprecated' : 'scope host'}`;
     case 'qdisc':
       return `qdisc clsact on ${change.interface.name}`;
+    case 'arp-table':
+      return "the table of arptables' rules";
     case 'arp-rule':
       return formatArpRule(change);
     case 'filter':

@@ -20,7 +20,7 @@ export function run([program = '', ...words]: readonly string[]): string {
     if ((cause as NodeJS.ErrnoException).code === 'ENOENT')
       throw new FairleadError('not-supported', `the command ${program} is missing`, {
         cause,
-        hint: `install it: apt-get install ${program === 'arptables' ? program : 'iproute2'}`,
+        hint: `install it: apt-get install ${program.startsWith('arptables') ? 'arptables' : 'iproute2'}`,
       });
     const said = String((cause as { stderr?: string }).stderr ?? '').trim() || String(cause);
     throw new FairleadError('kernel', `\`${[program, ...words].join(' ')}\` failed: ${said}`, { cause });

@@ -137,7 +137,7 @@ describe('it is refused', () => {
     const addresses = [assigned('dummy0', '10.9.0.1', { answersArp: false })];
     const session = { client: '10.0.0.9', server: '10.9.0.1' };
     expect(() => changes({ addresses, session })).toThrow('nobody is told where that is');
-    expect(changes({ addresses, session }, { method: 'gate', arp: 'arptables' })).toHaveLength(2);
+    expect(changes({ addresses, session }, { method: 'gate', arp: 'arptables' })).toHaveLength(3);
   });
 
   test('where nothing could bring a packet', () => {
@@ -157,6 +157,7 @@ describe('other methods', () => {
   test('gate with arptables leaves the settings alone', () => {
     const machine = { addresses: [assigned('eth0', '10.0.0.3')] };
     expect(changes(machine, { method: 'gate', arp: 'arptables' })).toEqual([
+      "the table of arptables' rules",
       `arptables -I INPUT -d ${vip} -j DROP`,
       `arptables -I OUTPUT -o eth0 -s ${vip} -j mangle --mangle-ip-s 10.0.0.3`,
       `${vip}/32 on lo, scope host`,
@@ -218,6 +219,7 @@ function changes(machine: Partial<Machine>, wanted: Partial<Wanted> = {}): reado
     gateways: [],
     clsact: [],
     session: undefined,
+    hasArpTable: () => false,
     arpRules: () => [],
     ...machine,
     setting: (where, name) => machine.settings?.[`${where} ${name}`] ?? '0',

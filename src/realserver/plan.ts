@@ -128,6 +128,7 @@ function filterArp(vip: string, system: System): readonly Need[] {
     return linkType === 'ether' && own !== undefined ? [{ name, address: own.address }] : [];
   });
   return [
+    met({ kind: 'arp-table' }, system.hasArpTable()),
     rule('INPUT', '-d', vip, '-j', 'DROP'),
     ...speaking.map(({ name, address }) =>
       rule('OUTPUT', '-o', name, '-s', vip, '-j', 'mangle', '--mangle-ip-s', address),

@@ -120,6 +120,8 @@ function isInEffect(
       return system.clsact.includes(nameOf(change.interface.index));
     case 'filter':
       return decapsulator?.isOn(change.interface.index, change.point) === true;
+    case 'arp-table':
+      return system.hasArpTable();
     case 'arp-rule':
       return system.arpRules().includes(arpRuleKey(change.chain, change.rule));
     case 'decapsulation':

@@ -2,7 +2,7 @@
 import { ENOENT, isErrno } from '../kernel/errno.ts';
 import { type Interface, interfaces } from '../kernel/interfaces.ts';
 import { readSysctl } from '../kernel/sysctl.ts';
-import { readArpRules } from './arptables.ts';
+import { hasArpTable, readArpRules } from './arptables.ts';
 import { run } from './command.ts';
 import { readSession, type Session } from './session.ts';
 
@@ -17,6 +17,8 @@ export interface System {
   readonly clsact: readonly string[];
   /** The ssh session that this runs in, if it runs in one. */
   readonly session: Session | undefined;
+  /** Have rules of arptables a table yet? */
+  hasArpTable(): boolean;
   /** By arpRuleKey(). */
   arpRules(): readonly string[];
   /** Of net.ipv4.conf, for an interface's name or `all`. Empty where there is no such setting. */
@@ -44,6 +46,7 @@ export function readSystem(): System {
     gateways: routes.flatMap(gatewaysOf),
     clsact: readClsact(),
     session: readSession(),
+    hasArpTable,
     arpRules: readArpRules,
     setting: readSetting,
   };

@@ -350,7 +350,7 @@ function traces(): readonly string[] {
     namespace.ip('route', 'show', 'table', 'all'),
     namespace.output('sysctl', '-a', '-r', '^net'),
     namespace.output('tc', 'qdisc', 'show'),
-    namespace.output('arptables', '-L', '-n'),
+    namespace.output('nft', 'list', 'ruleset'),
     ...filters.map((text) => text.replace(/:\[\d+\]| id \d+/g, '')),
   ];
 }

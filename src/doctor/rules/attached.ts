@@ -3,10 +3,10 @@ import { listTc } from '../../kernel/tc.ts';
 import type { Problem } from '../problem.ts';
 import { downInterfaces, type Ward } from '../ward.ts';
 
-/** Ours: a real server's program and a director's. */
-const ownPriorities: readonly number[] = [63, 64];
+/** Ours: a real server's programs and a director's. */
+const ownPriorities: readonly number[] = [62, 63, 64];
 /** No name of a program: what BPF filters are made from. */
-const ownNames = /^(director_tc|realserver_tc)/;
+const ownNames = /^(client_learn|director_tc|realserver_tc)/;
 
 export function attached({ director, system, vips }: Ward): readonly Problem[] {
   const down = downInterfaces(system).map(toDown);
@@ -50,7 +50,9 @@ const why = 'it sees packets before ours does, and may keep or change them';
 function beforeDecapsulator({ interfaces, clsact }: Ward['system']): readonly Problem[] {
   return interfaces
     .filter(({ name }) => clsact.includes(name))
-    .filter(({ index }) => listTc(index, 'ingress').some(({ programName = '' }) => ownNames.test(programName)))
+    .filter(({ index }) =>
+      listTc(index, 'ingress').some(({ programName = '' }) => programName.startsWith('realserver_tc')),
+    )
     .flatMap(({ name, index }) => filtersBefore(name, index));
 }
 

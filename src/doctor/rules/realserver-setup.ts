@@ -4,7 +4,7 @@ import { FairleadError } from '../../model/error.ts';
 import { examine } from '../../realserver/agent.ts';
 import type { Change } from '../../realserver/change.ts';
 import { formatChange } from '../../realserver/change.ts';
-import type { RecordedVip } from '../../realserver/journal.ts';
+import { type RecordedVip, readJournal } from '../../realserver/journal.ts';
 import type { Wanted } from '../../realserver/plan.ts';
 import { readStatus } from '../../realserver/status.ts';
 import { formatTunnel, ipip, type TunnelEnd } from '../../realserver/tunnel.ts';
@@ -14,10 +14,14 @@ import { question, removeAddress, type Ward } from '../ward.ts';
 export function realServerSetup({ vips }: Ward): readonly Problem[] {
   if (vips.length === 0) return [];
   const { vips: told } = readStatus();
+  const { changes } = readJournal();
   return vips.flatMap((recorded) => {
     const tunnels = told.find(({ vip }) => vip === recorded.vip)?.tunnels ?? [];
+    const directors = changes.flatMap((change) =>
+      change.kind === 'director' && change.vips.includes(recorded.vip) ? [change.director] : [],
+    );
     try {
-      return lacking(recorded, tunnels.length === 0 ? [ipip] : tunnels);
+      return lacking({ ...recorded, tunnel: ipip, mtu: undefined, directors }, tunnels);
     } catch (error) {
       if (!(error instanceof FairleadError) || error.code !== 'address-unusable') throw error;
       return [unusable(recorded, error)];
@@ -37,24 +41,28 @@ function unusable({ vip, method }: RecordedVip, { message, hint }: FairleadError
 }
 
 /** One problem of a kind, however many changes would mend it. */
-function lacking(recorded: RecordedVip, tunnels: readonly TunnelEnd[]): readonly Problem[] {
-  const [tunnel = ipip] = tunnels;
-  const wanted: Wanted = { ...recorded, tunnel, mtu: undefined, directors: [] };
-  const changes = tunnels.flatMap((one) => examine({ ...wanted, tunnel: one }).flatMap(({ change }) => change ?? []));
-  const ids = [...new Set(changes.map(idOf))];
+function lacking(recorded: Wanted, tunnels: readonly TunnelEnd[]): readonly Problem[] {
+  const [tunnel = ipip, ...others] = tunnels;
+  const wanted = { ...recorded, tunnel };
+  const changes = [tunnel, ...others].flatMap((one) =>
+    examine({ ...wanted, tunnel: one }).flatMap(({ change }) => change ?? []),
+  );
+  const ids = [...new Set(changes.map((change) => idOf(change, wanted)))];
   return ids.map((id) =>
     toProblem(
       id,
       wanted,
-      changes.filter((change) => idOf(change) === id),
+      changes.filter((change) => idOf(change, wanted) === id),
     ),
   );
 }
 
-function idOf(change: Change): ProblemId {
+function idOf(change: Change, { method }: Wanted): ProblemId {
+  if (method === 'fullnat') return 'not-attached';
   switch (change.kind) {
     case 'setting':
       return change.name === 'rp_filter' ? 'rp-filter' : 'arp';
+    case 'arp-table':
     case 'arp-rule':
       return 'arp';
     case 'address':
@@ -77,17 +85,26 @@ const texts: Partial<Record<ProblemId, { wrong: (vip: string) => string; why: st
     wrong: (vip) => `${vip} is not on lo`,
     why: "the director leaves the VIP in the packet: the kernel takes it for somebody else's",
   },
+  'not-attached': {
+    wrong: (vip) => `servers here are not told who the clients of ${vip} are`,
+    why: 'what learns it from the director, or tells it to servers, is gone: they take the director for the client',
+  },
   'no-decapsulator': {
     wrong: (vip) => `nothing takes packets for ${vip} out of their tunnel`,
     why: 'the kernel has no use for the tunnel packet, and answers by ICMP or not at all',
   },
 };
 
-function toProblem(id: ProblemId, { vip, method, arp, tunnel }: Wanted, changes: readonly Change[]): Problem {
+function toProblem(
+  id: ProblemId,
+  { vip, method, arp, tunnel, directors }: Wanted,
+  changes: readonly Change[],
+): Problem {
   const options = [
     ...(arp === 'ignore' ? [] : ['--arp', arp]),
     ...(method === 'tunnel' && tunnel.type !== 'ipip' ? ['--tun-type', tunnel.type] : []),
     ...(tunnel.type === 'gue' ? ['--tun-port', `${tunnel.port}`] : []),
+    ...directors.flatMap((director) => ['--director', director]),
   ];
   const kind = method === 'tunnel' ? ` (${formatTunnel(tunnel)})` : '';
   return {

@@ -17,7 +17,14 @@ const patienceMs = 500;
 export async function vipSilent(ward: Ward): Promise<readonly Problem[]> {
   const vips = vipsOf(ward.director?.services ?? []).filter((vip) => holdersOf(vip, ward).length > 0);
   const found = await Promise.all(vips.map((vip) => examine(vip, ward)));
-  return found.flatMap((problem) => problem ?? []);
+  // What one command mends is told once, of the first VIP.
+  const byCommand = new Map(
+    found
+      .flatMap((problem) => problem ?? [])
+      .map((one) => [one.mend.command, one] as const)
+      .toReversed(),
+  );
+  return [...byCommand.values()].toReversed();
 }
 
 /** A VIP that is in no network of this machine's is routed to it: nobody asks for it. */
@@ -98,7 +105,15 @@ function causeOf(vip: string, { name }: Interface, { system }: Ward): Cause {
       cause: 'nothing is known that drops it',
       command: `nft list ruleset; tc filter show dev ${name} ingress; ip rule`,
     };
-  return { cause: dropping.text, command: dropping.remove ?? `nft 'insert rule ${dropping.place} accept'` };
+  return {
+    cause: dropping.text,
+    command: dropping.remove ?? `nft 'insert rule ${dropping.place} ${questionsIn(vip)} accept'`,
+  };
+}
+
+/** What a chain whose policy is drop must let through: IPv6's answers too, or this machine finds nobody itself. */
+function questionsIn(vip: string): string {
+  return vip.includes(':') ? 'icmpv6 type { nd-neighbor-solicit, nd-neighbor-advert }' : 'arp operation request';
 }
 
 /** Those of the old arptables, which nft does not list. */
