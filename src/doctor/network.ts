@@ -1,5 +1,6 @@
 // The ways out of this network namespace: which interface, gateway and source the kernel takes towards an address.
 import type { Interface } from '../kernel/interfaces.ts';
+import { isInNetwork, parseAddress } from '../model/address.ts';
 import type { System } from '../realserver/system.ts';
 import { ask } from './ask.ts';
 
@@ -19,6 +20,8 @@ export interface Network {
   isReachable(address: string, from?: string): boolean;
   /** The route that throws away what goes there, as `blackhole 192.0.2.0/24`. */
   refusalOf(address: string): string | undefined;
+  /** The rule that throws away what comes from this address of this machine, as `from 192.0.2.10 prohibit`. */
+  refusingRule(source: string): string | undefined;
   /** The neighbour that somebody has written down on this interface, and the kernel asks nobody about. */
   permanentMac(address: string, interfaceName: string): string | undefined;
 }
@@ -30,6 +33,13 @@ interface IpRoute {
   readonly gateway?: string;
   readonly prefsrc?: string;
   readonly metrics?: readonly { readonly mtu?: number }[];
+}
+
+interface IpRule {
+  readonly priority: number;
+  readonly src?: string;
+  readonly srclen?: number;
+  readonly action?: string;
 }
 
 interface IpNeighbour {
@@ -56,6 +66,20 @@ function readRefusal(address: string): string | undefined {
   return found && `${found.type} ${found.dst}`;
 }
 
+function readRefusingRule(source: string): string | undefined {
+  const family = source.includes(':') ? '-6' : '-4';
+  const found = ask<readonly IpRule[]>(['ip', '-j', family, 'rule'])?.find(
+    ({ src, srclen, action = '' }) =>
+      refusing.includes(action) &&
+      (src === 'all' ||
+        (src !== undefined &&
+          isInNetwork(parseAddress(source), parseAddress(src), srclen ?? parseAddress(src).bytes.length * 8))),
+  );
+  if (found === undefined) return undefined;
+  const from = found.srclen === undefined ? found.src : `${found.src}/${found.srclen}`;
+  return `priority ${found.priority} from ${from} ${found.action}`;
+}
+
 export function readNetwork({ interfaces }: Pick<System, 'interfaces'>): Network {
   const known = new Map<string, IpRoute | undefined>();
   const routeTo = (address: string): IpRoute | undefined => {
@@ -67,6 +91,7 @@ export function readNetwork({ interfaces }: Pick<System, 'interfaces'>): Network
     isReachable: (address, from) =>
       from === undefined ? routeTo(address) !== undefined : readRoute(address, from) !== undefined,
     refusalOf: readRefusal,
+    refusingRule: readRefusingRule,
     permanentMac: (address, interfaceName) =>
       neighbours.find(({ dst, dev }) => dst === address && dev === interfaceName)?.lladdr,
     wayTo(address) {

@@ -2,7 +2,7 @@
 import type { Sighting, Wire } from '../kernel/wire.ts';
 import { type Address, formatAddress, parseAddress } from '../model/address.ts';
 import type { InstalledDestination, InstalledService } from '../model/director.ts';
-import type { System } from '../realserver/system.ts';
+import { outsiders, type System } from '../realserver/system.ts';
 import { ipip, type TunnelEnd } from '../realserver/tunnel.ts';
 import {
   type Answer,
@@ -43,8 +43,6 @@ export interface Finding {
  */
 export type Outcome = 'accepted' | 'refused' | 'unreachable' | 'prohibited' | 'too-big' | 'silent' | 'not-asked';
 
-/** For measurements, so nobody's: RFC 2544 and RFC 5180. */
-export const outsiders = { 4: '198.18.0.1', 6: '2001:2::1' } as const;
 const patienceMs = 900;
 /** A lost packet is sent again. */
 const againMs = 350;
@@ -231,14 +229,51 @@ export function knockAtSize(
   return ask({ destination, mac, way, wire, isDressed: true, size }, ends);
 }
 
-async function ask(knock: Knock, ends: Ends): Promise<Outcome> {
-  const { way, wire, mac } = knock;
+/**
+ * The service's own SYN for one destination in the name of a client. By masq the answer comes here. By gate and tunnel it goes to the
+ * client, which began nothing and says so to the VIP: then its packets came here, and answers reach it. Who is behind a firewall that
+ * knows its connections stays silent.
+ */
+export function knockAs(
+  { service: { identity }, destination, way, mac }: Finding,
+  client: Address,
+  wire: Wire,
+): Promise<Outcome> | undefined {
+  if (way === undefined || mac === undefined || identity.kind !== 'address') return undefined;
+  const isDressed = destination.method !== 'masq';
+  const ends = {
+    source: [...client.bytes],
+    sourcePort: firstPort + Math.floor(Math.random() * ports),
+    target: isDressed ? [...identity.vip.bytes] : [...destination.rip.bytes],
+    targetPort: (isDressed ? 0 : destination.port) || identity.port || anyPort,
+  };
+  const knock = { destination, mac, way, wire, isDressed };
+  return isDressed ? ask(knock, ends, (answer) => denialOf(answer, ends)) : ask(knock, ends);
+}
+
+/** A client's refusal of a connection that it did not ask for. */
+function denialOf(answer: Answer | undefined, ends: Ends): Outcome | undefined {
+  if (answer?.kind !== 'tcp' || !answer.isReset) return undefined;
+  const isOurs =
+    isSame(answer.ends.source, ends.source) &&
+    isSame(answer.ends.target, ends.target) &&
+    answer.ends.sourcePort === ends.sourcePort &&
+    answer.ends.targetPort === ends.targetPort;
+  return isOurs ? 'refused' : undefined;
+}
+
+async function ask(
+  knock: Knock,
+  ends: Ends,
+  read = (answer: Answer | undefined) => outcomeOf(answer, ends, knock, knock.mac),
+): Promise<Outcome> {
+  const { way, wire } = knock;
   const sequence = Math.floor(Math.random() * 2 ** 32);
   const answers = await asking(
     wire,
     way.interface.index,
     frameOf(knock, (payload) => tcp(ends, sequence, { payload })),
-    ({ frame }) => outcomeOf(readAnswer(frame), ends, knock, mac),
+    ({ frame }) => read(readAnswer(frame)),
     { isOne: true },
   );
   // Whatever came of it, nothing of it shall stay.

@@ -94,6 +94,7 @@ describe('strict reverse path filtering', () => {
 
   test.each<[string, Partial<Machine>]>([
     ['replies leave by the same interface', { waysOut: ['eth0', 'eth1'] }],
+    ['rules route what has the VIP by the same interface', { wayFrom: () => 'eth0' }],
     ['no default route tells where clients are', { waysOut: [] }],
     ['the interface has no address that a tunnel could be sent to', { addresses: [onLo] }],
   ])('stays where %s', (_, machine) => {
@@ -204,6 +205,7 @@ interface Machine extends Pick<System, 'gateways' | 'session'> {
   readonly interfaces: readonly Interface[];
   readonly addresses: readonly AssignedAddress[];
   readonly waysOut: readonly string[];
+  readonly wayFrom: System['wayFrom'];
   readonly clsact: readonly string[];
   /** By interface and name; 0 if not given. */
   readonly settings: Readonly<Record<string, string>>;
@@ -219,6 +221,7 @@ function changes(machine: Partial<Machine>, wanted: Partial<Wanted> = {}): reado
     gateways: [],
     clsact: [],
     session: undefined,
+    wayFrom: () => undefined,
     hasArpTable: () => false,
     arpRules: () => [],
     ...machine,

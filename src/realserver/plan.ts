@@ -141,10 +141,12 @@ function filterArp(vip: string, system: System): readonly Need[] {
  * one, strict reverse path filtering (1) drops it; loose (2), being the larger, counts over a 1 of `all`. IPv6 has none.
  */
 function loosenReversePath({ vip }: Wanted, system: System): readonly Need[] {
-  if (isSix(vip) || system.waysOut.length === 0) return [];
+  const way = isSix(vip) ? undefined : system.wayFrom(vip);
+  const waysOut = way === undefined ? system.waysOut : [way];
+  if (isSix(vip) || waysOut.length === 0) return [];
   const all = system.setting('all', 'rp_filter');
   return system.interfaces
-    .filter((one) => takesPackets(one, system.interfaces) && !system.waysOut.includes(one.name))
+    .filter((one) => takesPackets(one, system.interfaces) && !waysOut.includes(one.name))
     .filter(({ name }) => system.addresses.some((address) => address.interface === name))
     .map((one) => {
       const own = toSetting(one, 'rp_filter', '2', system);

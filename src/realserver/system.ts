@@ -2,15 +2,21 @@
 import { ENOENT, isErrno } from '../kernel/errno.ts';
 import { type Interface, interfaces } from '../kernel/interfaces.ts';
 import { readSysctl } from '../kernel/sysctl.ts';
+import { FairleadError } from '../model/error.ts';
 import { hasArpTable, readArpRules } from './arptables.ts';
 import { run } from './command.ts';
 import { readSession, type Session } from './session.ts';
+
+/** Addresses far away. They are for measurements, so nobody's: RFC 2544 and RFC 5180. */
+export const outsiders = { 4: '198.18.0.1', 6: '2001:2::1' } as const;
 
 export interface System {
   readonly interfaces: readonly Interface[];
   readonly addresses: readonly AssignedAddress[];
   /** Names of the interfaces that default routes leave by. */
   readonly waysOut: readonly string[];
+  /** The one that answers from this address of this machine to far away leave by, as rules route them. undefined: none is known. */
+  wayFrom(address: string): string | undefined;
   /** Next hops of all routes, with the route as `ip` tells it. */
   readonly gateways: readonly { readonly address: string; readonly route: string }[];
   /** Names of the interfaces that have a clsact qdisc. */
@@ -43,6 +49,7 @@ export function readSystem(): System {
     interfaces: interfaces(),
     addresses: readAddresses(),
     waysOut: readWaysOut(),
+    wayFrom: readWayFrom,
     gateways: routes.flatMap(gatewaysOf),
     clsact: readClsact(),
     session: readSession(),
@@ -105,6 +112,17 @@ function gatewaysOf(route: IpRoute): System['gateways'] {
     const address = gateway ?? via?.host;
     return address === undefined ? [] : [{ address, route: `${route.dst ?? ''} via ${address} dev ${dev ?? '?'}` }];
   });
+}
+
+/** undefined also where it is no address of this machine yet. */
+function readWayFrom(address: string): string | undefined {
+  const far = outsiders[address.includes(':') ? 6 : 4];
+  try {
+    return list<IpRoute>(['ip', '-j', 'route', 'get', far, 'from', address])[0]?.dev;
+  } catch (error) {
+    if (error instanceof FairleadError) return undefined;
+    throw error;
+  }
 }
 
 function readWaysOut(): readonly string[] {

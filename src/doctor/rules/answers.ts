@@ -3,18 +3,30 @@
 import { formatTunnel, ipip } from '../../realserver/tunnel.ts';
 import type { Finding } from '../probe.ts';
 import type { Problem } from '../problem.ts';
+import { servesClients } from '../served.ts';
 import { destinationOption, question, serviceOption, type Ward, weightCommand } from '../ward.ts';
 import { isElsewhere } from './other-network.ts';
 
-export function answers({ director }: Ward): readonly Problem[] {
+export async function answers(ward: Ward): Promise<readonly Problem[]> {
   const told = new Map<string, Problem>();
-  for (const finding of director?.findings ?? []) {
-    const problem = judge(finding);
+  const judged = await Promise.all(
+    (ward.director?.findings ?? []).map(async (finding) => {
+      const problem = judge(finding);
+      return problem !== undefined && isQuiet(finding) && (await servesClients(finding, ward)) ? undefined : problem;
+    }),
+  );
+  for (const problem of judged) {
     if (problem === undefined) continue;
     const known = told.get(problem.wrong);
     told.set(problem.wrong, known === undefined ? problem : joined(known, problem.mend));
   }
   return [...told.values()];
+}
+
+/** Nothing came of the director's own question, or a firewall's refusal: it may be that clients alone are let in. */
+function isQuiet({ mac, destination: { method }, direct, dressed }: Finding): boolean {
+  const outcome = method === 'gate' || method === 'tunnel' ? dressed : direct;
+  return mac !== undefined && (outcome === 'silent' || outcome === 'prohibited' || outcome === 'unreachable');
 }
 
 /** What is wrong in several services is one problem, which each of their commands mends a part of. */

@@ -1,6 +1,7 @@
 // Connections that clients begin and never go on with: answers are lost on their way, or what follows comes elsewhere.
-import { formatAddress } from '../../model/address.ts';
+import { type Address, formatAddress } from '../../model/address.ts';
 import { type Connection, defaultTimeouts, type FlowState, type Timeouts } from '../../model/director.ts';
+import { type Finding, knockAs } from '../probe.ts';
 import type { Problem } from '../problem.ts';
 import { ipOf, unknownRouter, type Ward } from '../ward.ts';
 
@@ -16,8 +17,10 @@ const fixed: Partial<Record<FlowState, number>> = {
 
 /** So many attempts without a single success. */
 const least = 3;
+/** Each is asked in its client's name, and more say nothing new. */
+const mostSuspects = 32;
 
-export function asymmetric({ director, system }: Ward): readonly Problem[] {
+export async function asymmetric({ director, system, wire }: Ward): Promise<readonly Problem[]> {
   const { connections = [], findings = [], timeouts = defaultTimeouts } = director ?? {};
   const own = new Set(system.addresses.map(({ address }) => address));
   const groups = new Map<string, Connection[]>();
@@ -28,17 +31,38 @@ export function asymmetric({ director, system }: Ward): readonly Problem[] {
     const key = `${formatAddress(one.destination.address)} ${client}`;
     groups.set(key, [...(groups.get(key) ?? []), one]);
   }
-  return [...groups].flatMap(([key, group]) => {
-    const [rip = '', client = ''] = key.split(' ');
+  const suspects = [...groups.values()].flatMap((group): readonly Suspect[] => {
+    const [{ client, destination } = {}] = group;
     // One that the probe has found out about is told of by another rule.
-    const finding = findings.find((one) => one.rip === rip);
-    const proven = finding?.dressed === 'not-asked' ? finding.direct : finding?.dressed;
-    if (finding === undefined || (proven !== 'accepted' && proven !== 'refused')) return [];
-    if (finding.destination.method !== 'gate' && finding.destination.method !== 'tunnel') return [];
-    if (finding.outsider === 'accepted' || finding.outsider === 'refused' || proven === 'refused') return [];
+    const finding = findings.find(({ rip }) => destination !== undefined && rip === formatAddress(destination.address));
     const stuck = stuckOf(group, timeouts);
-    return stuck < least ? [] : [toProblem(rip, client, stuck, finding.destination.method, system)];
+    if (finding === undefined || client === undefined || stuck < least || !isWellOtherwise(finding)) return [];
+    return [{ finding, client: client.address, stuck }];
   });
+  const found = await Promise.all(
+    suspects.slice(0, mostSuspects).map(async (suspect) => {
+      const outcome = await knockAs(suspect.finding, suspect.client, wire);
+      if (outcome === 'refused' || outcome === 'accepted') return [];
+      return [outcome === 'silent' ? toProblem(suspect, system) : toRefusal(suspect)];
+    }),
+  );
+  return found.flat();
+}
+
+interface Suspect {
+  readonly finding: Finding;
+  readonly client: Address;
+  /** Connections that were begun and did not go on. */
+  readonly stuck: number;
+}
+
+/** Do probes come through? fullnat's come from where clients' packets do. */
+function isWellOtherwise({ destination: { method }, direct, dressed, outsider }: Finding): boolean {
+  // By masq the answer to whoever is far away must come here, and else another rule tells so.
+  if (method === 'masq') return direct === 'accepted' && outsider === 'accepted';
+  if (method !== 'gate' && method !== 'tunnel') return false;
+  const proven = dressed === 'not-asked' ? direct : dressed;
+  return proven === 'accepted' && outsider !== 'accepted' && outsider !== 'refused';
 }
 
 /** How many connections were begun since the last one that went on, and did not. */
@@ -50,16 +74,45 @@ function stuckOf(group: readonly Connection[], { tcp, tcpFin }: Timeouts): numbe
   return begun.filter((one) => one < lastSuccess).length;
 }
 
-function toProblem(rip: string, client: string, count: number, method: string, { gateways }: Ward['system']): Problem {
-  const isSix = rip.includes(':');
+const whys = {
+  masq: (rip: string) => `masq: ${rip} answers this director and others, and not this client`,
+  other: (rip: string, method: string) =>
+    `${method}: the director sees only what clients send. Either ${rip}'s answers do not reach the client, or the client's next packets do not come here`,
+};
+
+/** An ICMP error in answer to masq's SYN. Which rule sends it only the real server can tell. */
+function toRefusal({ finding: { rip }, client, stuck }: Suspect): Problem {
+  const asked = formatAddress(client);
+  return {
+    id: 'firewall',
+    wrong: `the firewall of the real server ${rip} rejects what ${asked} sends`,
+    why: `masq: ${rip} sees clients' own addresses, and lets this director in, but not this client`,
+    evidence: `${stuck} connections are in SYN_RECV and none is beyond, and a SYN in ${asked}'s name was answered by ICMP`,
+    mend: {
+      command: `nft insert rule "\${CHAIN:?set it to the one that rejects, of: nft list ruleset}" ${asked.includes(':') ? 'ip6' : 'ip'} saddr ${asked} accept`,
+      on: rip,
+      isSafe: false,
+    },
+  };
+}
+
+function toProblem({ finding, client, stuck }: Suspect, { gateways }: Ward['system']): Problem {
+  const {
+    rip,
+    way,
+    destination: { method },
+  } = finding;
+  const asked = formatAddress(client);
+  const isSix = asked.includes(':');
   const known = gateways.find(({ route, address }) => route.startsWith('default ') && address.includes(':') === isSix);
+  const router = method === 'masq' ? way?.source : known?.address;
   return {
     id: 'asymmetric',
-    wrong: `${client} begins connections to ${rip} and never goes on with them`,
-    why: `${method}: the director sees only what clients send. Either ${rip}'s answers do not reach the client, or the client's next packets do not come here`,
-    evidence: `${count} connections are in SYN_RECV and none is beyond, though ${rip} answers this director`,
+    wrong: `${asked} begins connections to ${rip} and never goes on with them`,
+    why: method === 'masq' ? whys.masq(rip) : whys.other(rip, method),
+    evidence: `${stuck} connections are in SYN_RECV and none is beyond, and nothing came of a SYN in ${asked}'s name, though ${rip} answers this director`,
     mend: {
-      command: `${ipOf(client)} route replace ${client} via ${known?.address ?? unknownRouter}`,
+      command: `${ipOf(asked)} route replace ${asked} via ${router ?? unknownRouter}`,
       on: rip,
       isSafe: false,
     },

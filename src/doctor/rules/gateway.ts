@@ -1,18 +1,25 @@
 // The way by which a real server answers: with masq it must be the director, with gate and tunnel it must not.
 
-import { type Finding, outsiders } from '../probe.ts';
+import { outsiders } from '../../realserver/system.ts';
+import type { Finding } from '../probe.ts';
 import type { Problem } from '../problem.ts';
+import { servesClients } from '../served.ts';
 import { ipOf, unknownRouter, type Ward } from '../ward.ts';
 import { isElsewhere } from './other-network.ts';
 
-export function gateway(ward: Ward): readonly Problem[] {
-  const told = new Set<string>();
-  return (ward.director?.findings ?? []).flatMap((finding) => {
+export async function gateway(ward: Ward): Promise<readonly Problem[]> {
+  const byRip = new Map<string, { finding: Finding; problem: Problem }>();
+  for (const finding of ward.director?.findings ?? []) {
     const problem = judge(finding, ward);
-    if (problem === undefined || told.has(finding.rip)) return [];
-    told.add(finding.rip);
-    return [problem];
-  });
+    if (problem !== undefined && !byRip.has(finding.rip)) byRip.set(finding.rip, { finding, problem });
+  }
+  const found = await Promise.all(
+    [...byRip.values()].map(async ({ finding, problem }) =>
+      // Nobody far away is let in, but clients are, whose answers come here.
+      problem.id === 'nat-gateway' && (await servesClients(finding, ward)) ? [] : [problem],
+    ),
+  );
+  return found.flat();
 }
 
 function judge(finding: Finding, { network, system }: Ward): Problem | undefined {

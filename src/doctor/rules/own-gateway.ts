@@ -1,6 +1,7 @@
 // On a real server of gate or tunnel: whether it has a gateway, which must not be the machine that answers for the VIP, the director.
 import { isInNetwork, parseAddress } from '../../model/address.ts';
-import { outsiders, whoHas } from '../probe.ts';
+import { outsiders } from '../../realserver/system.ts';
+import { whoHas } from '../probe.ts';
 import type { Problem } from '../problem.ts';
 import { downInterfaces, ipOf, question, unknownRouter, type Ward } from '../ward.ts';
 
@@ -11,28 +12,58 @@ export async function ownGateway(ward: Ward): Promise<readonly Problem[]> {
 
 /** The gateway of one family, and the VIPs of it. */
 async function examine({ vips, system, network, wire }: Ward, isSix: boolean): Promise<readonly Problem[]> {
-  const isOf = (address: string): boolean => address.includes(':') === isSix;
-  const gateway = system.gateways.find(({ route, address }) => route.startsWith('default ') && isOf(address));
-  const way = gateway && network.wayTo(gateway.address);
-  const own = vips.filter(({ vip, method }) => method !== 'fullnat' && isOf(vip));
-  if (own.length > 0 && !network.isReachable(outsiders[isSix ? 6 : 4])) return withoutWay(own, system, isSix);
-  if (gateway === undefined || way?.interface.linkType !== 'ether') return [];
-  const [router, ...answering] = await Promise.all(
-    [gateway.address, ...own.map(({ vip }) => vip)].map((address) => whoHas(address, way, wire, { isOne: true })),
+  const own = vips.filter(({ vip, method }) => method !== 'fullnat' && vip.includes(':') === isSix);
+  const far = outsiders[isSix ? 6 : 4];
+  if (own.length === 0) return [];
+  if (!network.isReachable(far)) return withoutWay(own, system, isSix);
+  const refused = own.filter(
+    ({ vip }) => system.addresses.some(({ address }) => address === vip) && !network.isReachable(far, vip),
   );
+  if (refused.length > 0) return refused.map((one) => refusedByRule(one, network.refusingRule(one.vip), far));
+  const way = network.wayTo(far);
+  if (way?.gateway === undefined || way.interface.linkType !== 'ether') return [];
+  const { gateway } = way;
+  const [router = [], ...answering] = await Promise.all(
+    [gateway, ...own.map(({ vip }) => vip)].map((address) => whoHas(address, way, wire, { isOne: true })),
+  );
+  const mac = router[0] ?? network.permanentMac(gateway, way.interface.name);
+  if (mac === undefined) return own.slice(0, 1).map((one) => silentGateway(one, gateway, way.interface.name));
   return own.flatMap(({ vip, method }, index): readonly Problem[] => {
-    const mac = answering[index]?.[0];
-    if (mac === undefined || mac !== router?.[0]) return [];
+    if (answering[index]?.[0] !== mac) return [];
     return [
       {
         id: 'dr-gateway',
-        wrong: `the default gateway ${gateway.address} is the director of ${vip}`,
+        wrong: `the default gateway ${gateway} is the director of ${vip}`,
         why: `${method}: answers have the source ${vip}, which is the director's own: it drops them`,
-        evidence: `by ${question(vip)} both ${gateway.address} and ${vip} are told to be at ${mac}`,
+        evidence: `by ${question(vip)} both ${gateway} and ${vip} are told to be at ${mac}`,
         mend: { command: `${ipOf(vip)} route replace default via ${unknownRouter}`, isSafe: false },
       },
     ];
   });
+}
+
+function silentGateway({ vip, method }: Ward['vips'][number], gateway: string, name: string): Problem {
+  return {
+    id: 'no-route',
+    wrong: `the gateway ${gateway} does not answer`,
+    why: `${method}: clients of ${vip} are answered from here, past the director, and answers to those far away go there`,
+    evidence: `asked by ${question(gateway)} on ${name}, nobody has it`,
+    mend: { command: `${ipOf(vip)} route replace default via ${unknownRouter}`, isSafe: false },
+  };
+}
+
+function refusedByRule({ vip, method }: Ward['vips'][number], rule: string | undefined, far: string): Problem {
+  const ip = ipOf(vip);
+  return {
+    id: 'no-route',
+    wrong: `what comes from ${vip} has no way out`,
+    why: `${method}: clients of ${vip} are answered from here, by that address`,
+    evidence: `\`${ip} route get ${far} from ${vip}\` is refused${rule === undefined ? '' : `, by the rule ${rule}`}`,
+    mend: {
+      command: rule === undefined ? `${ip} rule add from ${vip} priority 1 table main` : `${ip} rule del ${rule}`,
+      isSafe: false,
+    },
+  };
 }
 
 /** Where the VIP is in a network of its own, clients may all be there too: then it needs no way to others. */

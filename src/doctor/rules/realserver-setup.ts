@@ -15,7 +15,7 @@ export function realServerSetup({ vips }: Ward): readonly Problem[] {
   if (vips.length === 0) return [];
   const { vips: told } = readStatus();
   const { changes } = readJournal();
-  return vips.flatMap((recorded) => {
+  const found = vips.flatMap((recorded) => {
     const tunnels = told.find(({ vip }) => vip === recorded.vip)?.tunnels ?? [];
     const directors = changes.flatMap((change) =>
       change.kind === 'director' && change.vips.includes(recorded.vip) ? [change.director] : [],
@@ -27,6 +27,9 @@ export function realServerSetup({ vips }: Ward): readonly Problem[] {
       return [unusable(recorded, error)];
     }
   });
+  // A setting that is wrong is so for all VIPs: told once, for each of their commands mends it.
+  const once = new Map(found.map((problem) => [`${problem.id} ${problem.evidence}`, problem] as const).toReversed());
+  return found.filter((problem) => once.get(`${problem.id} ${problem.evidence}`) === problem);
 }
 
 /** What `add` would refuse today: mostly, that another interface has the VIP too, and answers for it. */

@@ -1,5 +1,6 @@
 // On a real server of gate or tunnel: clients that are reached by another route than the default one, and strict filtering.
 
+import { readJournal } from '../../realserver/journal.ts';
 import { readCounter } from '../counters.ts';
 import type { Problem } from '../problem.ts';
 import type { Ward } from '../ward.ts';
@@ -8,7 +9,7 @@ import type { Ward } from '../ward.ts';
 export function reversePath({ vips, system }: Ward): readonly Problem[] {
   const own = vips.find(({ vip, method }) => method !== 'fullnat' && !vip.includes(':'));
   const dropped = readCounter('TcpExt', 'IPReversePathFilter');
-  if (own === undefined || dropped === 0) return [];
+  if (own === undefined || dropped === 0 || wasLoosened()) return [];
   const strict = (name: string): boolean =>
     Math.max(...['all', name].map((where) => Number(system.setting(where, 'rp_filter')))) === 1;
   const usable = system.interfaces.filter(
@@ -17,6 +18,8 @@ export function reversePath({ vips, system }: Ward): readonly Problem[] {
       isUp &&
       system.addresses.some((one) => one.interface === name && one.isGlobal && !one.address.includes(':')),
   );
+  // Another one that is strict is told of as what `add` would change, and may have dropped all that was counted.
+  if (usable.some(({ name }) => !system.waysOut.includes(name) && strict(name))) return [];
   return usable
     .filter(({ name }) => system.waysOut.includes(name) && usable.length > 1 && strict(name))
     .map(({ name }) => ({
@@ -26,4 +29,9 @@ export function reversePath({ vips, system }: Ward): readonly Problem[] {
       evidence: `net.ipv4.conf.${name}.rp_filter is 1, other interfaces have routes too, and ${dropped} packets were dropped for it (TcpExtIPReversePathFilter)`,
       mend: { command: `sysctl -w net.ipv4.conf.${name}.rp_filter=2`, isSafe: true },
     }));
+}
+
+/** What was counted may have been dropped before `add` mended it. */
+function wasLoosened(): boolean {
+  return readJournal().changes.some((change) => change.kind === 'setting' && change.name === 'rp_filter');
 }
