@@ -20,8 +20,8 @@ export interface Network {
   isReachable(address: string, from?: string): boolean;
   /** The route that throws away what goes there, as `blackhole 192.0.2.0/24`. */
   refusalOf(address: string): string | undefined;
-  /** The rule that throws away what comes from this address of this machine, as `from 192.0.2.10 prohibit`. */
-  refusingRule(source: string): string | undefined;
+  /** The rule that throws away what comes from this address of this machine, or goes there: `priority 1 from 192.0.2.10 prohibit`. */
+  refusingRule(end: 'from' | 'to', address: string): string | undefined;
   /** The neighbour that somebody has written down on this interface, and the kernel asks nobody about. */
   permanentMac(address: string, interfaceName: string): string | undefined;
 }
@@ -39,6 +39,8 @@ interface IpRule {
   readonly priority: number;
   readonly src?: string;
   readonly srclen?: number;
+  readonly dst?: string;
+  readonly dstlen?: number;
   readonly action?: string;
 }
 
@@ -66,18 +68,22 @@ function readRefusal(address: string): string | undefined {
   return found && `${found.type} ${found.dst}`;
 }
 
-function readRefusingRule(source: string): string | undefined {
-  const family = source.includes(':') ? '-6' : '-4';
-  const found = ask<readonly IpRule[]>(['ip', '-j', family, 'rule'])?.find(
-    ({ src, srclen, action = '' }) =>
-      refusing.includes(action) &&
-      (src === 'all' ||
-        (src !== undefined &&
-          isInNetwork(parseAddress(source), parseAddress(src), srclen ?? parseAddress(src).bytes.length * 8))),
-  );
-  if (found === undefined) return undefined;
-  const from = found.srclen === undefined ? found.src : `${found.src}/${found.srclen}`;
-  return `priority ${found.priority} from ${from} ${found.action}`;
+function readRefusingRule(end: 'from' | 'to', address: string): string | undefined {
+  const family = address.includes(':') ? '-6' : '-4';
+  const found = ask<readonly IpRule[]>(['ip', '-j', family, 'rule'])?.find((rule) => {
+    const prefix = prefixOf(end, rule);
+    const isAbout =
+      prefix !== undefined && isInNetwork(parseAddress(address), parseAddress(prefix.address), prefix.bits);
+    return refusing.includes(rule.action ?? '') && isAbout;
+  });
+  const prefix = found && prefixOf(end, found);
+  return prefix && `priority ${found.priority} ${end} ${prefix.address}/${prefix.bits} ${found.action}`;
+}
+
+function prefixOf(end: 'from' | 'to', rule: IpRule): { readonly address: string; readonly bits: number } | undefined {
+  const [address, length] = end === 'from' ? [rule.src, rule.srclen] : [rule.dst, rule.dstlen];
+  if (address === undefined || address === 'all') return undefined;
+  return { address, bits: length ?? (address.includes(':') ? 128 : 32) };
 }
 
 export function readNetwork({ interfaces }: Pick<System, 'interfaces'>): Network {

@@ -5,6 +5,7 @@ import { close, receiveFrom, sendTo, setSocketOption, socket } from './libc.ts';
 const AF_PACKET = 17;
 const SOCK_RAW = 3;
 const ETH_P_ALL = 3;
+const PACKET_OTHERHOST = 3;
 const PACKET_OUTGOING = 4;
 const SOL_PACKET = 263;
 const PACKET_QDISC_BYPASS = 20;
@@ -59,7 +60,7 @@ export class Wire implements Disposable {
   }
 
   /**
-   * What `read` makes of frames that come in, until `timeoutMs` are over or, with `isOne`, at the first; with `isOutgoing` of
+   * What `read` makes of frames that come in for this machine, which not all are that a switch brings, until `timeoutMs` are over or, with `isOne`, at the first; with `isOutgoing` of
    * those that this machine sends, but for our own.
    */
   async collect<T>(
@@ -105,10 +106,12 @@ export class Wire implements Disposable {
     for (;;) {
       const length = receiveFrom(this.#fd, this.#buffer, this.#from);
       if (length === undefined) return;
+      const type = this.#from.readUInt8(10);
+      if (type === PACKET_OTHERHOST) continue;
       const sighting = {
         ifindex: this.#from.readInt32LE(4),
         frame: Buffer.from(this.#buffer.subarray(0, length)),
-        isOutgoing: this.#from.readUInt8(10) === PACKET_OUTGOING,
+        isOutgoing: type === PACKET_OUTGOING,
       };
       for (const listener of [...this.#listeners]) listener(sighting);
     }

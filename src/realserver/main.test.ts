@@ -26,6 +26,7 @@ test.each<[string, string, number, string]>([
   ['a director of gate', 'add 10.0.0.1 --method gate --director 10.0.0.9', 2, '--director is for --method fullnat'],
   ['what is no director', 'add 10.0.0.1 --method fullnat --director lb1', 2, 'a network as 10.0.0.0/24, got "lb1"'],
   ['silence of fullnat', 'add 10.0.0.1 --method fullnat --arp arptables', 2, '--arp is for gate and tunnel'],
+  ['silence of fullnat by settings', 'add 10.0.0.1 --method fullnat --arp ignore', 2, '--arp is for gate and tunnel'],
   ['another output format', 'status -o yaml', 2, 'Allowed choices are table, json'],
 ])('%s is refused', async (_, line, status, message) => {
   const outcome = await run(line);

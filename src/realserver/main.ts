@@ -23,7 +23,7 @@ export interface Io {
 
 interface AddOptions {
   readonly method: RealServerMethod;
-  readonly arp: ArpMode;
+  readonly arp?: ArpMode;
   readonly tunType?: TunnelEnd['type'];
   readonly tunPort?: string;
   readonly mtu?: string;
@@ -68,9 +68,10 @@ export function describeRealserver({ stdout, stderr }: Io): Command {
       new Option('--method <method>', 'how the director sends packets here').choices(methods).makeOptionMandatory(),
     )
     .addOption(
-      new Option('--arp <how>', 'how it keeps silent about the VIP: by settings, or by rules about the VIP alone')
-        .choices(arpModes)
-        .default('ignore'),
+      new Option(
+        '--arp <how>',
+        'how it keeps silent about the VIP: by settings (ignore), as it does if not given, or by rules about the VIP alone',
+      ).choices(arpModes),
     )
     .addOption(new Option('--tun-type <type>', 'by which kind of tunnel; ipip if not given').choices(tunnelTypes))
     .option('--tun-port <port>', 'UDP port of gue')
@@ -156,12 +157,12 @@ function parseWanted(text: string, { method, arp, tunType, tunPort, mtu, directo
   const found = Object.entries(idle).find(([, value]) => value !== undefined);
   if (method !== 'tunnel' && found !== undefined)
     throw new UsageError(`${found[0]} is for --method tunnel, ${method} has no tunnel`);
-  if (method === 'fullnat' && arp !== 'ignore')
+  if (method === 'fullnat' && arp !== undefined)
     throw new UsageError('--arp is for gate and tunnel: with fullnat no real server has the VIP');
   if (method !== 'fullnat' && director.length > 0)
     throw new UsageError(`--director is for --method fullnat: with ${method} servers see the client`);
   return {
-    ...{ vip, method, arp },
+    ...{ vip, method, arp: arp ?? 'ignore' },
     tunnel: parseTunnel(tunType ?? 'ipip', tunPort),
     mtu: parseMtu(mtu, isSix(vip)),
     directors: director.map(parseDirector),

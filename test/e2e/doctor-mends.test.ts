@@ -42,6 +42,13 @@ interface Breakage {
 
 const shell = (host: Host, text: string): Promise<string> => host.run('sh', '-ec', text);
 const rip = (number: number): string => `10.1.0.${number}`;
+/** What a command is told where the doctor can't know it: who is there to be a router, and the chain that is made below. */
+const [router, chain] = [clientAddress, 'ip f i'];
+
+async function ask(client: Host, times: number): Promise<void> {
+  const one = ['curl', '-s', '-m', '1', `http://${vip}/`];
+  await Promise.all(Array.from({ length: times }, () => client.attempt(one)));
+}
 
 const breakages: readonly Breakage[] = [
   {
@@ -101,6 +108,58 @@ const breakages: readonly Breakage[] = [
     apply: ({ realServers: [one] }) => shell(one, `ip address del ${vip}/32 dev lo; ip address add ${vip}/24 dev lo`),
     expected: ['vip-prefix here'],
     on: ({ realServers: [one] }) => one,
+  },
+  {
+    method: 'gate',
+    what: 'a gateway of the real server that is gone',
+    apply: async ({ realServers: [one] }) => {
+      await one.run(fairlead, 'realserver', 'add', vip, '--method', 'gate');
+      await one.run('ip', 'route', 'add', 'default', 'via', '10.0.0.99');
+    },
+    expected: ['no-route here'],
+    on: ({ realServers: [one] }) => one,
+    // By a gateway that is there, as the command has left it.
+    undo: ({ realServers: [one] }) =>
+      shell(one, `test "$(ip route show default)" = 'default via ${router} dev outer '`),
+  },
+  {
+    method: 'gate',
+    what: 'a rule that throws away what a real server answers',
+    apply: ({ realServers: [one] }) => one.run('ip', 'rule', 'add', 'from', vip, 'prohibit'),
+    expected: ['no-route here'],
+    on: ({ realServers: [one] }) => one,
+    undo: ({ realServers: [one] }) => one.run(fairlead, 'realserver', 'reset'),
+  },
+  {
+    method: 'masq',
+    what: 'a real server that answers whoever is far away, and not the clients',
+    apply: async ({ client, realServers: [, two] }) => {
+      await two.run('ip', 'route', 'add', 'blackhole', '10.0.0.0/28');
+      await ask(client, 9);
+    },
+    expected: [`asymmetric ${rip(2)}`],
+  },
+  {
+    method: 'masq',
+    what: 'a real server whose firewall rejects the clients',
+    apply: async ({ client, realServers: [, , three] }) => {
+      await three.attempt(['nft', '-f', '-'], {
+        input: `table ip f {\n chain i {\n type filter hook input priority 0;\n ip saddr ${clientAddress} reject\n }\n}\n`,
+      });
+      await ask(client, 9);
+    },
+    expected: [`firewall ${rip(3)}`],
+  },
+  {
+    method: 'masq',
+    what: 'a gateway towards clients that is gone',
+    apply: async ({ client, director }) => {
+      const far = '198.51.100.7';
+      await client.run('ip', 'address', 'add', `${far}/32`, 'dev', 'lo');
+      await director.run('ip', 'route', 'add', '198.51.100.0/24', 'via', '10.0.0.99');
+      await client.attempt(['curl', '-s', '-m', '1', '--interface', far, `http://${vip}/`]);
+    },
+    expected: ['no-route here'],
   },
   {
     method: 'masq',
@@ -179,6 +238,18 @@ const breakages: readonly Breakage[] = [
   },
   {
     method: 'fullnat',
+    what: 'a real server whose program that learns clients is gone',
+    apply: async ({ realServers: [one] }) => {
+      await one.run(fairlead, 'realserver', 'add', vip, '--method', 'fullnat', '--director', dip);
+      await one.run('tc', 'filter', 'del', 'dev', 'inner', 'ingress', 'pref', '62');
+    },
+    expected: ['not-attached here'],
+    on: ({ realServers: [one] }) => one,
+    undo: ({ realServers: [one] }) =>
+      shell(one, `tc filter show dev inner ingress | grep client_learn; ${fairlead} realserver reset`),
+  },
+  {
+    method: 'fullnat',
     what: 'a header that the real server has no use for',
     apply: async (network) => {
       const service = ['-u', `${vip}:9001`];
@@ -214,7 +285,10 @@ test.each(breakages)('$method: $what', async ({ method, apply, expected, on = ({
     const where = network.realServers.find((one) => one.rip === problem?.mend.on) ?? host;
     // What is to be done on a machine that is no real server is undone below.
     if (problem?.mend.on === undefined || where !== host)
-      await shell(where, `fairlead() { ${fairlead} "$@"; }\nipvsadm() { ${ipvsadm} "$@"; }\n${problem?.mend.command}`);
+      await shell(
+        where,
+        `ROUTER=${router} CHAIN='${chain}'\nfairlead() { ${fairlead} "$@"; }\nipvsadm() { ${ipvsadm} "$@"; }\n${problem?.mend.command}`,
+      );
   } finally {
     await undo?.(network);
   }

@@ -37,6 +37,43 @@ test('nothing is wrong, and nothing is printed', async () => {
   expect(await network.director.attempt([fairlead, 'doctor'])).toEqual({ status: 0, stdout: '', stderr: '' });
 });
 
+test('nothing is wrong where a switch brings everybody everything', async () => {
+  const bridge = (seconds: number): Promise<string> =>
+    network.switch.run('ip', 'link', 'set', 'inner', 'type', 'bridge', 'ageing_time', `${seconds * 100}`);
+  await bridge(0);
+  try {
+    expect((await consult()).problems).toEqual([]);
+  } finally {
+    await bridge(300);
+  }
+});
+
+test('nothing is wrong with a real server that lets clients in, and not the director', async () => {
+  const [, closed] = network.realServers;
+  await closed.attempt(['nft', '-f', '-'], {
+    input:
+      'table ip f {\n chain i {\n type filter hook input priority 0;\n ip saddr { 10.0.0.254, 10.1.0.254, 198.18.0.0/15 } drop\n }\n}\n',
+  });
+  try {
+    for (let count = 0; count < network.realServers.length; count++)
+      await network.client.run('curl', '-sS', '-m', '5', `http://${vip}/`);
+    expect((await consult()).problems).toEqual([]);
+  } finally {
+    await closed.run('nft', 'delete', 'table', 'ip', 'f');
+  }
+});
+
+test("nothing is wrong with a real server's programs, one beside the other", async () => {
+  const [one] = network.realServers;
+  await one.run(fairlead, 'realserver', 'add', '10.0.0.201', '--method', 'tunnel');
+  await one.run(fairlead, 'realserver', 'add', '10.0.0.202', '--method', 'fullnat', '--director', '10.1.0.254');
+  try {
+    expect((await consult({ on: one })).problems.map(({ id }) => id)).toEqual([]);
+  } finally {
+    await one.run(fairlead, 'realserver', 'reset');
+  }
+});
+
 test("several things at once are told apart, and --fix mends what is this machine's", async () => {
   const [talker, bare] = network.realServers;
   await talker.run('sysctl', '-q', 'net.ipv4.conf.all.arp_ignore=0');

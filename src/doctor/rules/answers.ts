@@ -1,10 +1,10 @@
 // What clients' packets become must be answered by each real server: asked by a packet that is made the same way.
 
 import { formatTunnel, ipip } from '../../realserver/tunnel.ts';
-import type { Finding } from '../probe.ts';
+import { type Finding, whoHas } from '../probe.ts';
 import type { Problem } from '../problem.ts';
 import { servesClients } from '../served.ts';
-import { destinationOption, question, serviceOption, type Ward, weightCommand } from '../ward.ts';
+import { destinationOption, question, removeAddress, serviceOption, type Ward, weightCommand } from '../ward.ts';
 import { isElsewhere } from './other-network.ts';
 
 export async function answers(ward: Ward): Promise<readonly Problem[]> {
@@ -12,7 +12,8 @@ export async function answers(ward: Ward): Promise<readonly Problem[]> {
   const judged = await Promise.all(
     (ward.director?.findings ?? []).map(async (finding) => {
       const problem = judge(finding);
-      return problem !== undefined && isQuiet(finding) && (await servesClients(finding, ward)) ? undefined : problem;
+      if (problem === undefined || (isQuiet(finding) && (await servesClients(finding, ward)))) return undefined;
+      return (await twoHaveIt(finding, ward)) ?? problem;
     }),
   );
   for (const problem of judged) {
@@ -29,6 +30,24 @@ function isQuiet({ mac, destination: { method }, direct, dressed }: Finding): bo
   return mac !== undefined && (outcome === 'silent' || outcome === 'prohibited' || outcome === 'unreachable');
 }
 
+/** Whoever answered the probe may be another machine than the real server. */
+async function twoHaveIt({ rip, way, destination }: Finding, { wire }: Ward): Promise<Problem | undefined> {
+  if (way === undefined || way.gateway !== undefined) return undefined;
+  const macs = await whoHas(rip, way, wire);
+  if (macs.length < 2) return undefined;
+  return {
+    id: 'address-taken',
+    wrong: `${macs.length} machines have the address ${rip} of a real server: ${macs.join(' and ')}`,
+    why: `${destination.method}: packets go to whichever answered last`,
+    evidence: `asked by ${question(rip)} on ${way.interface.name}, each of them answered`,
+    mend: {
+      command: removeAddress(rip),
+      on: `the one of ${macs.join(' and ')} that is not the real server`,
+      isSafe: false,
+    },
+  };
+}
+
 /** What is wrong in several services is one problem, which each of their commands mends a part of. */
 function joined(problem: Problem, { command, on }: Problem['mend']): Problem {
   const { mend } = problem;
@@ -40,14 +59,14 @@ function judge(finding: Finding): Problem | undefined {
   const { rip, mac, answeredMac, way, destination, direct } = finding;
   if (way === undefined || isElsewhere(finding)) return undefined;
   if (answeredMac !== undefined && answeredMac !== mac) return undefined; // its packets go to another machine: wrong-neighbour
-  if (mac === undefined) {
-    const asked = way.gateway === undefined ? `the real server ${rip}` : `${way.gateway}, the gateway to ${rip},`;
+  // That its gateway is gone is a problem of the way.
+  if (mac === undefined && way.gateway !== undefined) return undefined;
+  if (mac === undefined)
     return unanswered(
       finding,
-      `${asked} does not answer ${question(rip)} on ${way.interface.name}`,
+      `the real server ${rip} does not answer ${question(rip)} on ${way.interface.name}`,
       'it is down, or not on this link',
     );
-  }
   if (destination.method === 'gate' || destination.method === 'tunnel') return judgeDressed(finding);
   if (direct === 'silent' && !isTcp(finding)) return undefined; // a firewall may well let datagrams alone in
   if (direct === 'silent' || direct === 'unreachable' || direct === 'prohibited')

@@ -77,7 +77,7 @@ function stuckOf(group: readonly Connection[], { tcp, tcpFin }: Timeouts): numbe
 const whys = {
   masq: (rip: string) => `masq: ${rip} answers this director and others, and not this client`,
   other: (rip: string, method: string) =>
-    `${method}: the director sees only what clients send. Either ${rip}'s answers do not reach the client, or the client's next packets do not come here`,
+    `${method}: the director sees only what clients send. Either ${rip}'s answers do not reach the client, by its route or for its firewall, or the client's next packets do not come here`,
 };
 
 /** An ICMP error in answer to masq's SYN. Which rule sends it only the real server can tell. */

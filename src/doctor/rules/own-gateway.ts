@@ -4,6 +4,7 @@ import { outsiders } from '../../realserver/system.ts';
 import { whoHas } from '../probe.ts';
 import type { Problem } from '../problem.ts';
 import { downInterfaces, ipOf, question, unknownRouter, type Ward } from '../ward.ts';
+import { wrongNeighbour } from './neighbours.ts';
 
 export async function ownGateway(ward: Ward): Promise<readonly Problem[]> {
   if (ward.director !== undefined || downInterfaces(ward.system).length > 0) return [];
@@ -19,14 +20,17 @@ async function examine({ vips, system, network, wire }: Ward, isSix: boolean): P
   const refused = own.filter(
     ({ vip }) => system.addresses.some(({ address }) => address === vip) && !network.isReachable(far, vip),
   );
-  if (refused.length > 0) return refused.map((one) => refusedByRule(one, network.refusingRule(one.vip), far));
+  if (refused.length > 0) return refused.map((one) => refusedByRule(one, network.refusingRule('from', one.vip), far));
   const way = network.wayTo(far);
   if (way?.gateway === undefined || way.interface.linkType !== 'ether') return [];
   const { gateway } = way;
   const [router = [], ...answering] = await Promise.all(
     [gateway, ...own.map(({ vip }) => vip)].map((address) => whoHas(address, way, wire, { isOne: true })),
   );
-  const mac = router[0] ?? network.permanentMac(gateway, way.interface.name);
+  const written = network.permanentMac(gateway, way.interface.name);
+  if (written !== undefined && router.length > 0 && !router.includes(written))
+    return [wrongNeighbour(gateway, way.interface.name, written, router[0])];
+  const mac = router[0] ?? written;
   if (mac === undefined) return own.slice(0, 1).map((one) => silentGateway(one, gateway, way.interface.name));
   return own.flatMap(({ vip, method }, index): readonly Problem[] => {
     if (answering[index]?.[0] !== mac) return [];

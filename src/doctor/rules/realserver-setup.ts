@@ -4,6 +4,7 @@ import { FairleadError } from '../../model/error.ts';
 import { examine } from '../../realserver/agent.ts';
 import type { Change } from '../../realserver/change.ts';
 import { formatChange } from '../../realserver/change.ts';
+import type { Tales } from '../../realserver/clients.ts';
 import { type RecordedVip, readJournal } from '../../realserver/journal.ts';
 import type { Wanted } from '../../realserver/plan.ts';
 import { readStatus } from '../../realserver/status.ts';
@@ -13,7 +14,7 @@ import { question, removeAddress, type Ward } from '../ward.ts';
 
 export function realServerSetup({ vips }: Ward): readonly Problem[] {
   if (vips.length === 0) return [];
-  const { vips: told } = readStatus();
+  const { vips: told, clients } = readStatus();
   const { changes } = readJournal();
   const found = vips.flatMap((recorded) => {
     const tunnels = told.find(({ vip }) => vip === recorded.vip)?.tunnels ?? [];
@@ -29,7 +30,29 @@ export function realServerSetup({ vips }: Ward): readonly Problem[] {
   });
   // A setting that is wrong is so for all VIPs: told once, for each of their commands mends it.
   const once = new Map(found.map((problem) => [`${problem.id} ${problem.evidence}`, problem] as const).toReversed());
-  return found.filter((problem) => once.get(`${problem.id} ${problem.evidence}`) === problem);
+  return [
+    ...found.filter((problem) => once.get(`${problem.id} ${problem.evidence}`) === problem),
+    ...unbelieved(vips, clients),
+  ];
+}
+
+/** Somebody tells who clients are, and nobody who is believed ever did. */
+function unbelieved(vips: readonly RecordedVip[], clients: Tales | null): readonly Problem[] {
+  const own = vips.find(({ method }) => method === 'fullnat');
+  if (own === undefined || clients === null || clients.learned > 0 || clients.notFromDirector === 0) return [];
+  return [
+    {
+      id: 'not-attached',
+      wrong: `who tells this machine the clients of ${own.vip} is none of the directors that it believes`,
+      why: 'fullnat: servers here take that director for the client',
+      evidence: `${clients.notFromDirector} connections were told of by others, and none by a director`,
+      mend: {
+        // biome-ignore lint/suspicious/noTemplateCurlyInString: it is the shell's
+        command: `fairlead realserver add ${own.vip} --method fullnat --director ${'"${DIRECTOR:?set it to the address that the director speaks to this machine by}"'}`,
+        isSafe: false,
+      },
+    },
+  ];
 }
 
 /** What `add` would refuse today: mostly, that another interface has the VIP too, and answers for it. */

@@ -1,12 +1,16 @@
 // Ways out of this machine that are not there, or that throw away what goes by them.
 import { formatAddress } from '../../model/address.ts';
+import type { Way } from '../network.ts';
+import { whoHas } from '../probe.ts';
 import type { Problem } from '../problem.ts';
-import { type DirectorFacts, downInterfaces, ipOf, unknownRouter, type Ward } from '../ward.ts';
+import { type DirectorFacts, downInterfaces, ipOf, question, unknownRouter, type Ward } from '../ward.ts';
+import { wrongNeighbour } from './neighbours.ts';
 
 /** More clients than these say nothing new, and each is a question to the kernel. */
 const mostClients = 64;
 
-export function routes({ director, network, system }: Ward): readonly Problem[] {
+export async function routes(ward: Ward): Promise<readonly Problem[]> {
+  const { director, network, system } = ward;
   // With an interface that is down its routes are gone: that is told, and comes first.
   if (director === undefined || downInterfaces(system).length > 0) return [];
   const rips = director.services.flatMap(({ destinations }) => destinations.map(({ rip }) => formatAddress(rip)));
@@ -26,7 +30,44 @@ export function routes({ director, network, system }: Ward): readonly Problem[] 
       why: 'masq and fullnat: answers of real servers come by this director, and are dropped here',
       mend: refusal === undefined ? `${ipOf(client)} route add default via ${unknownRouter}` : undefined,
     })),
+    ...(await gateways([...rips, ...answersFrom(director, own).map(({ to }) => to)], ward)),
   ];
+}
+
+/** Those on the way to these addresses that are gone, or whose MAC somebody has written down wrongly. */
+async function gateways(addresses: readonly string[], { network, wire }: Ward): Promise<readonly Problem[]> {
+  const ways = new Map<string, Way & { readonly gateway: string }>();
+  for (const address of addresses) {
+    const way = network.wayTo(address);
+    if (way?.gateway === undefined || way.interface.linkType !== 'ether') continue;
+    ways.set(`${way.interface.name} ${way.gateway}`, { ...way, gateway: way.gateway });
+  }
+  const found = await Promise.all(
+    [...ways.values()].map(async (way): Promise<readonly Problem[]> => {
+      const { gateway, interface: one } = way;
+      const macs = await whoHas(gateway, way, wire, { isOne: true });
+      const written = network.permanentMac(gateway, one.name);
+      if (macs.length === 0) return written === undefined ? [gone(way)] : [];
+      return written === undefined || macs.includes(written)
+        ? []
+        : [wrongNeighbour(gateway, one.name, written, macs[0])];
+    }),
+  );
+  return found.flat();
+}
+
+function gone({ gateway, interface: { name } }: Way & { readonly gateway: string }): Problem {
+  return {
+    id: 'no-route',
+    wrong: `the gateway ${gateway} does not answer`,
+    why: 'every method: what this director sends to whoever is behind it is lost',
+    evidence: `asked by ${question(gateway)} on ${name}, nobody has it`,
+    mend: {
+      // Whichever its routes are: most have one, the default.
+      command: `${ipOf(gateway)} route show via ${gateway} | while read -r to _; do ${ipOf(gateway)} route replace $to via ${unknownRouter}; done`,
+      isSafe: false,
+    },
+  };
 }
 
 interface Journey {
@@ -58,10 +99,18 @@ function lost(journeys: readonly Journey[], network: Ward['network'], words: Wor
   const byCommand = new Map<string, Problem>();
   for (const { to, from } of journeys) {
     if (network.isReachable(to, from)) continue;
-    const refusal = network.refusalOf(to);
-    const { wrong, why, mend = `${ipOf(to)} route del ${refusal}` } = words(to, refusal);
+    const rule = network.refusingRule('to', to) ?? (from && network.refusingRule('from', from));
+    const refusal = rule ?? network.refusalOf(to);
+    const {
+      wrong,
+      why,
+      mend = `${ipOf(to)} ${rule === undefined ? 'route' : 'rule'} del ${refusal}`,
+    } = words(to, refusal);
     const asked = `\`ip route get ${to}${from === undefined ? '' : ` from ${from}`}\``;
-    const evidence = refusal === undefined ? `${asked} names no way` : `${asked} is refused, by the route ${refusal}`;
+    const evidence =
+      refusal === undefined
+        ? `${asked} names no way`
+        : `${asked} is refused, by the ${rule === undefined ? 'route' : 'rule'} ${refusal}`;
     if (!byCommand.has(mend))
       byCommand.set(mend, { id: 'no-route', wrong, why, evidence, mend: { command: mend, isSafe: false } });
   }
