@@ -18,6 +18,8 @@ export interface Network {
   wayTo(address: string): Way | undefined;
   /** True also for this machine's own addresses. `from`: as rules route what comes from that address of this machine. */
   isReachable(address: string, from?: string): boolean;
+  /** The kernel's next hop, and the table that it is from if that is not `main`. `from`: as above. */
+  routeTo(address: string, from?: string): Route | undefined;
   /** The route that throws away what goes there, as `blackhole 192.0.2.0/24`. */
   refusalOf(address: string): string | undefined;
   /** The rule that throws away what comes from this address of this machine, or goes there: `priority 1 from 192.0.2.10 prohibit`. */
@@ -51,8 +53,13 @@ interface IpNeighbour {
   readonly state?: readonly string[];
 }
 
+export interface Route {
+  readonly gateway?: string;
+  readonly table?: string;
+}
+
 /** undefined: there is none. */
-export function readRoute(address: string, from?: string): { readonly gateway?: string } | undefined {
+export function readRoute(address: string, from?: string): Route | undefined {
   const words = from === undefined ? [address] : [address, 'from', from];
   return ask<readonly IpRoute[]>(['ip', '-j', 'route', 'get', ...words])?.[0];
 }
@@ -96,6 +103,7 @@ export function readNetwork({ interfaces }: Pick<System, 'interfaces'>): Network
   return {
     isReachable: (address, from) =>
       from === undefined ? routeTo(address) !== undefined : readRoute(address, from) !== undefined,
+    routeTo: (address, from) => (from === undefined ? routeTo(address) : readRoute(address, from)),
     refusalOf: readRefusal,
     refusingRule: readRefusingRule,
     permanentMac: (address, interfaceName) =>

@@ -118,7 +118,7 @@ describe('it is refused', () => {
     ["this session's client", { session: { client: vip, server: '10.0.0.3' } }, "this session's client"],
     [
       'a next hop',
-      { gateways: [{ address: vip, route: `default via ${vip} dev eth0` }] },
+      { gateways: [{ address: vip, route: `default via ${vip} dev eth0`, besides: [] }] },
       `the next hop of the route default via ${vip} dev eth0`,
     ],
     ['a broadcast address', { addresses: [assigned('eth0', '10.0.0.3', { broadcast: vip })] }, 'the broadcast address'],

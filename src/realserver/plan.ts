@@ -141,9 +141,10 @@ function filterArp(vip: string, system: System): readonly Need[] {
  * one, strict reverse path filtering (1) drops it; loose (2), being the larger, counts over a 1 of `all`. IPv6 has none.
  */
 function loosenReversePath({ vip }: Wanted, system: System): readonly Need[] {
-  const way = isSix(vip) ? undefined : system.wayFrom(vip);
-  const waysOut = way === undefined ? system.waysOut : [way];
-  if (isSix(vip) || waysOut.length === 0) return [];
+  if (isSix(vip)) return [];
+  // Whoever has made rules for the VIP alone has packets for it come where its answers go.
+  const waysOut = [...system.waysOut, system.wayFrom(vip) ?? []].flat();
+  if (waysOut.length === 0) return [];
   const all = system.setting('all', 'rp_filter');
   return system.interfaces
     .filter((one) => takesPackets(one, system.interfaces) && !waysOut.includes(one.name))

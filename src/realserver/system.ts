@@ -18,7 +18,7 @@ export interface System {
   /** The one that answers from this address of this machine to far away leave by, as rules route them. undefined: none is known. */
   wayFrom(address: string): string | undefined;
   /** Next hops of all routes, with the route as `ip` tells it. */
-  readonly gateways: readonly { readonly address: string; readonly route: string }[];
+  readonly gateways: readonly Gateway[];
   /** Names of the interfaces that have a clsact qdisc. */
   readonly clsact: readonly string[];
   /** The ssh session that this runs in, if it runs in one. */
@@ -29,6 +29,13 @@ export interface System {
   arpRules(): readonly string[];
   /** Of net.ipv4.conf, for an interface's name or `all`. Empty where there is no such setting. */
   setting(interfaceName: string, name: string): string;
+}
+
+export interface Gateway {
+  readonly address: string;
+  readonly route: string;
+  /** The others of a route that has several at once. */
+  readonly besides: readonly string[];
 }
 
 /** An address of this machine. */
@@ -108,9 +115,13 @@ interface IpRoute extends NextHop {
 }
 
 function gatewaysOf(route: IpRoute): System['gateways'] {
-  return [route, ...(route.nexthops ?? [])].flatMap(({ gateway, via, dev }) => {
+  const hops = [route, ...(route.nexthops ?? [])];
+  const all = hops.flatMap(({ gateway, via }) => gateway ?? via?.host ?? []);
+  return hops.flatMap(({ gateway, via, dev }) => {
     const address = gateway ?? via?.host;
-    return address === undefined ? [] : [{ address, route: `${route.dst ?? ''} via ${address} dev ${dev ?? '?'}` }];
+    if (address === undefined) return [];
+    const besides = all.filter((one) => one !== address);
+    return [{ address, route: `${route.dst ?? ''} via ${address} dev ${dev ?? '?'}`, besides }];
   });
 }
 

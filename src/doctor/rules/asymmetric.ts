@@ -23,13 +23,22 @@ const mostSuspects = 32;
 export async function asymmetric({ director, system, wire }: Ward): Promise<readonly Problem[]> {
   const { connections = [], findings = [], timeouts = defaultTimeouts } = director ?? {};
   const own = new Set(system.addresses.map(({ address }) => address));
+  /** Clients and real servers of connections that went on. */
+  const [goers, served] = [new Set<string>(), new Set<string>()];
   const groups = new Map<string, Connection[]>();
   for (const one of connections) {
     const client = formatAddress(one.client.address);
     // What this machine itself asks for of its own VIPs has that as its source: real servers can't answer.
     if (one.protocol !== 'tcp' || one.isTemplate || own.has(client)) continue;
-    const key = `${formatAddress(one.destination.address)} ${client}`;
-    groups.set(key, [...(groups.get(key) ?? []), one]);
+    const rip = formatAddress(one.destination.address);
+    if (one.state !== 'SYN_RECV') {
+      goers.add(client);
+      served.add(rip);
+    }
+    const key = `${rip} ${client}`;
+    const group = groups.get(key);
+    if (group === undefined) groups.set(key, [one]);
+    else group.push(one);
   }
   const suspects = [...groups.values()].flatMap((group): readonly Suspect[] => {
     const [{ client, destination } = {}] = group;
@@ -37,6 +46,8 @@ export async function asymmetric({ director, system, wire }: Ward): Promise<read
     const finding = findings.find(({ rip }) => destination !== undefined && rip === formatAddress(destination.address));
     const stuck = stuckOf(group, timeouts);
     if (finding === undefined || client === undefined || stuck < least || !isWellOtherwise(finding)) return [];
+    // One that goes on with nothing anywhere, where others do, scans, or has a fault of its own.
+    if (!goers.has(formatAddress(client.address)) && served.has(finding.rip)) return [];
     return [{ finding, client: client.address, stuck }];
   });
   const found = await Promise.all(
@@ -70,7 +81,9 @@ function stuckOf(group: readonly Connection[], { tcp, tcpFin }: Timeouts): numbe
   const lifetimes: Partial<Record<FlowState, number>> = { ESTABLISHED: tcp, FIN_WAIT: tcpFin, ...fixed };
   const age = ({ state, expiresInS }: Connection): number => (lifetimes[state] ?? tcp) - expiresInS;
   const begun = group.filter(({ state }) => state === 'SYN_RECV').map(age);
-  const lastSuccess = Math.min(...group.filter(({ state }) => state !== 'SYN_RECV').map(age));
+  const lastSuccess = group
+    .filter(({ state }) => state !== 'SYN_RECV')
+    .reduce((least, one) => Math.min(least, age(one)), Number.POSITIVE_INFINITY);
   // Of the same second nobody knows which was first: what is asked in the client's name decides.
   return begun.filter((one) => one <= lastSuccess).length;
 }
@@ -106,7 +119,9 @@ function toProblem({ finding, client, stuck }: Suspect, { gateways }: Ward['syst
   const asked = formatAddress(client);
   const isSix = asked.includes(':');
   const known = gateways.find(({ route, address }) => route.startsWith('default ') && address.includes(':') === isSix);
-  const router = method === 'masq' ? way?.source : known?.address;
+  // The router of a real server in another network is another one.
+  const near = way?.gateway === undefined ? known?.address : undefined;
+  const router = method === 'masq' ? way?.source : near;
   return {
     id: 'asymmetric',
     wrong: `${asked} begins connections to ${rip} and never goes on with them`,

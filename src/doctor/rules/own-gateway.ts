@@ -21,9 +21,32 @@ async function examine({ vips, system, network, wire }: Ward, isSix: boolean): P
     ({ vip }) => system.addresses.some(({ address }) => address === vip) && !network.isReachable(far, vip),
   );
   if (refused.length > 0) return refused.map((one) => refusedByRule(one, network.refusingRule('from', one.vip), far));
-  const way = network.wayTo(far);
-  if (way?.gateway === undefined || way.interface.linkType !== 'ether') return [];
-  const { gateway } = way;
+  // Rules may route each VIP by a gateway of its own.
+  const byGateway = new Map<string, Gateway>();
+  for (const one of own) {
+    const isHeld = system.addresses.some(({ address }) => address === one.vip);
+    const { gateway, table } = network.routeTo(far, isHeld ? one.vip : undefined) ?? {};
+    if (gateway === undefined) continue;
+    const known = byGateway.get(`${gateway} ${table}`)?.vips ?? [];
+    byGateway.set(`${gateway} ${table}`, { gateway, table, vips: [...known, one] });
+  }
+  const found = await Promise.all([...byGateway.values()].map((one) => examineGateway(one, { network, wire })));
+  return found.flat();
+}
+
+interface Gateway {
+  readonly gateway: string;
+  readonly table: string | undefined;
+  /** Whose answers go there. */
+  readonly vips: Ward['vips'];
+}
+
+async function examineGateway(
+  { gateway, table, vips: own }: Gateway,
+  { network, wire }: Pick<Ward, 'network' | 'wire'>,
+): Promise<readonly Problem[]> {
+  const way = network.wayTo(gateway);
+  if (way?.interface.linkType !== 'ether') return [];
   const [router = [], ...answering] = await Promise.all(
     [gateway, ...own.map(({ vip }) => vip)].map((address) => whoHas(address, way, wire, { isOne: true })),
   );
@@ -31,7 +54,8 @@ async function examine({ vips, system, network, wire }: Ward, isSix: boolean): P
   if (written !== undefined && router.length > 0 && !router.includes(written))
     return [wrongNeighbour(gateway, way.interface.name, written, router[0])];
   const mac = router[0] ?? written;
-  if (mac === undefined) return own.slice(0, 1).map((one) => silentGateway(one, gateway, way.interface.name));
+  if (mac === undefined)
+    return own.slice(0, 1).map((one) => silentGateway(one, { gateway, table }, way.interface.name));
   return own.flatMap(({ vip, method }, index): readonly Problem[] => {
     if (answering[index]?.[0] !== mac) return [];
     return [
@@ -46,13 +70,20 @@ async function examine({ vips, system, network, wire }: Ward, isSix: boolean): P
   });
 }
 
-function silentGateway({ vip, method }: Ward['vips'][number], gateway: string, name: string): Problem {
+function silentGateway(
+  { vip, method }: Ward['vips'][number],
+  { gateway, table }: Omit<Gateway, 'vips'>,
+  name: string,
+): Problem {
   return {
     id: 'no-route',
     wrong: `the gateway ${gateway} does not answer`,
     why: `${method}: clients of ${vip} are answered from here, past the director, and answers to those far away go there`,
     evidence: `asked by ${question(gateway)} on ${name}, nobody has it`,
-    mend: { command: `${ipOf(vip)} route replace default via ${unknownRouter}`, isSafe: false },
+    mend: {
+      command: `${ipOf(vip)} route replace default via ${unknownRouter}${table === undefined ? '' : ` table ${table}`}`,
+      isSafe: false,
+    },
   };
 }
 

@@ -35,12 +35,17 @@ export async function routes(ward: Ward): Promise<readonly Problem[]> {
 }
 
 /** Those on the way to these addresses that are gone, or whose MAC somebody has written down wrongly. */
-async function gateways(addresses: readonly string[], { network, wire }: Ward): Promise<readonly Problem[]> {
+async function gateways(addresses: readonly string[], { network, system, wire }: Ward): Promise<readonly Problem[]> {
   const ways = new Map<string, Way & { readonly gateway: string }>();
   for (const address of addresses) {
     const way = network.wayTo(address);
     if (way?.gateway === undefined || way.interface.linkType !== 'ether') continue;
     ways.set(`${way.interface.name} ${way.gateway}`, { ...way, gateway: way.gateway });
+    // Of several at once each takes its share of the connections.
+    for (const gateway of system.gateways.find(({ address: one }) => one === way.gateway)?.besides ?? []) {
+      const other = network.wayTo(gateway);
+      if (other?.interface.linkType === 'ether') ways.set(`${other.interface.name} ${gateway}`, { ...other, gateway });
+    }
   }
   const found = await Promise.all(
     [...ways.values()].map(async (way): Promise<readonly Problem[]> => {
