@@ -78,13 +78,21 @@ function readRefusal(address: string): string | undefined {
 function readRefusingRule(end: 'from' | 'to', address: string): string | undefined {
   const family = address.includes(':') ? '-6' : '-4';
   const found = ask<readonly IpRule[]>(['ip', '-j', family, 'rule'])?.find((rule) => {
-    const prefix = prefixOf(end, rule);
-    const isAbout =
-      prefix !== undefined && isInNetwork(parseAddress(address), parseAddress(prefix.address), prefix.bits);
-    return refusing.includes(rule.action ?? '') && isAbout;
+    const prefix = isAboutAlone(end, rule) ? prefixOf(end, rule) : undefined;
+    return prefix !== undefined && isInNetwork(parseAddress(address), parseAddress(prefix.address), prefix.bits);
   });
   const prefix = found && prefixOf(end, found);
   return prefix && `priority ${found.priority} ${end} ${prefix.address}/${prefix.bits} ${found.action}`;
+}
+
+/** One that also asks for a mark, a port or another end may be about other packets. */
+function isAboutAlone(end: 'from' | 'to', rule: IpRule): boolean {
+  const known = ['priority', 'src', 'srclen', 'action', ...(end === 'to' ? ['dst', 'dstlen'] : [])];
+  return (
+    refusing.includes(rule.action ?? '') &&
+    Object.keys(rule).every((key) => known.includes(key)) &&
+    (end === 'from' || rule.src === 'all')
+  );
 }
 
 function prefixOf(end: 'from' | 'to', rule: IpRule): { readonly address: string; readonly bits: number } | undefined {

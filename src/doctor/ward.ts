@@ -123,9 +123,9 @@ function endpointOption(address: InstalledDestination['rip'], port: number): str
   return `${address.family === 6 ? `[${text}]` : text}:${port}`;
 }
 
-/** For a command's place that nobody here can fill: a shell refuses it, and says why, until ROUTER is set. */
+/** For a command's place that nobody here can fill: a shell refuses it, and says why, until ROUTER is set. bash takes no apostrophe there. */
 // biome-ignore lint/suspicious/noTemplateCurlyInString: it is the shell's
-export const unknownRouter = '"${ROUTER:?set it to the address of the network\'s own router}"';
+export const unknownRouter = '"${ROUTER:?set it to the address of a router of that network}"';
 
 /** The command for routes of the address's family. */
 export function ipOf(address: string): string {

@@ -16,16 +16,14 @@ async function examine({ vips, system, network, wire }: Ward, isSix: boolean): P
   const own = vips.filter(({ vip, method }) => method !== 'fullnat' && vip.includes(':') === isSix);
   const far = outsiders[isSix ? 6 : 4];
   if (own.length === 0) return [];
-  if (!network.isReachable(far)) return withoutWay(own, system, isSix);
-  const refused = own.filter(
-    ({ vip }) => system.addresses.some(({ address }) => address === vip) && !network.isReachable(far, vip),
-  );
-  if (refused.length > 0) return refused.map((one) => refusedByRule(one, network.refusingRule('from', one.vip), far));
+  const isHeld = (vip: string): boolean => system.addresses.some(({ address }) => address === vip);
+  const wayless = own.filter(({ vip }) => !network.isReachable(far, isHeld(vip) ? vip : undefined));
+  if (wayless.length > 0 && !network.isReachable(far)) return withoutWay(wayless, system, isSix);
+  if (wayless.length > 0) return wayless.map((one) => refusedByRule(one, network.refusingRule('from', one.vip), far));
   // Rules may route each VIP by a gateway of its own.
   const byGateway = new Map<string, Gateway>();
   for (const one of own) {
-    const isHeld = system.addresses.some(({ address }) => address === one.vip);
-    const { gateway, table } = network.routeTo(far, isHeld ? one.vip : undefined) ?? {};
+    const { gateway, table } = network.routeTo(far, isHeld(one.vip) ? one.vip : undefined) ?? {};
     if (gateway === undefined) continue;
     const known = byGateway.get(`${gateway} ${table}`)?.vips ?? [];
     byGateway.set(`${gateway} ${table}`, { gateway, table, vips: [...known, one] });

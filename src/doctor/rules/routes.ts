@@ -30,22 +30,23 @@ export async function routes(ward: Ward): Promise<readonly Problem[]> {
       why: 'masq and fullnat: answers of real servers come by this director, and are dropped here',
       mend: refusal === undefined ? `${ipOf(client)} route add default via ${unknownRouter}` : undefined,
     })),
-    ...(await gateways([...rips, ...answersFrom(director, own).map(({ to }) => to)], ward)),
+    ...(await gateways([...rips.map((to) => ({ to })), ...answersFrom(director, own)], ward)),
   ];
 }
 
 /** Those on the way to these addresses that are gone, or whose MAC somebody has written down wrongly. */
-async function gateways(addresses: readonly string[], { network, system, wire }: Ward): Promise<readonly Problem[]> {
-  const ways = new Map<string, Way & { readonly gateway: string }>();
-  for (const address of addresses) {
-    const way = network.wayTo(address);
-    if (way?.gateway === undefined || way.interface.linkType !== 'ether') continue;
-    ways.set(`${way.interface.name} ${way.gateway}`, { ...way, gateway: way.gateway });
+async function gateways(journeys: readonly Journey[], { network, system, wire }: Ward): Promise<readonly Problem[]> {
+  const ways = new Map<string, Hop>();
+  const note = (gateway: string, table?: string): void => {
+    const way = network.wayTo(gateway);
+    if (way?.interface.linkType === 'ether') ways.set(`${way.interface.name} ${gateway}`, { ...way, gateway, table });
+  };
+  for (const { to, from } of journeys) {
+    const { gateway, table } = network.routeTo(to, from) ?? {};
+    if (gateway === undefined) continue;
+    note(gateway, table);
     // Of several at once each takes its share of the connections.
-    for (const gateway of system.gateways.find(({ address: one }) => one === way.gateway)?.besides ?? []) {
-      const other = network.wayTo(gateway);
-      if (other?.interface.linkType === 'ether') ways.set(`${other.interface.name} ${gateway}`, { ...other, gateway });
-    }
+    for (const other of system.gateways.find(({ address }) => address === gateway)?.besides ?? []) note(other, table);
   }
   const found = await Promise.all(
     [...ways.values()].map(async (way): Promise<readonly Problem[]> => {
@@ -61,7 +62,13 @@ async function gateways(addresses: readonly string[], { network, system, wire }:
   return found.flat();
 }
 
-function gone({ gateway, interface: { name } }: Way & { readonly gateway: string }): Problem {
+interface Hop extends Way {
+  readonly gateway: string;
+  readonly table: string | undefined;
+}
+
+function gone({ gateway, table, interface: { name } }: Hop): Problem {
+  const [ip, place] = [ipOf(gateway), table === undefined ? '' : ` table ${table}`];
   return {
     id: 'no-route',
     wrong: `the gateway ${gateway} does not answer`,
@@ -69,7 +76,7 @@ function gone({ gateway, interface: { name } }: Way & { readonly gateway: string
     evidence: `asked by ${question(gateway)} on ${name}, nobody has it`,
     mend: {
       // Whichever its routes are: most have one, the default.
-      command: `${ipOf(gateway)} route show via ${gateway} | while read -r to _; do ${ipOf(gateway)} route replace $to via ${unknownRouter}; done`,
+      command: `${ip} route show${place} via ${gateway} | while read -r to _; do [ $to = nexthop ] || ${ip} route replace $to via ${unknownRouter}${place}; done`,
       isSafe: false,
     },
   };

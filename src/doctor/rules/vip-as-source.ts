@@ -76,7 +76,7 @@ function toProblem(vip: string, { interface: { name } }: NonNullable<Finding['wa
     mend: {
       command: isOwn
         ? moveVip
-        : `ip address add "\${DIP:?set it to an address of this director's own, and its prefix length}" dev ${name} && ${moveVip}`,
+        : `ip address add "\${DIP:?set it to an address that this director has for itself, and its prefix length}" dev ${name} && ${moveVip}`,
       isSafe: false,
     },
   };
