@@ -6,16 +6,21 @@ export interface Step {
   readonly rounds: readonly number[];
 }
 
-/** Of whole connections: more than this between the least and the most round, or of a round spent waiting, and something else was counted. */
-const mostSpread = 0.05;
+/** Of whole connections: more than this of a round spent waiting, and something else was counted. */
 const mostIdle = 0.01;
 
-/** Throws where packets are missing, where nobody had anything to do, or where rounds of one kind of work disagree. */
-export function readSteps(text: string): readonly Step[] {
-  return text.split(/^= /m).slice(1).map(readStep);
+/**
+ * Throws where packets are missing, where nobody had anything to do, or where rounds of whole connections disagree: `mostSpread`,
+ * between the least and the most.
+ */
+export function readSteps(text: string, mostSpread: number): readonly Step[] {
+  return text
+    .split(/^= /m)
+    .slice(1)
+    .map((step) => readStep(step, mostSpread));
 }
 
-function readStep(text: string): Step {
+function readStep(text: string, mostSpread: number): Step {
   const [head = '', ...lines] = text.split('\n');
   const [name = '', what = ''] = head.split('|');
   const rounds = lines.filter((line) => /^[\d.]+$/.test(line)).map(Number);
