@@ -220,8 +220,8 @@ export const breakages: readonly Breakage[] = [
     apply: async (on) => {
       await on('rs1', ip('route add blackhole 198.51.100.0/24'));
       // Of each three one goes to rs1, and hangs.
-      const begin = `timeout 0.4 bash -c ': <>/dev/tcp/${vip}/${httpPort}'`;
-      await on('client', ['sh', '-c', `for each in 1 2 3 4 5 6 7 8 9 10 11 12; do ${begin}; done; true`]);
+      const begin = `timeout 2 bash -c ': <>/dev/tcp/${vip}/${httpPort}'`;
+      await on('client', ['sh', '-c', `for each in 1 2 3 4 5 6 7 8 9 10 11 12; do ${begin} & done; wait`]);
     },
     undo: async (on) => {
       await on('rs1', ip('route del blackhole 198.51.100.0/24'));
