@@ -103,15 +103,15 @@ function prefixOf(end: 'from' | 'to', rule: IpRule): { readonly address: string;
 
 export function readNetwork({ interfaces }: Pick<System, 'interfaces'>): Network {
   const known = new Map<string, IpRoute | undefined>();
-  const routeTo = (address: string): IpRoute | undefined => {
-    if (!known.has(address)) known.set(address, readRoute(address));
-    return known.get(address);
+  const routeTo = (address: string, from?: string): IpRoute | undefined => {
+    const key = `${address} ${from ?? ''}`;
+    if (!known.has(key)) known.set(key, readRoute(address, from));
+    return known.get(key);
   };
   const neighbours = ask<readonly IpNeighbour[]>(['ip', '-j', 'neigh', 'show', 'nud', 'permanent']) ?? [];
   return {
-    isReachable: (address, from) =>
-      from === undefined ? routeTo(address) !== undefined : readRoute(address, from) !== undefined,
-    routeTo: (address, from) => (from === undefined ? routeTo(address) : readRoute(address, from)),
+    isReachable: (address, from) => routeTo(address, from) !== undefined,
+    routeTo,
     refusalOf: readRefusal,
     refusingRule: readRefusingRule,
     permanentMac: (address, interfaceName) =>
