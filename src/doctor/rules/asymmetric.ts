@@ -40,10 +40,11 @@ export async function asymmetric({ director, system, wire }: Ward): Promise<read
     if (group === undefined) groups.set(key, [one]);
     else group.push(one);
   }
-  const suspects = [...groups.values()].flatMap((group): readonly Suspect[] => {
-    const [{ client, destination } = {}] = group;
+  const byRip = new Map(findings.map((finding) => [finding.rip, finding] as const).toReversed());
+  const suspects = [...groups].flatMap(([key, group]): readonly Suspect[] => {
+    const [{ client } = {}] = group;
     // One that the probe has found out about is told of by another rule.
-    const finding = findings.find(({ rip }) => destination !== undefined && rip === formatAddress(destination.address));
+    const finding = byRip.get(key.split(' ')[0] ?? '');
     const stuck = stuckOf(group, timeouts);
     if (finding === undefined || client === undefined || stuck < least || !isWellOtherwise(finding)) return [];
     // One that goes on with nothing anywhere, where others do, scans, or has a fault of its own.

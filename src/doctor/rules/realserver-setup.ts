@@ -47,8 +47,7 @@ function unbelieved(vips: readonly RecordedVip[], clients: Tales | null): readon
       why: 'fullnat: servers here take that director for the client',
       evidence: `${clients.notFromDirector} connections were told of by others, and none by a director`,
       mend: {
-        // biome-ignore lint/suspicious/noTemplateCurlyInString: it is the shell's
-        command: `fairlead realserver add ${own.vip} --method fullnat --director ${'"${DIRECTOR:?set it to the address that the director speaks to this machine by}"'}`,
+        command: `fairlead realserver add ${own.vip} --method fullnat --director "\${DIRECTOR:?set it to the address that the director speaks to this machine by}"`,
         isSafe: false,
       },
     },
