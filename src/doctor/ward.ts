@@ -2,12 +2,13 @@
 import { type DataplaneDirector, openDirector } from '../dataplane/director.ts';
 import type { Status } from '../dataplane/status.ts';
 import type { Wire } from '../kernel/wire.ts';
-import { formatAddress } from '../model/address.ts';
+import { type Address, formatAddress } from '../model/address.ts';
 import type { Connection, InstalledDestination, InstalledService, Timeouts } from '../model/director.ts';
 import { type RecordedVip, readJournal } from '../realserver/journal.ts';
 import { readSystem, type System } from '../realserver/system.ts';
 import { type Network, readNetwork } from './network.ts';
 import { examineDestinations, type Finding } from './probe.ts';
+import { findClients } from './served.ts';
 import { findTaken, type Taken } from './taken.ts';
 
 export interface Ward {
@@ -26,6 +27,8 @@ export interface DirectorFacts {
   readonly status: Status;
   readonly services: readonly InstalledService[];
   readonly connections: readonly Connection[];
+  /** Some of each real server's. */
+  readonly clients: ReadonlyMap<string, readonly Address[]>;
   readonly timeouts: Timeouts;
   /** What probes to each destination of TCP or UDP came to. Where an interface is down, only of those that are on a link. */
   readonly findings: readonly Finding[];
@@ -61,11 +64,14 @@ async function readDirector(
   const status = director.status();
   if (status === undefined) return undefined;
   const findings = await examineDestinations(services, network, system, wire);
+  const connections = [...director.connections()];
+  const own = new Set(system.addresses.map(({ address }) => address));
   const isOnLink = ({ way }: Finding): boolean => way !== undefined && way.gateway === undefined;
   return {
     status,
     services,
-    connections: [...director.connections()],
+    connections,
+    clients: findClients(connections, own),
     timeouts: director.timeouts(),
     findings: downInterfaces(system).length === 0 ? findings : findings.filter(isOnLink),
   };
