@@ -6,9 +6,9 @@ import { type Address, formatAddress } from '../model/address.ts';
 import type { Connection, InstalledDestination, InstalledService, Timeouts } from '../model/director.ts';
 import { type RecordedVip, readJournal } from '../realserver/journal.ts';
 import { readSystem, type System } from '../realserver/system.ts';
+import { findClients } from './known-clients.ts';
 import { type Network, readNetwork } from './network.ts';
 import { examineDestinations, type Finding } from './probe.ts';
-import { findClients } from './served.ts';
 import { findTaken, type Taken } from './taken.ts';
 
 export interface Ward {
