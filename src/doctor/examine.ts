@@ -17,6 +17,7 @@ import { kernelFeatures } from './rules/kernel-features.ts';
 import { localPorts } from './rules/local-ports.ts';
 import { neighbours } from './rules/neighbours.ts';
 import { otherNetwork } from './rules/other-network.ts';
+import { ownDirectors } from './rules/own-directors.ts';
 import { ownGateway } from './rules/own-gateway.ts';
 import { quiesced } from './rules/quiesced.ts';
 import { realServerSetup } from './rules/realserver-setup.ts';
@@ -56,12 +57,14 @@ const rules: readonly Rule[] = [
   realServerSetup,
   reversePath,
   ownGateway,
+  ownDirectors,
   firewall,
   conntrack,
 ];
 
-export async function examine(): Promise<readonly Problem[]> {
+/** `clients`: that somebody asks about. */
+export async function examine(clients: readonly string[]): Promise<readonly Problem[]> {
   using wire = new Wire();
-  const ward = await openWard(wire);
+  const ward = await openWard(wire, clients);
   return (await Promise.all(rules.map((rule) => rule(ward)))).flat();
 }

@@ -2,6 +2,7 @@
 import { execFileSync } from 'node:child_process';
 import { dirname, join } from 'node:path';
 import { Command, CommanderError, Option } from 'commander';
+import { formatAddress, readAddress } from '../model/address.ts';
 import type { Endpoint } from '../model/director.ts';
 import { parseEndpoint } from '../model/endpoint.ts';
 import { FairleadError } from '../model/error.ts';
@@ -20,10 +21,10 @@ const usageStatus = 2;
 /** Returns the exit status; rejects only for what is a bug. */
 export async function runDoctor(argv: readonly string[], io: Io): Promise<number> {
   try {
-    const { output, fix = false, target } = parse(argv, io);
+    const { output, fix = false, client, target } = parse(argv, io);
     if (process.geteuid?.() !== 0)
       throw new FairleadError('not-root', 'only root sees what is to be looked at', { hint: 'run it as root' });
-    const look = target === undefined ? examine : () => examineAsClient(target);
+    const look = target === undefined ? () => examine(client) : () => examineAsClient(target);
     const found = await look();
     const fixed = fix ? mend(found, io) : [];
     const problems = fixed.length > 0 ? await look() : found;
@@ -40,6 +41,8 @@ export async function runDoctor(argv: readonly string[], io: Io): Promise<number
 interface Asked {
   readonly output: 'table' | 'json';
   readonly fix?: boolean;
+  /** Whose packets are asked about. */
+  readonly client: readonly string[];
   /** As whose client this machine is looked at. */
   readonly target?: Endpoint | undefined;
 }
@@ -48,6 +51,8 @@ function parse(argv: readonly string[], io: Io): Asked {
   const program = describeDoctor(io);
   program.parse(argv, { from: 'user' });
   const [endpoint] = program.args;
+  if (endpoint !== undefined && program.opts<Asked>().client.length > 0)
+    throw new FairleadError('bad-input', '--client is for directors and real servers, VIP:PORT is for a client itself');
   return { ...program.opts(), target: endpoint === undefined ? undefined : parseEndpoint(endpoint) };
 }
 
@@ -58,9 +63,24 @@ export function describeDoctor({ stdout, stderr }: Io): Command {
     .argument('[vip:port]', 'on a client: the service of TCP to try, instead')
     .addOption(new Option('-o, --output <format>', 'how to print it').choices(['table', 'json']).default('table'))
     .option('--fix', 'run the commands that are for this machine and touch nothing but what is wrong')
+    .addOption(
+      new Option(
+        '--client <address>',
+        'on a director or real server: look at what this client meets too; may be repeated',
+      )
+        .argParser((text, known: readonly string[]) => [...known, parseClient(text)])
+        .default([], 'none'),
+    )
     .allowExcessArguments(false)
     .exitOverride()
     .configureOutput({ writeOut: (text) => stdout.write(text), writeErr: (text) => stderr.write(text) });
+}
+
+function parseClient(text: string): string {
+  const address = readAddress(text);
+  if (address === undefined)
+    throw new FairleadError('bad-input', `--client: expected an address, got ${JSON.stringify(text)}`);
+  return formatAddress(address);
 }
 
 /** What was run, each command once. */

@@ -20,7 +20,7 @@ export interface Network {
   isReachable(address: string, from?: string): boolean;
   /** The kernel's next hop, and the table that it is from if that is not `main`. `from`: as above. */
   routeTo(address: string, from?: string): Route | undefined;
-  /** The route that throws away what goes there, as `blackhole 192.0.2.0/24`. */
+  /** The route that throws away what goes there, as `blackhole 192.0.2.0/24`, with its table if that is not `main`. */
   refusalOf(address: string): string | undefined;
   /** The rule that throws away what comes from this address of this machine, or goes there: `priority 1 from 192.0.2.10 prohibit`. */
   refusingRule(end: 'from' | 'to', address: string): string | undefined;
@@ -34,6 +34,7 @@ interface IpRoute {
   readonly dev?: string;
   readonly gateway?: string;
   readonly prefsrc?: string;
+  readonly table?: string;
   readonly metrics?: readonly { readonly mtu?: number }[];
 }
 
@@ -66,13 +67,22 @@ export function readRoute(address: string, from?: string): Route | undefined {
 
 const refusing: readonly string[] = ['blackhole', 'unreachable', 'prohibit'];
 
-/** Of the routes that match, which are told from the widest to the narrowest, the last one is taken. */
+/** Of a table's routes that match, which are told from the widest to the narrowest, the last one is taken; a rule's table comes before main. */
 function readRefusal(address: string): string | undefined {
   const family = address.includes(':') ? '-6' : '-4';
-  const found = ask<readonly IpRoute[]>(['ip', '-j', family, 'route', 'show', 'match', address])
-    ?.filter(({ type = '' }) => refusing.includes(type))
-    .at(-1);
-  return found && `${found.type} ${found.dst}`;
+  const found = ask<readonly IpRoute[]>([
+    'ip',
+    '-j',
+    family,
+    'route',
+    'show',
+    'table',
+    'all',
+    'match',
+    address,
+  ])?.filter(({ type = '' }) => refusing.includes(type));
+  const one = found?.filter(({ table }) => table !== undefined).at(-1) ?? found?.at(-1);
+  return one && `${one.type} ${one.dst}${one.table === undefined ? '' : ` table ${one.table}`}`;
 }
 
 function readRefusingRule(end: 'from' | 'to', address: string): string | undefined {

@@ -2,7 +2,7 @@
 import { expect, test } from 'vitest';
 import { type NftItem, questionFor, readChains, reply, request, whatDrops, whatDropsFirst } from './nft.ts';
 
-const packet = request('203.0.113.100', 80, 'eth0');
+const packet = request({ address: '203.0.113.100', port: 80, interface: 'eth0' });
 const at = { family: 'inet', table: 'filter' } as const;
 const daddr = (right: unknown, op = '==') => ({
   match: { op, left: { payload: { protocol: 'ip', field: 'daddr' } }, right },
@@ -76,7 +76,7 @@ test.each<[string, readonly Expression[], boolean]>([
   expect(readChains(items, 4)).toEqual([]);
   const chains = readChains(items, 6);
   const [input] = chains;
-  expect(input && whatDrops(input, chains, request(six, 80)) !== undefined).toBe(isDropped);
+  expect(input && whatDrops(input, chains, request({ address: six, port: 80 })) !== undefined).toBe(isDropped);
 });
 
 test('an answer is dropped by a rule about its source, and not by one about new connections', () => {
@@ -88,7 +88,9 @@ test('an answer is dropped by a rule about its source, and not by one about new 
     ];
     const chains = readChains(items, 4);
     const [output] = chains;
-    return output !== undefined && whatDrops(output, chains, reply('203.0.113.100', 80)) !== undefined;
+    return (
+      output !== undefined && whatDrops(output, chains, reply({ address: '203.0.113.100', port: 80 })) !== undefined
+    );
   };
   expect([dropped(saddr, drop), dropped(saddr, states('new'), drop), dropped(dport(80), drop)]).toEqual([
     ...[true, false, false],

@@ -57,28 +57,42 @@ export interface Packet {
   readonly fields: Readonly<Record<string, string | number>>;
 }
 
-/** A client's SYN to the VIP. `comesBy`: its interface, where there is but one that it can be. */
-export function request(vip: string, port: number, comesBy?: string): Packet {
+/** What is known of a connection of TCP. */
+export interface Attempt {
+  /** Of the server: the VIP, mostly. */
+  readonly address: string;
+  readonly port: number;
+  readonly client?: string | undefined;
+  /** By which it comes and is answered, where there is but one that it can be. */
+  readonly interface?: string | undefined;
+}
+
+/** The SYN. */
+export function request({ address, port, client, interface: by }: Attempt): Packet {
+  const ip = isSix(address) ? 'ip6' : 'ip';
   return {
-    headers: tcpHeaders(vip),
+    headers: tcpHeaders(address),
     fields: {
-      ...tcpFields(vip),
-      [isSix(vip) ? 'ip6 daddr' : 'ip daddr']: vip,
+      ...tcpFields(address),
+      [`${ip} daddr`]: address,
+      ...(client === undefined ? {} : { [`${ip} saddr`]: client }),
       ...{ 'tcp dport': port, 'th dport': port, 'ct state': 'new' },
-      ...(comesBy === undefined ? {} : { 'meta iifname': comesBy, 'meta iif': comesBy }),
+      ...(by === undefined ? {} : { 'meta iifname': by, 'meta iif': by }),
     },
   };
 }
 
 /** The answer to it. */
-export function reply(vip: string, port: number, leavesBy?: string): Packet {
+export function reply({ address, port, client, interface: by }: Attempt): Packet {
+  const ip = isSix(address) ? 'ip6' : 'ip';
   return {
-    headers: tcpHeaders(vip),
+    headers: tcpHeaders(address),
     fields: {
-      ...tcpFields(vip),
-      [isSix(vip) ? 'ip6 saddr' : 'ip saddr']: vip,
+      ...tcpFields(address),
+      [`${ip} saddr`]: address,
+      ...(client === undefined ? {} : { [`${ip} daddr`]: client }),
       ...{ 'tcp sport': port, 'th sport': port, 'ct state': 'established' },
-      ...(leavesBy === undefined ? {} : { 'meta oifname': leavesBy, 'meta oif': leavesBy }),
+      ...(by === undefined ? {} : { 'meta oifname': by, 'meta oif': by }),
     },
   };
 }

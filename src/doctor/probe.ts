@@ -232,12 +232,13 @@ export function knockAtSize(
 /**
  * The service's own SYN for one destination in the name of a client. By masq the answer comes here. By gate and tunnel it goes to the
  * client, which began nothing and says so to the VIP: then its packets came here, and answers reach it. Who is behind a firewall that
- * knows its connections stays silent.
+ * knows its connections stays silent. `awaited`: the answer itself, wherever it should go, and not what the client says.
  */
 export function knockAs(
   { service: { identity }, destination, way, mac }: Finding,
   client: Address,
   wire: Wire,
+  { awaited = destination.method === 'masq' ? 'answer' : 'denial' }: { readonly awaited?: 'answer' | 'denial' } = {},
 ): Promise<Outcome> | undefined {
   if (way === undefined || mac === undefined || identity.kind !== 'address') return undefined;
   const isDressed = destination.method !== 'masq';
@@ -248,7 +249,7 @@ export function knockAs(
     targetPort: (isDressed ? 0 : destination.port) || identity.port || anyPort,
   };
   const knock = { destination, mac, way, wire, isDressed };
-  return isDressed ? ask(knock, ends, (answer) => denialOf(answer, ends)) : ask(knock, ends);
+  return awaited === 'denial' ? ask(knock, ends, (answer) => denialOf(answer, ends)) : ask(knock, ends);
 }
 
 /** A client's refusal of a connection that it did not ask for. */

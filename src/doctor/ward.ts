@@ -8,6 +8,7 @@ import { type RecordedVip, readJournal } from '../realserver/journal.ts';
 import { readSystem, type System } from '../realserver/system.ts';
 import { findClients } from './known-clients.ts';
 import { type Network, readNetwork } from './network.ts';
+import { readOwnClients } from './own-clients.ts';
 import { examineDestinations, type Finding } from './probe.ts';
 import { findTaken, type Taken } from './taken.ts';
 
@@ -18,6 +19,10 @@ export interface Ward {
   readonly director: DirectorFacts | undefined;
   /** VIPs that this machine was made a real server for. */
   readonly vips: readonly RecordedVip[];
+  /** By VIP of this machine's, clients that were answered here. */
+  readonly ownClients: ReadonlyMap<string, readonly string[]>;
+  /** Clients that somebody asks about: all that is here is looked at with their eyes too. */
+  readonly named: readonly string[];
   /** Addresses of its own that another machine has too: what is asked by them may be answered there. */
   readonly taken: readonly Taken[];
   readonly wire: Wire;
@@ -34,10 +39,11 @@ export interface DirectorFacts {
   readonly findings: readonly Finding[];
 }
 
-export async function openWard(wire: Wire): Promise<Ward> {
+export async function openWard(wire: Wire, named: readonly string[]): Promise<Ward> {
   const system = readSystem();
   const network = readNetwork(system);
   const { vips } = readJournal();
+  const ownClients = readOwnClients(vips.map(({ vip }) => vip));
   using director = openDirector({ create: false });
   const services = director?.services() ?? [];
   const shared = [...vipsOf(services), ...vips.map(({ vip }) => vip)];
@@ -45,7 +51,8 @@ export async function openWard(wire: Wire): Promise<Ward> {
     director && readDirector(director, services, network, system, wire),
     shared.length === 0 ? [] : findTaken(system, shared, wire),
   ]);
-  return { system, network, director: facts && without(taken, facts), vips, taken, wire };
+  const seen = { system, network, director: facts && without(taken, facts) };
+  return { ...seen, vips, ownClients, named, taken, wire };
 }
 
 /** What came of probes whose answers another machine has got says nothing of real servers. */

@@ -35,6 +35,8 @@ interface Breakage {
   readonly apply: (network: Network) => Promise<unknown>;
   /** With the machine that is to be mended. */
   readonly expected: readonly string[];
+  /** Of the doctor's. */
+  readonly options?: readonly string[];
   /** Where the doctor was asked; the director if not given. */
   readonly on?: (network: Network) => Host;
   readonly undo?: (network: Network) => Promise<unknown>;
@@ -45,8 +47,11 @@ const rip = (number: number): string => `10.1.0.${number}`;
 /** What a command is told where the doctor can't know it: who is there to be a router, and the chain that is made below. */
 const [router, chain] = [clientAddress, 'ip f i'];
 
-async function ask(client: Host, times: number): Promise<void> {
-  const one = ['curl', '-s', '-m', '1', `http://${vip}/`];
+/** Of a client that has an address of its own elsewhere too. */
+const [far, farNetwork] = ['198.51.100.7', '198.51.100.0/24'];
+
+async function ask(client: Host, times: number, ...options: readonly string[]): Promise<void> {
+  const one = ['curl', '-s', '-m', '1', ...options, `http://${vip}/`];
   await Promise.all(Array.from({ length: times }, () => client.attempt(one)));
 }
 
@@ -131,6 +136,43 @@ const breakages: readonly Breakage[] = [
     undo: ({ realServers: [one] }) => one.run(fairlead, 'realserver', 'reset'),
   },
   {
+    method: 'gate',
+    what: 'a route that throws away what a real server answers to clients that it had',
+    apply: async ({ client, realServers: [, two] }) => {
+      await two.run(fairlead, 'realserver', 'add', vip, '--method', 'gate');
+      await ask(client, 9);
+      await two.run('ip', 'route', 'add', 'blackhole', '10.0.0.0/28');
+    },
+    expected: ['no-route here'],
+    on: ({ realServers: [, two] }) => two,
+    undo: ({ realServers: [, two] }) => two.run(fairlead, 'realserver', 'reset'),
+  },
+  {
+    method: 'gate',
+    what: 'a firewall that keeps a client out, which somebody asks about',
+    apply: async ({ realServers: [, two] }) => {
+      await two.run(fairlead, 'realserver', 'add', vip, '--method', 'gate');
+      await two.attempt(['nft', '-f', '-'], {
+        input: `table ip f {\n chain i {\n type filter hook input priority 0;\n ip saddr ${clientAddress}/28 drop\n }\n}\n`,
+      });
+    },
+    options: ['--client', clientAddress],
+    expected: ['firewall here'],
+    on: ({ realServers: [, two] }) => two,
+    undo: ({ realServers: [, two] }) => two.run(fairlead, 'realserver', 'reset'),
+  },
+  {
+    method: 'gate',
+    what: 'a real server that answers some clients by way of the director',
+    apply: async ({ client, realServers: [one, two, three] }) => {
+      await client.run('ip', 'address', 'add', `${far}/32`, 'dev', 'lo');
+      for (const host of [one, three]) await host.run('ip', 'route', 'add', farNetwork, 'via', clientAddress);
+      await two.run('ip', 'route', 'add', farNetwork, 'via', dip);
+      await ask(client, 12, '--interface', far);
+    },
+    expected: [`dr-gateway ${rip(2)}`],
+  },
+  {
     method: 'masq',
     what: 'a real server that answers whoever is far away, and not the clients',
     apply: async ({ client, realServers: [, two] }) => {
@@ -154,7 +196,6 @@ const breakages: readonly Breakage[] = [
     method: 'masq',
     what: 'a gateway towards clients that is gone',
     apply: async ({ client, director }) => {
-      const far = '198.51.100.7';
       await client.run('ip', 'address', 'add', `${far}/32`, 'dev', 'lo');
       await director.run('ip', 'route', 'add', '198.51.100.0/24', 'via', '10.0.0.99');
       await client.attempt(['curl', '-s', '-m', '1', '--interface', far, `http://${vip}/`]);
@@ -250,6 +291,43 @@ const breakages: readonly Breakage[] = [
   },
   {
     method: 'fullnat',
+    what: 'a rule that drops what the director sends',
+    apply: async ({ realServers: [one] }) => {
+      await one.run(fairlead, 'realserver', 'add', vip, '--method', 'fullnat', '--director', dip);
+      await one.attempt(['nft', '-f', '-'], {
+        input: `table ip f {\n chain i {\n type filter hook input priority 0;\n tcp dport 8080 drop\n }\n}\n`,
+      });
+    },
+    expected: ['firewall here'],
+    on: ({ realServers: [one] }) => one,
+    undo: ({ realServers: [one] }) => one.run(fairlead, 'realserver', 'reset'),
+  },
+  {
+    method: 'fullnat',
+    what: 'a firewall that lets nothing of the director in',
+    apply: async ({ realServers: [one] }) => {
+      await one.run(fairlead, 'realserver', 'add', vip, '--method', 'fullnat', '--director', dip);
+      await one.attempt(['nft', '-f', '-'], {
+        input: `table ip f {\n chain i {\n type filter hook input priority 0;\n ip saddr ${dip} drop\n }\n}\n`,
+      });
+    },
+    expected: ['firewall here'],
+    on: ({ realServers: [one] }) => one,
+    undo: ({ realServers: [one] }) => one.run(fairlead, 'realserver', 'reset'),
+  },
+  {
+    method: 'fullnat',
+    what: 'a route that throws away what a real server sends to the director',
+    apply: async ({ realServers: [one] }) => {
+      await one.run(fairlead, 'realserver', 'add', vip, '--method', 'fullnat', '--director', dip);
+      await one.run('ip', 'route', 'add', 'unreachable', dip);
+    },
+    expected: ['no-route here'],
+    on: ({ realServers: [one] }) => one,
+    undo: ({ realServers: [one] }) => one.run(fairlead, 'realserver', 'reset'),
+  },
+  {
+    method: 'fullnat',
     what: 'a header that the real server has no use for',
     apply: async (network) => {
       const service = ['-u', `${vip}:9001`];
@@ -271,13 +349,14 @@ const breakages: readonly Breakage[] = [
   },
 ];
 
-test.each(breakages)('$method: $what', async ({ method, apply, expected, on = ({ director }) => director, undo }) => {
+test.each(breakages)('$method: $what', async (breakage) => {
+  const { method, apply, expected, options = [], on = ({ director }) => director, undo } = breakage;
   const network = networks[method];
   if (network === undefined) throw new Error(`there is no network of ${method}`);
   const host = on(network);
   try {
     await apply(network);
-    const problems = await consult(host);
+    const problems = await consult(host, options);
     expect(
       problems.map(({ id, mend: { on: where = 'here' } }) => `${id} ${where.replace(/ [\da-f:]{17}$/, '')}`),
     ).toEqual(expected);
@@ -292,7 +371,7 @@ test.each(breakages)('$method: $what', async ({ method, apply, expected, on = ({
   } finally {
     await undo?.(network);
   }
-  expect(await consult(host)).toEqual([]);
+  expect(await consult(host, options)).toEqual([]);
 });
 
 interface Problem {
@@ -300,8 +379,8 @@ interface Problem {
   readonly mend: { readonly command: string; readonly on?: string };
 }
 
-async function consult(host: Host): Promise<readonly Problem[]> {
-  const { stdout, stderr } = await host.attempt([fairlead, 'doctor', '-o', 'json']);
+async function consult(host: Host, options: readonly string[]): Promise<readonly Problem[]> {
+  const { stdout, stderr } = await host.attempt([fairlead, 'doctor', '-o', 'json', ...options]);
   if (stdout === '') throw new Error(stderr);
   return (JSON.parse(stdout) as { readonly problems: readonly Problem[] }).problems;
 }

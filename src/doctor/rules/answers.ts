@@ -30,21 +30,19 @@ function isQuiet({ mac, destination: { method }, direct, dressed }: Finding): bo
   return mac !== undefined && (outcome === 'silent' || outcome === 'prohibited' || outcome === 'unreachable');
 }
 
-/** Whoever answered the probe may be another machine than the real server. */
+/** Whoever the probe went to may be another machine than the real server, or than the gateway towards it. */
 async function twoHaveIt({ rip, way, destination }: Finding, { wire }: Ward): Promise<Problem | undefined> {
-  if (way === undefined || way.gateway !== undefined) return undefined;
-  const macs = await whoHas(rip, way, wire);
+  if (way === undefined) return undefined;
+  const [next, whose] = way.gateway === undefined ? [rip, 'real server'] : [way.gateway, 'gateway'];
+  const macs = await whoHas(next, way, wire);
   if (macs.length < 2) return undefined;
+  const all = macs.join(' and ');
   return {
     id: 'address-taken',
-    wrong: `${macs.length} machines have the address ${rip} of a real server: ${macs.join(' and ')}`,
+    wrong: `${macs.length} machines have the address ${next} of a ${whose}: ${all}`,
     why: `${destination.method}: packets go to whichever answered last`,
-    evidence: `asked by ${question(rip)} on ${way.interface.name}, each of them answered`,
-    mend: {
-      command: removeAddress(rip),
-      on: `the one of ${macs.join(' and ')} that is not the real server`,
-      isSafe: false,
-    },
+    evidence: `asked by ${question(next)} on ${way.interface.name}, each of them answered`,
+    mend: { command: removeAddress(next), on: `the one of ${all} that is not the ${whose}`, isSafe: false },
   };
 }
 

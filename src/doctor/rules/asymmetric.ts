@@ -55,7 +55,10 @@ export async function asymmetric({ director, system, wire }: Ward): Promise<read
     suspects.slice(0, mostSuspects).map(async (suspect) => {
       const outcome = await knockAs(suspect.finding, suspect.client, wire);
       if (outcome === 'refused' || outcome === 'accepted') return [];
-      return [outcome === 'silent' ? toProblem(suspect, system) : toRefusal(suspect)];
+      if (outcome !== 'silent') return [toRefusal(suspect)];
+      if (suspect.finding.destination.method === 'masq') return [toProblem(suspect, system)];
+      const answered = await knockAs(suspect.finding, suspect.client, wire, { awaited: 'answer' });
+      return [answered === 'accepted' ? toGateway(suspect, system) : toProblem(suspect, system)];
     }),
   );
   return found.flat();
@@ -95,6 +98,22 @@ const whys = {
     `${method}: the director sees only what clients send. Either ${rip}'s answers do not reach the client, by its route or for its firewall, or the client's next packets do not come here`,
 };
 
+/** Of all its clients another rule asks. */
+function toGateway(suspect: Suspect, system: Ward['system']): Problem {
+  const {
+    finding: { rip, vip, destination },
+    client,
+  } = suspect;
+  const asked = formatAddress(client);
+  return {
+    ...toProblem(suspect, system),
+    id: 'dr-gateway',
+    wrong: `the gateway of the real server ${rip} towards ${asked} is this director`,
+    why: `${destination.method}: its answers have the source ${vip}, which is this director's own: the kernel drops them`,
+    evidence: `its answer to a SYN in ${asked}'s name came here, from ${vip}`,
+  };
+}
+
 /** An ICMP error in answer to masq's SYN. Which rule sends it only the real server can tell. */
 function toRefusal({ finding: { rip }, client, stuck }: Suspect): Problem {
   const asked = formatAddress(client);
@@ -127,7 +146,7 @@ function toProblem({ finding, client, stuck }: Suspect, { gateways }: Ward['syst
     id: 'asymmetric',
     wrong: `${asked} begins connections to ${rip} and never goes on with them`,
     why: method === 'masq' ? whys.masq(rip) : whys.other(rip, method),
-    evidence: `${stuck} connections are in SYN_RECV and none is beyond, and nothing came of a SYN in ${asked}'s name, though ${rip} answers this director`,
+    evidence: `${stuck} connections are in SYN_RECV and none is beyond, and nothing came of a SYN in ${asked}'s name, though ${rip} answers this director${method === 'masq' ? '' : `; what ${rip} itself knows of it: fairlead doctor --client ${asked}`}`,
     mend: {
       command: `${ipOf(asked)} route replace ${asked} via ${router ?? unknownRouter}`,
       on: rip,
