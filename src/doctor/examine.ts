@@ -29,7 +29,7 @@ import { vipOnDirector } from './rules/vip-on-director.ts';
 import { vipPrefix } from './rules/vip-prefix.ts';
 import { vipSilent } from './rules/vip-silent.ts';
 import { xdpOnVeth } from './rules/xdp-on-veth.ts';
-import { openWard } from './ward.ts';
+import { type Asked, openWard } from './ward.ts';
 
 /** In the order in which they are told: what others may follow from comes first. */
 const rules: readonly Rule[] = [
@@ -62,9 +62,8 @@ const rules: readonly Rule[] = [
   conntrack,
 ];
 
-/** `clients`: that somebody asks about. */
-export async function examine(clients: readonly string[]): Promise<readonly Problem[]> {
+export async function examine(asked: Asked): Promise<readonly Problem[]> {
   using wire = new Wire();
-  const ward = await openWard(wire, clients);
+  const ward = await openWard(wire, asked);
   return (await Promise.all(rules.map((rule) => rule(ward)))).flat();
 }

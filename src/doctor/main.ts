@@ -21,10 +21,10 @@ const usageStatus = 2;
 /** Returns the exit status; rejects only for what is a bug. */
 export async function runDoctor(argv: readonly string[], io: Io): Promise<number> {
   try {
-    const { output, fix = false, client, target } = parse(argv, io);
+    const { output, fix = false, client: clients, port: ports, target } = parse(argv, io);
     if (process.geteuid?.() !== 0)
       throw new FairleadError('not-root', 'only root sees what is to be looked at', { hint: 'run it as root' });
-    const look = target === undefined ? () => examine(client) : () => examineAsClient(target);
+    const look = () => (target === undefined ? examine({ clients, ports }) : examineAsClient(target));
     const found = await look();
     const fixed = fix ? mend(found, io) : [];
     const problems = fixed.length > 0 ? await look() : found;
@@ -38,21 +38,25 @@ export async function runDoctor(argv: readonly string[], io: Io): Promise<number
   }
 }
 
-interface Asked {
+interface Options {
   readonly output: 'table' | 'json';
   readonly fix?: boolean;
-  /** Whose packets are asked about. */
   readonly client: readonly string[];
+  readonly port: readonly number[];
   /** As whose client this machine is looked at. */
   readonly target?: Endpoint | undefined;
 }
 
-function parse(argv: readonly string[], io: Io): Asked {
+function parse(argv: readonly string[], io: Io): Options {
   const program = describeDoctor(io);
   program.parse(argv, { from: 'user' });
   const [endpoint] = program.args;
-  if (endpoint !== undefined && program.opts<Asked>().client.length > 0)
-    throw new FairleadError('bad-input', '--client is for directors and real servers, VIP:PORT is for a client itself');
+  const { client, port } = program.opts<Options>();
+  if (endpoint !== undefined && client.length + port.length > 0)
+    throw new FairleadError(
+      'bad-input',
+      '--client and --port are for directors and real servers, VIP:PORT is for a client itself',
+    );
   return { ...program.opts(), target: endpoint === undefined ? undefined : parseEndpoint(endpoint) };
 }
 
@@ -64,16 +68,21 @@ export function describeDoctor({ stdout, stderr }: Io): Command {
     .addOption(new Option('-o, --output <format>', 'how to print it').choices(['table', 'json']).default('table'))
     .option('--fix', 'run the commands that are for this machine and touch nothing but what is wrong')
     .addOption(
-      new Option(
-        '--client <address>',
-        'on a director or real server: look at what this client meets too; may be repeated',
-      )
-        .argParser((text, known: readonly string[]) => [...known, parseClient(text)])
-        .default([], 'none'),
+      several('--client <address>', 'on a director or real server: look at what this client meets too', parseClient),
+    )
+    .addOption(
+      several('--port <port>', 'on a real server: look at what keeps clients from this port of the VIP too', parsePort),
     )
     .allowExcessArguments(false)
     .exitOverride()
     .configureOutput({ writeOut: (text) => stdout.write(text), writeErr: (text) => stderr.write(text) });
+}
+
+/** One that may be repeated. */
+function several<T>(flags: string, description: string, read: (text: string) => T): Option {
+  return new Option(flags, `${description}; may be repeated`)
+    .argParser((text, known: readonly T[]) => [...known, read(text)])
+    .default([], 'none');
 }
 
 function parseClient(text: string): string {
@@ -81,6 +90,12 @@ function parseClient(text: string): string {
   if (address === undefined)
     throw new FairleadError('bad-input', `--client: expected an address, got ${JSON.stringify(text)}`);
   return formatAddress(address);
+}
+
+function parsePort(text: string): number {
+  const port = /^\d{1,5}$/.test(text) ? Number(text) : 0;
+  if (port >= 1 && port <= 65_535) return port;
+  throw new FairleadError('bad-input', `--port: expected a port from 1 to 65535, got ${JSON.stringify(text)}`);
 }
 
 /** What was run, each command once. */

@@ -21,11 +21,18 @@ export interface Ward {
   readonly vips: readonly RecordedVip[];
   /** By VIP of this machine's, clients that were answered here. */
   readonly ownClients: ReadonlyMap<string, readonly string[]>;
-  /** Clients that somebody asks about: all that is here is looked at with their eyes too. */
-  readonly named: readonly string[];
+  readonly asked: Asked;
   /** Addresses of its own that another machine has too: what is asked by them may be answered there. */
   readonly taken: readonly Taken[];
   readonly wire: Wire;
+}
+
+/** What somebody asks about: it is looked at too. */
+export interface Asked {
+  /** Whose packets. */
+  readonly clients: readonly string[];
+  /** On a real server, of the VIP: clients are to reach them. */
+  readonly ports: readonly number[];
 }
 
 export interface DirectorFacts {
@@ -39,7 +46,7 @@ export interface DirectorFacts {
   readonly findings: readonly Finding[];
 }
 
-export async function openWard(wire: Wire, named: readonly string[]): Promise<Ward> {
+export async function openWard(wire: Wire, asked: Asked): Promise<Ward> {
   const system = readSystem();
   const network = readNetwork(system);
   const { vips } = readJournal();
@@ -52,7 +59,7 @@ export async function openWard(wire: Wire, named: readonly string[]): Promise<Wa
     shared.length === 0 ? [] : findTaken(system, shared, wire),
   ]);
   const seen = { system, network, director: facts && without(taken, facts) };
-  return { ...seen, vips, ownClients, named, taken, wire };
+  return { ...seen, vips, ownClients, asked, taken, wire };
 }
 
 /** What came of probes whose answers another machine has got says nothing of real servers. */

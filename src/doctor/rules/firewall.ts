@@ -51,11 +51,11 @@ interface Subject {
   readonly isAllOrNothing?: boolean;
 }
 
-function ofVip({ vip, method }: Ward['vips'][number], { named }: Ward): readonly Subject[] {
+function ofVip({ vip, method }: Ward['vips'][number], { asked }: Ward): readonly Subject[] {
   if (method === 'fullnat') return [];
   const why =
     'gate and tunnel: it comes from clients themselves and is for the VIP, and goes back from the VIP: both must pass as such';
-  const clients = named.filter((client) => isSix(client) === isSix(vip));
+  const clients = asked.clients.filter((client) => isSix(client) === isSix(vip));
   return [
     { address: vip, what: 'clients send', why },
     ...clients.map((client) => ({ address: vip, client, what: `the client ${client} sends`, why })),

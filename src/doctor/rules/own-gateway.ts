@@ -60,13 +60,13 @@ async function examine(ward: Ward, isSix: boolean): Promise<readonly Problem[]> 
 }
 
 /** Somebody may have shut out a single one on purpose: of that one it is told who asks for it. */
-function clientsOf({ vip }: Vip, { ownClients, named, network }: Ward): readonly string[] {
+function clientsOf({ vip }: Vip, { ownClients, asked, network }: Ward): readonly string[] {
   const isShutOut = (client: string): boolean => {
     const words = (network.refusingRule('to', client) ?? network.refusalOf(client) ?? '').split(' ');
     return [client, `${client}/32`, `${client}/128`].some((alone) => words.includes(alone));
   };
   const served = (ownClients.get(vip) ?? []).filter((client) => network.isReachable(client) || !isShutOut(client));
-  return [...new Set([...named.filter((client) => client.includes(':') === vip.includes(':')), ...served])];
+  return [...new Set([...asked.clients.filter((client) => client.includes(':') === vip.includes(':')), ...served])];
 }
 
 interface Gateway {

@@ -17,7 +17,7 @@ export async function routes(ward: Ward): Promise<readonly Problem[]> {
   const isAnsweredHere = director.services.some(({ destinations }) =>
     destinations.some(({ method }) => comesBack(method)),
   );
-  const clients = [...answersFrom(director, own), ...(isAnsweredHere ? ward.named : []).map((to) => ({ to }))];
+  const clients = [...answersFrom(director, own), ...(isAnsweredHere ? ward.asked.clients : []).map((to) => ({ to }))];
   return [
     ...lost(
       [...new Set(rips)].map((rip) => ({ to: rip })),
