@@ -29,22 +29,31 @@ export function ipFrame(to: readonly number[], from: readonly number[], packet: 
   return ethernet(to, from, isSix(packet) ? etherType.ipv6 : etherType.ipv4, packet);
 }
 
-/** What opens a connection, with so many bytes that nobody reads, and with `isReset` what ends it whatever came of it. */
+/**
+ * What opens a connection, with so many bytes that nobody reads; with `isAnswer` the answer to such, and with `isReset` what ends it
+ * whatever came of it.
+ */
 export function tcp(
   { source, sourcePort, target, targetPort }: Ends,
   sequence: number,
   {
     isReset = false,
+    isAnswer = false,
     payload = 0,
     hops = ttl,
-  }: { readonly isReset?: boolean; readonly payload?: number; readonly hops?: number } = {},
+  }: {
+    readonly isReset?: boolean;
+    readonly isAnswer?: boolean;
+    readonly payload?: number;
+    readonly hops?: number;
+  } = {},
 ): Buffer {
   const segment = Buffer.alloc(20 + payload);
   segment.writeUInt16BE(sourcePort, 0);
   segment.writeUInt16BE(targetPort, 2);
   segment.writeUInt32BE((sequence + (isReset ? 1 : 0)) >>> 0, 4);
   segment.writeUInt8(5 << 4, 12);
-  segment.writeUInt8(isReset ? flag.rst : flag.syn, 13);
+  segment.writeUInt8(isReset ? flag.rst : flag.syn | (isAnswer ? flag.ack : 0), 13);
   segment.writeUInt16BE(window, 14);
   segment.writeUInt16BE(checksum(Buffer.concat([pseudoHeader(source, target, protocol.tcp, segment), segment])), 16);
   return ip(source, target, protocol.tcp, segment, hops);

@@ -16,6 +16,8 @@ export interface Way {
 export interface Network {
   /** undefined: there is none, or the address is this machine's own. */
   wayTo(address: string): Way | undefined;
+  /** Does this machine take what is for that address? */
+  isOwn(address: string): boolean;
   /** True also for this machine's own addresses. `from`: as rules route what comes from that address of this machine. */
   isReachable(address: string, from?: string): boolean;
   /** The kernel's next hop, and the table that it is from if that is not `main`. `from`: as above. */
@@ -120,6 +122,7 @@ export function readNetwork({ interfaces }: Pick<System, 'interfaces'>): Network
   };
   const neighbours = ask<readonly IpNeighbour[]>(['ip', '-j', 'neigh', 'show', 'nud', 'permanent']) ?? [];
   return {
+    isOwn: (address) => routeTo(address)?.type === 'local',
     isReachable: (address, from) => routeTo(address, from) !== undefined,
     routeTo,
     refusalOf: readRefusal,

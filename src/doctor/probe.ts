@@ -35,6 +35,8 @@ export interface Finding {
   readonly dressed: Outcome;
   /** The same, asked by an address far away: whether the answer to it came to this machine. */
   readonly outsider: Outcome;
+  /** By fullnat, the service's own address by which it was asked: `way.source` is answered, and this one is not. */
+  readonly lostLocal: string | undefined;
 }
 
 /**
@@ -61,6 +63,7 @@ interface Probed {
   readonly direct: Outcome;
   readonly dressed: Outcome;
   readonly outsider: Outcome;
+  readonly lostLocal: string | undefined;
 }
 
 export async function examineDestinations(
@@ -92,10 +95,12 @@ export async function examineDestinations(
   return findings;
 }
 
-function probeKey({ service: { identity }, destination }: Pick<Finding, 'service' | 'destination'>): string {
+function probeKey({ service, destination }: Pick<Finding, 'service' | 'destination'>): string {
+  const { identity, localAddresses } = service;
   const { rip, port, method, tunnel } = destination;
   const asked = identity.kind === 'address' ? [identity.protocol, formatAddress(identity.vip), identity.port] : [];
-  return [formatAddress(rip), port, method, JSON.stringify(tunnel), ...asked].join(' ');
+  const locals = method === 'fullnat' ? localAddresses.map(formatAddress) : [];
+  return [formatAddress(rip), port, method, JSON.stringify(tunnel), ...asked, ...locals].join(' ');
 }
 
 /** Each who tells, on this interface, that it has the address. */
@@ -115,7 +120,7 @@ export async function whoHas(
   return [...new Set(macs)];
 }
 
-const unasked = { direct: 'not-asked', dressed: 'not-asked', outsider: 'not-asked' } as const;
+const unasked = { direct: 'not-asked', dressed: 'not-asked', outsider: 'not-asked', lostLocal: undefined } as const;
 
 class Prober {
   readonly #network: Network;
@@ -144,34 +149,46 @@ class Prober {
     const next = way.gateway ?? rip;
     const answeredMac = await this.#macOf(next, way);
     const mac = this.#network.permanentMac(next, way.interface.name) ?? answeredMac;
-    if (mac === undefined || identity.kind !== 'address' || identity.protocol === 'sctp')
-      return { way, mac, answeredMac, ...unasked };
+    const asked = identity.kind === 'address' ? identity : undefined;
+    if (mac === undefined || asked?.protocol === 'sctp') return { way, mac, answeredMac, ...unasked };
     const dip = [...parseAddress(way.source).bytes];
-    const targetPort = destination.port || identity.port || anyPort;
-    const knock = (source: readonly number[], isDressed: boolean): Promise<Outcome> =>
+    const targetPort = destination.port || asked?.port || anyPort;
+    const knock = (source: readonly number[], vip?: Address): Promise<Outcome> =>
       ask(
-        { destination, mac, way, wire: this.#wire, isDressed },
+        { destination, mac, way, wire: this.#wire, isDressed: vip !== undefined },
         {
           source,
           sourcePort: firstPort + (this.#turn++ % ports),
-          target: isDressed ? [...identity.vip.bytes] : [...destination.rip.bytes],
+          target: [...(vip ?? destination.rip).bytes],
           targetPort,
         },
       );
-    const isDressed = destination.method === 'gate' || destination.method === 'tunnel';
+    // Of a service by mark it is not known which VIPs its clients ask.
+    const vip = destination.method === 'gate' || destination.method === 'tunnel' ? asked?.vip : undefined;
     // What clients' packets become is asked for by an address of this director, which it has of one family here.
-    const isSameFamily = identity.vip.family === destination.rip.family;
-    const outsider = [...parseAddress(outsiders[identity.vip.family]).bytes];
-    const [direct, dressed, outside] = await Promise.all([
-      knock(dip, false),
-      isDressed && isSameFamily ? knock(dip, true) : unasked.dressed,
-      destination.method !== 'fullnat' && isSameFamily
+    const { family } = destination.rip;
+    const isDressed = vip !== undefined && vip.family === family;
+    const isAnswered =
+      isDressed || (destination.method === 'masq' && (asked === undefined || asked.vip.family === family));
+    const outsider = [...parseAddress(outsiders[family]).bytes];
+    const local = destination.method === 'fullnat' ? this.#localOf(service.localAddresses, family) : undefined;
+    const [direct, byLocal, dressed, outside] = await Promise.all([
+      knock(dip),
+      local === undefined ? undefined : knock([...local.bytes]),
+      isDressed ? knock(dip, vip) : unasked.dressed,
+      isAnswered
         ? once(this.#outsiders, `${rip} ${destination.method} ${JSON.stringify(destination.tunnel)}`, () =>
-            knock(outsider, isDressed),
+            knock(outsider, vip),
           )
         : unasked.outsider,
     ]);
-    return { way, mac, answeredMac, direct, dressed, outsider: outside };
+    const isLost = byLocal === 'silent' && (direct === 'accepted' || direct === 'refused');
+    const lostLocal = isLost && local !== undefined ? formatAddress(local) : undefined;
+    return { way, mac, answeredMac, direct: byLocal ?? direct, dressed, outsider: outside, lostLocal };
+  }
+
+  #localOf(addresses: readonly Address[], family: Address['family']): Address | undefined {
+    return addresses.find((one) => one.family === family && this.#network.isOwn(formatAddress(one)));
   }
 
   /** Real servers have the VIP themselves, or answer to it by the client's way: it is no address to ask them from. */
@@ -250,6 +267,33 @@ export function knockAs(
   };
   const knock = { destination, mac, way, wire, isDressed };
   return awaited === 'denial' ? ask(knock, ends, (answer) => denialOf(answer, ends)) : ask(knock, ends);
+}
+
+/**
+ * Does a client refuse an answer from the VIP that it did not ask for? Then the way from this director to it is well, and the way back.
+ * `mac`: of the next hop to it.
+ */
+export async function isReached(
+  { service: { identity } }: Finding,
+  client: Address,
+  { interface: one }: Pick<Way, 'interface'>,
+  mac: string,
+  wire: Wire,
+): Promise<boolean> {
+  if (identity.kind !== 'address') return true;
+  const ends = {
+    source: [...identity.vip.bytes],
+    sourcePort: identity.port || anyPort,
+    target: [...client.bytes],
+    targetPort: firstPort + Math.floor(Math.random() * ports),
+  };
+  const segment = tcp(ends, Math.floor(Math.random() * 2 ** 32), { isAnswer: true });
+  const back = { source: ends.target, sourcePort: ends.targetPort, target: ends.source, targetPort: ends.sourcePort };
+  const frame = ipFrame(parseMac(mac), parseMac(one.mac), segment);
+  const denials = await asking(wire, one.index, frame, (sighting) => denialOf(readAnswer(sighting.frame), back), {
+    isOne: true,
+  });
+  return denials.length > 0;
 }
 
 /** A client's refusal of a connection that it did not ask for. */

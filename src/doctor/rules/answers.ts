@@ -4,7 +4,7 @@ import { formatTunnel, ipip } from '../../realserver/tunnel.ts';
 import { type Finding, whoHas } from '../probe.ts';
 import type { Problem } from '../problem.ts';
 import { servesClients } from '../served.ts';
-import { destinationOption, question, removeAddress, serviceOption, type Ward, weightCommand } from '../ward.ts';
+import { destinationOption, ipOf, question, removeAddress, serviceOption, type Ward, weightCommand } from '../ward.ts';
 import { isElsewhere } from './other-network.ts';
 
 export async function answers(ward: Ward): Promise<readonly Problem[]> {
@@ -66,10 +66,15 @@ function judge(finding: Finding): Problem | undefined {
       'it is down, or not on this link',
     );
   if (destination.method === 'gate' || destination.method === 'tunnel') return judgeDressed(finding);
-  if (direct === 'silent' && !isTcp(finding)) return undefined; // a firewall may well let datagrams alone in
+  if (finding.lostLocal !== undefined) return lostLocal(finding, finding.lostLocal, way.source);
+  if (!isTcp(finding)) return undefined; // a firewall may well let datagrams alone in
   if (direct === 'silent' || direct === 'unreachable' || direct === 'prohibited')
-    return unanswered(finding, `${rip} does not answer at port ${destination.port}`, `a SYN to it was ${direct}`);
-  if (direct === 'refused' && isTcp(finding))
+    return unanswered(
+      finding,
+      `${rip} does not answer at port ${destination.port}`,
+      `a SYN to it was ${direct}${hint(finding)}`,
+    );
+  if (direct === 'refused')
     return unanswered(finding, `${rip} refuses connections to port ${destination.port}`, 'nothing listens there');
   return undefined;
 }
@@ -84,7 +89,9 @@ function judgeDressed(finding: Finding): Problem | undefined {
       evidence: `a SYN for ${vip} in such a tunnel was answered by ICMP: protocol or port unreachable`,
       mend: { command: anewCommand(finding), on: rip, isSafe: false },
     };
-  if (dressed === 'prohibited')
+  // A firewall may well let datagrams alone in: then what TCP comes to says nothing, but where the real server's own address answers it.
+  if (!isTcp(finding) && direct !== 'accepted' && direct !== 'refused') return undefined;
+  if (dressed === 'prohibited' && isTcp(finding))
     return unanswered(
       finding,
       `a firewall lets nothing through to ${vip} on the real server ${rip}`,
@@ -94,13 +101,17 @@ function judgeDressed(finding: Finding): Problem | undefined {
     const wrong = `the real server ${rip} does not answer for ${vip}`;
     const evidence = `a SYN as clients' packets go out was ${dressed}`;
     if (direct === 'silent')
-      return isTcp(finding) ? unanswered(finding, wrong, `${evidence}, and so was one to ${rip} itself`) : undefined; // as above
+      return unanswered(finding, wrong, `${evidence}, and so was one to ${rip} itself${hint(finding)}`);
     return {
       id: 'unanswered',
       wrong,
       why: `${destination.method}: it lacks the VIP on lo, or drops what comes for it`,
       evidence: `${evidence}, though ${rip} itself answers`,
-      mend: { command: `${addCommand(finding)} && fairlead doctor --fix`, on: rip, isSafe: false },
+      mend: {
+        command: `${addCommand(finding)} && fairlead doctor${portOption(finding)} --fix`,
+        on: rip,
+        isSafe: false,
+      },
     };
   }
   if (dressed === 'refused' && isTcp(finding) && service.identity.kind === 'address') {
@@ -118,6 +129,30 @@ function judgeDressed(finding: Finding): Problem | undefined {
     };
   }
   return undefined;
+}
+
+/** Full NAT by an address of its own, which the real server answers by another way, or not at all. */
+function lostLocal({ rip }: Finding, local: string, source: string): Problem {
+  return {
+    id: 'unanswered',
+    wrong: `the real server ${rip} does not answer the local address ${local}`,
+    why: 'fullnat: what clients send comes from that address, and the answers must come back here',
+    evidence: `a SYN to it from ${local} was silent, and one from ${source} was answered`,
+    mend: { command: `${ipOf(local)} route replace ${local} via ${source}`, on: rip, isSafe: false },
+  };
+}
+
+/** Whoever made a real server by `fairlead realserver` is told there what keeps this port's packets out. */
+function hint(finding: Finding): string {
+  const { rip, destination } = finding;
+  return destination.method === 'masq' ? '' : `; what ${rip} itself knows of it: fairlead doctor${portOption(finding)}`;
+}
+
+/** The port at the real server. */
+function portOption(finding: Finding): string {
+  const { destination, service } = finding;
+  if (!isTcp(finding) || service.identity.kind !== 'address') return '';
+  return ` --port ${destination.method === 'fullnat' ? destination.port : service.identity.port}`;
 }
 
 /** Nobody can be asked there: until somebody has looked after it, it gets no new connections. */

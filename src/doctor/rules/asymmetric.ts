@@ -1,7 +1,7 @@
 // Connections that clients begin and never go on with: answers are lost on their way, or what follows comes elsewhere.
 import { type Address, formatAddress } from '../../model/address.ts';
 import { type Connection, defaultTimeouts, type FlowState, type Timeouts } from '../../model/director.ts';
-import { type Finding, knockAs } from '../probe.ts';
+import { type Finding, isReached, knockAs, whoHas } from '../probe.ts';
 import type { Problem } from '../problem.ts';
 import { ipOf, unknownRouter, type Ward } from '../ward.ts';
 
@@ -20,7 +20,18 @@ const least = 3;
 /** Each is asked in its client's name, and more say nothing new. */
 const mostSuspects = 32;
 
-export async function asymmetric({ director, system, wire }: Ward): Promise<readonly Problem[]> {
+export async function asymmetric(ward: Ward): Promise<readonly Problem[]> {
+  const found = await Promise.all(
+    findSuspects(ward)
+      .slice(0, mostSuspects)
+      .map((suspect) =>
+        suspect.finding.destination.method === 'masq' ? judgeMasq(suspect, ward) : judge(suspect, ward),
+      ),
+  );
+  return found.flat();
+}
+
+function findSuspects({ director, system, asked }: Ward): readonly Suspect[] {
   const { connections = [], findings = [], timeouts = defaultTimeouts } = director ?? {};
   const own = new Set(system.addresses.map(({ address }) => address));
   /** Clients and real servers of connections that went on. */
@@ -41,27 +52,44 @@ export async function asymmetric({ director, system, wire }: Ward): Promise<read
     else group.push(one);
   }
   const byRip = new Map(findings.map((finding) => [finding.rip, finding] as const).toReversed());
-  const suspects = [...groups].flatMap(([key, group]): readonly Suspect[] => {
+  return [...groups].flatMap(([key, group]): readonly Suspect[] => {
     const [{ client } = {}] = group;
     // One that the probe has found out about is told of by another rule.
     const finding = byRip.get(key.split(' ')[0] ?? '');
     const stuck = stuckOf(group, timeouts);
-    if (finding === undefined || client === undefined || stuck < least || !isWellOtherwise(finding)) return [];
-    // One that goes on with nothing anywhere, where others do, scans, or has a fault of its own.
-    if (!goers.has(formatAddress(client.address)) && served.has(finding.rip)) return [];
-    return [{ finding, client: client.address, stuck }];
+    if (finding === undefined || client === undefined || !isWellOtherwise(finding)) return [];
+    const name = formatAddress(client.address);
+    const isNamed = asked.clients.includes(name);
+    if (stuck < (isNamed ? 1 : least)) return [];
+    return [
+      { finding, client: client.address, stuck, isAlone: !isNamed && !goers.has(name) && served.has(finding.rip) },
+    ];
   });
-  const found = await Promise.all(
-    suspects.slice(0, mostSuspects).map(async (suspect) => {
-      const outcome = await knockAs(suspect.finding, suspect.client, wire);
-      if (outcome === 'refused' || outcome === 'accepted') return [];
-      if (outcome !== 'silent') return [toRefusal(suspect)];
-      if (suspect.finding.destination.method === 'masq') return [toProblem(suspect, system)];
-      const answered = await knockAs(suspect.finding, suspect.client, wire, { awaited: 'answer' });
-      return [answered === 'accepted' ? toGateway(suspect, system) : toProblem(suspect, system)];
-    }),
-  );
-  return found.flat();
+}
+
+async function judge(suspect: Suspect, { system, wire }: Ward): Promise<readonly Problem[]> {
+  if (suspect.isAlone) return [];
+  const outcome = await knockAs(suspect.finding, suspect.client, wire);
+  if (outcome === 'refused') return [];
+  const answered = await knockAs(suspect.finding, suspect.client, wire, { awaited: 'answer' });
+  return [answered === 'accepted' ? toGateway(suspect, system) : toProblem(suspect, system)];
+}
+
+/** The answer must come here, and go on to the client. */
+async function judgeMasq(suspect: Suspect, ward: Ward): Promise<readonly Problem[]> {
+  const outcome = await knockAs(suspect.finding, suspect.client, ward.wire);
+  if (outcome === 'silent') return [toProblem(suspect, ward.system)];
+  if (outcome !== 'accepted') return outcome === 'refused' ? [] : [toRefusal(suspect)];
+  return suspect.isAlone || (await isClientReached(suspect, ward)) ? [] : [toUnreached(suspect, ward)];
+}
+
+async function isClientReached({ finding, client }: Suspect, { network, wire }: Ward): Promise<boolean> {
+  const to = formatAddress(client);
+  const next = network.routeTo(to, finding.vip)?.gateway ?? to;
+  const way = network.wayTo(next);
+  if (way?.interface.linkType !== 'ether') return true; // nobody can be asked there
+  const [mac = network.permanentMac(next, way.interface.name)] = await whoHas(next, way, wire, { isOne: true });
+  return mac !== undefined && (await isReached(finding, client, way, mac, wire));
 }
 
 interface Suspect {
@@ -69,6 +97,8 @@ interface Suspect {
   readonly client: Address;
   /** Connections that were begun and did not go on. */
   readonly stuck: number;
+  /** It goes on with nothing anywhere, where others do: it scans, or has a fault of its own. */
+  readonly isAlone: boolean;
 }
 
 /** Do probes come through? fullnat's come from where clients' packets do. */
@@ -97,6 +127,19 @@ const whys = {
   other: (rip: string, method: string) =>
     `${method}: the director sees only what clients send. Either ${rip}'s answers do not reach the client, by its route or for its firewall, or the client's next packets do not come here`,
 };
+
+/** By masq, of a client whose connections the real server answers, by way of this director. */
+function toUnreached({ finding: { rip, vip }, client, stuck }: Suspect, { network }: Ward): Problem {
+  const asked = formatAddress(client);
+  const gateway = network.routeTo(asked, vip)?.gateway;
+  return {
+    id: 'asymmetric',
+    wrong: `${asked} begins connections to ${vip} and never goes on with them`,
+    why: `masq: ${rip} answers it, by way of this director, and what goes from here to the client does not get there, or its next packets do not come here`,
+    evidence: `${stuck} connections are in SYN_RECV and none is beyond; by \`ip route get ${asked}\` the way there is ${gateway === undefined ? 'a link of this machine' : `by ${gateway}`}, and ${asked} refused no answer that it had not asked for`,
+    mend: { command: `${ipOf(asked)} route replace ${asked} via ${unknownRouter}`, isSafe: false },
+  };
+}
 
 /** Of all its clients another rule asks. */
 function toGateway(suspect: Suspect, system: Ward['system']): Problem {

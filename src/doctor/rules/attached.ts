@@ -57,20 +57,21 @@ function beforeDecapsulator({ interfaces, clsact }: Ward['system']): readonly Pr
 }
 
 function filtersBefore(name: string, index: number): readonly Problem[] {
-  return listTc(index, 'ingress')
-    .filter(
-      ({ priority, programName = '' }) =>
-        priority < 64 && !(ownPriorities.includes(priority) && ownNames.test(programName)),
-    )
-    .map(
-      ({ priority, kind, programName }): Problem => ({
-        id: 'foreign-program',
-        wrong: `somebody else's filter is before ours on ${name}`,
-        why,
-        evidence: `\`tc filter show dev ${name} ingress\`: pref ${priority} ${kind} ${programName ?? ''}`.trim(),
-        mend: { command: `tc filter del dev ${name} ingress pref ${priority}`, isSafe: false },
-      }),
-    );
+  const found = listTc(index, 'ingress').filter(
+    ({ priority, programName = '' }) =>
+      priority < 64 && !(ownPriorities.includes(priority) && ownNames.test(programName)),
+  );
+  // Of one preference there may be several, which one command takes away.
+  const byPriority = new Map(found.map((filter) => [filter.priority, filter] as const).toReversed());
+  return [...byPriority.values()].toReversed().map(
+    ({ priority, kind, programName }): Problem => ({
+      id: 'foreign-program',
+      wrong: `somebody else's filter is before ours on ${name}`,
+      why,
+      evidence: `\`tc filter show dev ${name} ingress\`: pref ${priority} ${kind} ${programName ?? ''}`.trim(),
+      mend: { command: `tc filter del dev ${name} ingress pref ${priority}`, isSafe: false },
+    }),
+  );
 }
 
 function others(name: string, index: number, hasOurXdp: boolean, { interfaces }: Ward['system']): readonly Problem[] {

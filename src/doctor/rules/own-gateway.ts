@@ -18,7 +18,8 @@ async function examine(ward: Ward, isSix: boolean): Promise<readonly Problem[]> 
   const { system, network } = ward;
   const own = ward.vips.filter(({ vip, method }) => method !== 'fullnat' && vip.includes(':') === isSix);
   const far = outsiders[isSix ? 6 : 4];
-  if (own.length === 0) return [];
+  const [first] = own;
+  if (first === undefined) return [];
   const isHeld = (vip: string): boolean => system.addresses.some(({ address }) => address === vip);
   // The kernel answers for an address that is its own alone.
   const journey = (vip: string, to: string): Journey => (isHeld(vip) ? { to, from: vip } : { to });
@@ -31,7 +32,6 @@ async function examine(ward: Ward, isSix: boolean): Promise<readonly Problem[]> 
     one,
     journeys: clientsOf(one, ward).map((client) => journey(one.vip, client)),
   }));
-  const [first = own[0] as Vip] = own;
   const withoutRoute = lost(
     toClients.flatMap(({ journeys }) => journeys),
     network,
@@ -56,7 +56,29 @@ async function examine(ward: Ward, isSix: boolean): Promise<readonly Problem[]> 
       });
     }
   const found = await Promise.all([...byGateway.values()].map((one) => examineGateway(one, ward)));
-  return [...withoutRoute, ...found.flat()];
+  return [...withoutRoute, ...found.flat(), ...(await silentClients(first, ward))];
+}
+
+/** Somebody asks about them; of others, that were here before, it is no wonder that they are gone. */
+async function silentClients({ vip, method }: Vip, { asked, network, wire }: Ward): Promise<readonly Problem[]> {
+  const clients = asked.clients.filter((client) => client.includes(':') === vip.includes(':'));
+  const found = await Promise.all(
+    clients.map(async (client): Promise<readonly Problem[]> => {
+      const way = network.wayTo(client);
+      if (way === undefined || way.gateway !== undefined || way.interface.linkType !== 'ether') return [];
+      if ((await whoHas(client, way, wire, { isOne: true })).length > 0) return [];
+      return [
+        {
+          id: 'no-route',
+          wrong: `the client ${client} is not on ${way.interface.name}, where this real server looks for it`,
+          why: `${method}: clients of ${vip} are answered from here, past the director`,
+          evidence: `\`ip route get ${client}\` names no gateway, and asked by ${question(client)} on ${way.interface.name}, nobody has it`,
+          mend: { command: `${ipOf(client)} route replace ${client} via ${unknownRouter}`, isSafe: false },
+        },
+      ];
+    }),
+  );
+  return found.flat();
 }
 
 /** Somebody may have shut out a single one on purpose: of that one it is told who asks for it. */

@@ -7,21 +7,22 @@ import { holderOf } from './holder.ts';
 
 export async function vipOnDirector(ward: Ward): Promise<readonly Problem[]> {
   const services = ward.director?.services ?? [];
-  const locals = services.flatMap(({ localAddresses }) => localAddresses.map(formatAddress));
-  const isMissing = (wanted: string): boolean => !ward.system.addresses.some(({ address }) => address === wanted);
-  const vips = await Promise.all(
-    vipsOf(services)
-      .filter(isMissing)
-      .map(async (vip) => {
+  const locals = new Set(services.flatMap(({ localAddresses }) => localAddresses.map(formatAddress)));
+  const wanted = [
+    ...vipsOf(services).map((address) => ({ address, role: 'the VIP' })),
+    ...[...locals].map((address) => ({ address, role: "fullnat's local address" })),
+  ];
+  const found = await Promise.all(
+    // A route of the table `local` makes addresses this machine's too.
+    wanted
+      .filter(({ address }) => !ward.network.isOwn(address))
+      .map(async ({ address, role }) => {
         // A director that has it: this one stands by, and must not take it away.
-        const answers = await answerers(vip, ward);
-        return answers.some(({ realServer }) => realServer === undefined) ? [] : [toProblem(vip, 'the VIP', ward)];
+        const answers = await answerers(address, ward);
+        return answers.some(({ realServer }) => realServer === undefined) ? [] : [toProblem(address, role, ward)];
       }),
   );
-  return [
-    ...vips.flat(),
-    ...[...new Set(locals)].filter(isMissing).map((local) => toProblem(local, "fullnat's local address", ward)),
-  ];
+  return found.flat();
 }
 
 function toProblem(address: string, role: string, ward: Ward): Problem {
