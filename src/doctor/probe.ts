@@ -37,6 +37,8 @@ export interface Finding {
   readonly outsider: Outcome;
   /** By fullnat, the service's own address by which it was asked: `way.source` is answered, and this one is not. */
   readonly lostLocal: string | undefined;
+  /** By gate or tunnel, to the RIP at the other port that was asked for. */
+  readonly mapped: Outcome;
 }
 
 /**
@@ -64,6 +66,7 @@ interface Probed {
   readonly dressed: Outcome;
   readonly outsider: Outcome;
   readonly lostLocal: string | undefined;
+  readonly mapped: Outcome;
 }
 
 export async function examineDestinations(
@@ -120,7 +123,13 @@ export async function whoHas(
   return [...new Set(macs)];
 }
 
-const unasked = { direct: 'not-asked', dressed: 'not-asked', outsider: 'not-asked', lostLocal: undefined } as const;
+const unasked = {
+  direct: 'not-asked',
+  dressed: 'not-asked',
+  outsider: 'not-asked',
+  mapped: 'not-asked',
+  lostLocal: undefined,
+} as const;
 
 class Prober {
   readonly #network: Network;
@@ -153,14 +162,14 @@ class Prober {
     if (mac === undefined || asked?.protocol === 'sctp') return { way, mac, answeredMac, ...unasked };
     const dip = [...parseAddress(way.source).bytes];
     const targetPort = destination.port || asked?.port || anyPort;
-    const knock = (source: readonly number[], vip?: Address): Promise<Outcome> =>
+    const knock = (source: readonly number[], vip?: Address, port = targetPort): Promise<Outcome> =>
       ask(
         { destination, mac, way, wire: this.#wire, isDressed: vip !== undefined },
         {
           source,
           sourcePort: firstPort + (this.#turn++ % ports),
           target: [...(vip ?? destination.rip).bytes],
-          targetPort,
+          targetPort: port,
         },
       );
     // Of a service by mark it is not known which VIPs its clients ask.
@@ -172,10 +181,14 @@ class Prober {
       isDressed || (destination.method === 'masq' && (asked === undefined || asked.vip.family === family));
     const outsider = [...parseAddress(outsiders[family]).bytes];
     const local = destination.method === 'fullnat' ? this.#localOf(service.localAddresses, family) : undefined;
-    const [direct, byLocal, dressed, outside] = await Promise.all([
+    const { askedPort } = destination;
+    const [direct, byLocal, dressed, mapped, outside] = await Promise.all([
       knock(dip),
       local === undefined ? undefined : knock([...local.bytes]),
       isDressed ? knock(dip, vip) : unasked.dressed,
+      isDressed && askedPort !== undefined && askedPort !== asked?.port
+        ? knock(dip, undefined, askedPort)
+        : unasked.mapped,
       isAnswered
         ? once(this.#outsiders, `${rip} ${destination.method} ${JSON.stringify(destination.tunnel)}`, () =>
             knock(outsider, vip),
@@ -184,7 +197,7 @@ class Prober {
     ]);
     const isLost = byLocal === 'silent' && (direct === 'accepted' || direct === 'refused');
     const lostLocal = isLost && local !== undefined ? formatAddress(local) : undefined;
-    return { way, mac, answeredMac, direct: byLocal ?? direct, dressed, outsider: outside, lostLocal };
+    return { way, mac, answeredMac, direct: byLocal ?? direct, dressed, mapped, outsider: outside, lostLocal };
   }
 
   #localOf(addresses: readonly Address[], family: Address['family']): Address | undefined {

@@ -115,11 +115,18 @@ export function weightCommand(
   destination: InstalledDestination,
   weight: number,
 ): string {
-  const { method, tunnel, upperThreshold = 0, lowerThreshold = 0 } = destination;
+  return `ipvsadm -e ${serviceOption(service)} ${destinationOption(destination)} ${methodWords({ ...destination, weight })}`;
+}
+
+/** How a destination is told to ipvsadm, but for its address. */
+export function methodWords(destination: Omit<InstalledDestination, 'rip' | 'port'>): string {
+  const { method, tunnel, weight, upperThreshold = 0, lowerThreshold = 0 } = destination;
   const words = [
-    `ipvsadm -e ${serviceOption(service)} ${destinationOption(destination)} ${methodOptions[method]}`,
-    ...(tunnel === undefined ? [] : [`--tun-type ${tunnel.type} ${checksumOptions[tunnel.checksum]}`]),
-    ...(tunnel?.type === 'gue' ? [`--tun-port ${tunnel.port}`] : []),
+    methodOptions[method],
+    ...(tunnel === undefined || method !== 'tunnel'
+      ? []
+      : [`--tun-type ${tunnel.type} ${checksumOptions[tunnel.checksum]}`]),
+    ...(method === 'tunnel' && tunnel?.type === 'gue' ? [`--tun-port ${tunnel.port}`] : []),
     ...(upperThreshold === 0 ? [] : [`-x ${upperThreshold}`]),
     ...(lowerThreshold === 0 ? [] : [`-y ${lowerThreshold}`]),
     `-w ${weight}`,

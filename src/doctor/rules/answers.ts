@@ -4,7 +4,16 @@ import { formatTunnel, ipip } from '../../realserver/tunnel.ts';
 import { type Finding, whoHas } from '../probe.ts';
 import type { Problem } from '../problem.ts';
 import { servesClients } from '../served.ts';
-import { destinationOption, ipOf, question, removeAddress, serviceOption, type Ward, weightCommand } from '../ward.ts';
+import {
+  destinationOption,
+  ipOf,
+  methodWords,
+  question,
+  removeAddress,
+  serviceOption,
+  type Ward,
+  weightCommand,
+} from '../ward.ts';
 import { isElsewhere } from './other-network.ts';
 
 export async function answers(ward: Ward): Promise<readonly Problem[]> {
@@ -125,10 +134,19 @@ function judgeDressed(finding: Finding): Problem | undefined {
       wrong,
       why: `${destination.method} can't map ports: it was added with port ${askedPort}, and packets arrive at the VIP's own`,
       evidence,
-      mend: { command: `ipvsadm -d ${serviceOption(service)} ${destinationOption(destination)}`, isSafe: false },
+      mend: { command: mappingCommand(finding, askedPort), isSafe: false },
     };
   }
   return undefined;
+}
+
+/** fullnat maps ports, and asks nothing of a real server but that its own address is served. */
+function mappingCommand({ service, destination, mapped }: Finding, askedPort: number): string {
+  const [name, old] = [serviceOption(service), destinationOption(destination)];
+  const removal = `ipvsadm -d ${name} ${old}`;
+  if (mapped !== 'accepted') return removal;
+  const other = destinationOption({ ...destination, port: askedPort });
+  return `${removal} && ipvsadm -a ${name} ${other} ${methodWords({ ...destination, method: 'fullnat' })}`;
 }
 
 /** Full NAT by an address of its own, which the real server answers by another way, or not at all. */

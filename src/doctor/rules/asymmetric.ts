@@ -67,10 +67,12 @@ function findSuspects({ director, system, asked }: Ward): readonly Suspect[] {
   });
 }
 
-async function judge(suspect: Suspect, { system, wire }: Ward): Promise<readonly Problem[]> {
-  if (suspect.isAlone) return [];
+async function judge(suspect: Suspect, ward: Ward): Promise<readonly Problem[]> {
+  const { system, wire } = ward;
   const outcome = await knockAs(suspect.finding, suspect.client, wire);
   if (outcome === 'refused') return [];
+  // It refuses what this director sends it, and hears nothing of the real server.
+  if (suspect.isAlone && !(await isClientReached(suspect, ward))) return [];
   const answered = await knockAs(suspect.finding, suspect.client, wire, { awaited: 'answer' });
   return [answered === 'accepted' ? toGateway(suspect, system) : toProblem(suspect, system)];
 }

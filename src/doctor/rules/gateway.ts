@@ -27,7 +27,9 @@ function judge(finding: Finding, { network, system }: Ward): Problem | undefined
   if (way === undefined || isElsewhere(finding)) return undefined;
   const far = outsiders[destination.rip.family];
   const isAlive = direct === 'accepted' || direct === 'refused';
-  if (destination.method === 'masq' && isAlive && outsider === 'silent')
+  // Where another director has the VIP it is the gateway too.
+  const isStandby = vip !== '' && !network.isOwn(vip);
+  if (destination.method === 'masq' && isAlive && outsider === 'silent' && !isStandby)
     return {
       id: 'nat-gateway',
       wrong: `the gateway of the real server ${rip} is not this director`,

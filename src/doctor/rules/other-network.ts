@@ -2,7 +2,7 @@
 
 import type { Finding } from '../probe.ts';
 import type { Problem } from '../problem.ts';
-import { destinationOption, serviceOption, type Ward } from '../ward.ts';
+import { destinationOption, methodWords, serviceOption, type Ward } from '../ward.ts';
 
 export function otherNetwork({ director }: Ward): readonly Problem[] {
   return (director?.findings ?? []).filter(isElsewhere).map(({ service, destination, rip, way, vip, outsider }) => ({
@@ -14,10 +14,15 @@ export function otherNetwork({ director }: Ward): readonly Problem[] {
         : 'masq: its answers go to clients by its own router, from an address that they never asked',
     evidence: `\`ip route get ${rip}\` goes via ${way?.gateway}${outsider === 'silent' ? ', and its answer to a far address did not come here' : ''}`,
     mend: {
-      command: `ipvsadm -e ${serviceOption(service)} ${destinationOption(destination)} --fullnat -w ${destination.weight}`,
+      command: `ipvsadm -e ${serviceOption(service)} ${destinationOption(destination)} ${methodWords({ ...destination, method: otherMethod(service) })}`,
       isSafe: false,
     },
   }));
+}
+
+/** fullnat asks nothing of the real server, but can't be had with one packet a connection. */
+function otherMethod({ onePacket = false }: Finding['service']): 'fullnat' | 'tunnel' {
+  return onePacket ? 'tunnel' : 'fullnat';
 }
 
 /** A masqueraded one may be behind a router, if that sends its answers here. */
