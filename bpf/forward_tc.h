@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT OR GPL-2.0-only */
 /*
- * TC: rewriting a socket buffer and sending it on. Its checksum may be a pseudo sum that a device finishes later
- * (CHECKSUM_PARTIAL), so layer 4 sums are changed by the kernel's helper, which knows; never by hand.
+ * TC: rewriting a socket buffer and sending it on. Layer 4's checksum may be a pseudo sum that a device finishes later
+ * (CHECKSUM_PARTIAL), and what a device has summed up over the whole packet (CHECKSUM_COMPLETE) has to stay right: the kernel's own
+ * structure is asked which it is.
  */
 #pragma once
 
@@ -10,19 +11,26 @@
 #include "forward_xdp.h"
 #include <bpf/bpf_core_read.h>
 
+/* Of linux/skbuff.h. */
+#define CHECKSUM_COMPLETE 2
 #define CHECKSUM_PARTIAL 3
 
 /* The part of the kernel's own structure that tells who finishes the checksum. */
-struct sk_buff___partial {
+struct sk_buff___summed {
 	__u8 ip_summed : 2;
 } __attribute__((preserve_access_index));
+
+static __always_inline __u32 summed_by(struct __sk_buff *skb)
+{
+	struct sk_buff___summed *kernel_skb = (void *)skb;
+
+	return BPF_CORE_READ_BITFIELD_PROBED(kernel_skb, ip_summed);
+}
 
 /* Is a device still to make the checksum of layer 4? */
 static __always_inline bool is_unfinished(struct __sk_buff *skb)
 {
-	struct sk_buff___partial *kernel_skb = (void *)skb;
-
-	return BPF_CORE_READ_BITFIELD_PROBED(kernel_skb, ip_summed) == CHECKSUM_PARTIAL;
+	return summed_by(skb) == CHECKSUM_PARTIAL;
 }
 
 #ifndef BPF_F_IPV6
@@ -143,6 +151,28 @@ __noinline int translate_sctp_tc(struct __sk_buff *skb, __u32 l4, __u32 new_port
 	return bpf_skb_store_bytes(skb, l4, &sctp, sizeof(sctp), BPF_F_RECOMPUTE_CSUM);
 }
 
+/*
+ * Layer 4's checksum after a translation. A pseudo sum has addresses in it and no ports, and is not yet a complement. UDP's that is not
+ * there stays away. What a device summed up knows nothing of either: the kernel changes that.
+ */
+static __always_inline long correct_transport(struct __sk_buff *skb, enum family family, __u32 check, __u16 *sum,
+					      bool is_tcp, __u16 addresses_added, __u16 ports_added)
+{
+	__u64 flags = is_tcp ? 0 : BPF_F_MARK_MANGLED_0;
+	__u32 summed = summed_by(skb);
+
+	if (summed == CHECKSUM_COMPLETE)
+		return correct_addresses(skb, family, check, addresses_added, flags) ||
+		       bpf_l4_csum_replace(skb, check, 0, ports_added, flags);
+	if (summed == CHECKSUM_PARTIAL)
+		*sum = !*sum && !is_tcp ? 0 : fold(*sum + addresses_added);
+	else if (is_tcp)
+		*sum = corrected(*sum, addresses_added + ports_added);
+	else
+		*sum = corrected_udp(*sum, addresses_added + ports_added);
+	return 0;
+}
+
 /* Addresses and ports become what the entry says. NEXT, or DROP. */
 static __always_inline enum verdict rewrite_tc(struct __sk_buff *skb, enum hook hook, enum family family,
 					       const struct walk *walk)
@@ -152,8 +182,7 @@ static __always_inline enum verdict rewrite_tc(struct __sk_buff *skb, enum hook 
 	bool is_tcp = packet->protocol == IPPROTO_TCP;
 	__u32 l4 = l4_of(family, packet);
 	__u32 check = l4 + (is_tcp ? offsetof(struct tcphdr, check) : offsetof(struct udphdr, check));
-	__u64 flags = is_tcp ? 0 : BPF_F_MARK_MANGLED_0;
-	void *ip = ip_at(family, start, end), *ports = start + l4;
+	void *ip = ip_at(family, start, end), *ports = start + l4, *sum = start + check;
 	__u16 addresses_added, ports_added;
 
 	if (!walk->flow || !ip || (family == FAMILY_6 && !walk->extension))
@@ -173,11 +202,10 @@ static __always_inline enum verdict rewrite_tc(struct __sk_buff *skb, enum hook 
 			return drop(hook, REASON_MALFORMED);
 		return VERDICT_NEXT;
 	}
-	if (ports + sizeof(__u32) > end)
+	if (ports + sizeof(__u32) > end || sum + sizeof(__u16) > end)
 		return drop(hook, REASON_MALFORMED);
 	*(__u32 *)ports = walk->new_ports;
-	if (correct_addresses(skb, family, check, addresses_added, flags) ||
-	    (walk->new_ports != (__u32)packet->ports && bpf_l4_csum_replace(skb, check, 0, ports_added, flags)))
+	if (correct_transport(skb, family, check, sum, is_tcp, addresses_added, ports_added))
 		return drop(hook, REASON_MALFORMED);
 	return VERDICT_NEXT;
 }
