@@ -50,6 +50,8 @@ const [router, chain] = [clientAddress, 'ip f i'];
 /** Of a client that has an address of its own elsewhere too. */
 const [far, farNetwork] = ['198.51.100.7', '198.51.100.0/24'];
 
+const [farther, fartherNetwork] = ['198.51.101.7', '198.51.101.0/24'];
+
 async function ask(client: Host, times: number, ...options: readonly string[]): Promise<void> {
   const one = ['curl', '-s', '-m', '1', ...options, `http://${vip}/`];
   await Promise.all(Array.from({ length: times }, () => client.attempt(one)));
@@ -173,6 +175,36 @@ const breakages: readonly Breakage[] = [
     expected: [`dr-gateway ${rip(2)}`],
   },
   {
+    method: 'gate',
+    what: 'clients of one network whom real servers answer by a wrong router, though others are served',
+    apply: async ({ client, director, realServers }) => {
+      await client.run('ip', 'address', 'add', `${farther}/32`, 'dev', 'lo');
+      await director.run('ip', 'route', 'add', fartherNetwork, 'via', clientAddress);
+      // Who is there, and forwards nothing.
+      const wrong = [rip(2), rip(3), rip(1)];
+      for (const [index, host] of realServers.entries())
+        await host.run('ip', 'route', 'add', fartherNetwork, 'via', wrong[index] ?? '');
+      await ask(client, 15, '--interface', farther);
+    },
+    expected: [1, 2, 3].map((number) => `asymmetric ${rip(number)}`),
+  },
+  {
+    method: 'gate',
+    what: 'no datagrams that a firewall keeps out, which lets them in and refuses all else',
+    apply: async ({ director, realServers: [one] }) => {
+      await director.run(ipvsadm, '-A', '-u', `${vip}:9001`);
+      await director.run(ipvsadm, '-a', '-u', `${vip}:9001`, '-r', `${one.rip}:9001`, '-g');
+      await one.attempt(['nft', '-f', '-'], {
+        input: `table ip f {\n chain i {\n type filter hook input priority 0;\n udp dport 9001 accept\n tcp dport 80 accept\n reject\n }\n}\n`,
+      });
+    },
+    expected: [],
+    undo: async ({ director, realServers: [one] }) => {
+      await director.run(ipvsadm, '-D', '-u', `${vip}:9001`);
+      await one.run('nft', 'delete', 'table', 'ip', 'f');
+    },
+  },
+  {
     method: 'masq',
     what: 'a real server that answers whoever is far away, and not the clients',
     apply: async ({ client, realServers: [, two] }) => {
@@ -201,6 +233,17 @@ const breakages: readonly Breakage[] = [
       await client.attempt(['curl', '-s', '-m', '1', '--interface', far, `http://${vip}/`]);
     },
     expected: ['no-route here'],
+  },
+  {
+    method: 'masq',
+    what: 'a router towards clients that passes nothing on',
+    apply: async ({ client, director }) => {
+      await client.run('ip', 'address', 'add', `${farther}/32`, 'dev', 'lo');
+      await director.run('ip', 'route', 'add', fartherNetwork, 'via', rip(3));
+      await ask(client, 15, '--interface', farther);
+    },
+    options: ['--client', farther],
+    expected: ['asymmetric here'],
   },
   {
     method: 'masq',
@@ -328,6 +371,29 @@ const breakages: readonly Breakage[] = [
   },
   {
     method: 'fullnat',
+    what: 'a local address that real servers have no way to',
+    apply: async ({ director }) => {
+      await director.run('ip', 'address', 'add', `${farther}/32`, 'dev', 'lo');
+      await director.run(ipvsadm, '--add-laddr', '-z', farther, '-t', `${vip}:80`);
+    },
+    expected: [1, 2, 3].map((number) => `unanswered ${rip(number)}`),
+    undo: ({ director }) => director.run(ipvsadm, '--del-laddr', '-z', farther, '-t', `${vip}:80`),
+  },
+  {
+    method: 'fullnat',
+    what: 'no local address that another director has, for which this one stands by',
+    apply: async ({ director, switch: other }) => {
+      await other.run('ip', 'address', 'add', `${rip(200)}/24`, 'dev', 'inner');
+      await director.run(ipvsadm, '--add-laddr', '-z', rip(200), '-t', `${vip}:80`);
+    },
+    expected: [],
+    undo: async ({ director, switch: other }) => {
+      await director.run(ipvsadm, '--del-laddr', '-z', rip(200), '-t', `${vip}:80`);
+      await other.run('ip', 'address', 'del', `${rip(200)}/24`, 'dev', 'inner');
+    },
+  },
+  {
+    method: 'fullnat',
     what: 'a header that the real server has no use for',
     apply: async (network) => {
       const service = ['-u', `${vip}:9001`];
@@ -358,16 +424,17 @@ test.each(breakages)('$method: $what', async (breakage) => {
     await apply(network);
     const problems = await consult(host, options);
     expect(
-      problems.map(({ id, mend: { on: where = 'here' } }) => `${id} ${where.replace(/ [\da-f:]{17}$/, '')}`),
+      problems.map(({ id, mend: { on: where = 'here' } }) => `${id} ${where.replace(/ [\da-f:]{17}$/, '')}`).sort(),
     ).toEqual(expected);
-    const [problem] = problems;
-    const where = network.realServers.find((one) => one.rip === problem?.mend.on) ?? host;
-    // What is to be done on a machine that is no real server is undone below.
-    if (problem?.mend.on === undefined || where !== host)
-      await shell(
-        where,
-        `ROUTER=${router} CHAIN='${chain}'\nfairlead() { ${fairlead} "$@"; }\nipvsadm() { ${ipvsadm} "$@"; }\n${problem?.mend.command}`,
-      );
+    for (const { mend } of problems) {
+      const where = network.realServers.find((one) => one.rip === mend.on) ?? host;
+      // What is to be done on a machine that is no real server is undone below.
+      if (mend.on === undefined || where !== host)
+        await shell(
+          where,
+          `ROUTER=${router} CHAIN='${chain}'\nfairlead() { ${fairlead} "$@"; }\nipvsadm() { ${ipvsadm} "$@"; }\n${mend.command}`,
+        );
+    }
   } finally {
     await undo?.(network);
   }

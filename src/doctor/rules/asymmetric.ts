@@ -28,7 +28,14 @@ export async function asymmetric(ward: Ward): Promise<readonly Problem[]> {
         suspect.finding.destination.method === 'masq' ? judgeMasq(suspect, ward) : judge(suspect, ward),
       ),
   );
-  return found.flat();
+  // What one command mends is told once, of the first.
+  const byMend = new Map(
+    found
+      .flat()
+      .map((problem) => [`${problem.mend.on} ${problem.mend.command}`, problem] as const)
+      .toReversed(),
+  );
+  return [...byMend.values()].toReversed();
 }
 
 function findSuspects({ director, system, asked }: Ward): readonly Suspect[] {
