@@ -2,7 +2,7 @@
 import { execFileSync } from 'node:child_process';
 import { dirname, join } from 'node:path';
 import { Command, CommanderError, Option } from 'commander';
-import { formatAddress, readAddress } from '../model/address.ts';
+import { formatAddress, isLoopback, isUnicast, readAddress } from '../model/address.ts';
 import type { Endpoint } from '../model/director.ts';
 import { parseEndpoint } from '../model/endpoint.ts';
 import { FairleadError } from '../model/error.ts';
@@ -87,8 +87,8 @@ function several<T>(flags: string, description: string, read: (text: string) => 
 
 function parseClient(text: string): string {
   const address = readAddress(text);
-  if (address === undefined)
-    throw new FairleadError('bad-input', `--client: expected an address, got ${JSON.stringify(text)}`);
+  if (address === undefined || !isUnicast(address) || isLoopback(address))
+    throw new FairleadError('bad-input', `--client: expected a client's address, got ${JSON.stringify(text)}`);
   return formatAddress(address);
 }
 

@@ -8,6 +8,7 @@ import {
   formatAddress,
   formatEndpoint,
   isInNetwork,
+  isLoopback,
   isUnicast,
   parseAddress,
   readAddress,
@@ -123,6 +124,17 @@ test.each([
   ['::10.1.0.1', true],
 ])('%s can be a real server: %s', (text, expected) => {
   expect(isUnicast(parseAddress(text))).toBe(expected);
+});
+
+test.each<[string, boolean]>([
+  ['127.0.0.1', true],
+  ['127.255.0.9', true],
+  ['128.0.0.1', false],
+  ['::1', true],
+  ['::', false],
+  ['7f00::1', false],
+])('%s is a loopback address: %s', (text, expected) => {
+  expect(isLoopback(parseAddress(text))).toBe(expected);
 });
 
 describe('a network', () => {

@@ -76,6 +76,11 @@ export function isUnicast(address: Address): boolean {
   return first !== 0xff && !isLinkLocal && !isMapped && !address.bytes.every((byte) => byte === 0);
 }
 
+/** 127/8 or ::1. */
+export function isLoopback({ family, bytes }: Address): boolean {
+  return family === 4 ? bytes[0] === 127 : bytes.every((byte, at) => byte === (at === 15 ? 1 : 0));
+}
+
 /**
  * What inet_aton reads, and ipvsadm with it: one to four numbers, decimal, octal or hexadecimal, the last one filling
  * the remaining bytes (`10.0.0` is 10.0.0.0, `10.1` is 10.0.0.1).

@@ -3,7 +3,14 @@ import { interfaces } from '../kernel/interfaces.ts';
 import { writeSysctl } from '../kernel/sysctl.ts';
 import { removeUnusedClsact } from '../kernel/tc.ts';
 import { FairleadError } from '../model/error.ts';
-import { arpRuleKey, hasArpTable, readArpRules, removeUnusedArpTable } from './arptables.ts';
+import {
+  arpRuleKey,
+  hasArpChain,
+  hasArpTable,
+  readArpRules,
+  removeUnusedArpChain,
+  removeUnusedArpTable,
+} from './arptables.ts';
 import { type Change, hostPrefix, type InterfaceRef, type SettingChange, tunnelOf } from './change.ts';
 import { ClientPrograms, detachClientProgram, removeClientPrograms } from './clients.ts';
 import { run } from './command.ts';
@@ -26,7 +33,8 @@ export function make(change: Change, decapsulator: Decapsulator | undefined): vo
     case 'qdisc':
       break; // attaching, which is next, makes it
     case 'arp-table':
-      break; // the first rule makes it
+    case 'arp-chain':
+      break; // the first rule in it makes it
     case 'arp-rule':
       run(['arptables', '-I', change.chain, ...change.rule]);
       break;
@@ -61,6 +69,9 @@ export function undo(change: Change, decapsulator: Decapsulator | undefined): Un
       if (!readArpRules().includes(arpRuleKey(change.chain, change.rule))) return 'gone';
       run(['arptables', '-D', change.chain, ...change.rule]);
       return 'undone';
+    case 'arp-chain':
+      if (!hasArpChain(change.chain)) return 'gone';
+      return removeUnusedArpChain(change.chain) ? 'undone' : 'left';
     case 'arp-table':
       if (!hasArpTable()) return 'gone';
       return removeUnusedArpTable() ? 'undone' : 'left';

@@ -1,6 +1,7 @@
 // What making a real server changes in a network namespace: each change as data that tells how to make it and undo it.
 
 import type { TcPoint } from '../kernel/tc.ts';
+import type { ArpChain } from './arptables.ts';
 import { formatTunnel, ipip, isSix, type TunnelEnd } from './tunnel.ts';
 
 /** Interfaces keep their index when they are renamed, and an index is not given twice to different ones. */
@@ -57,10 +58,16 @@ export interface ArpTableChange {
   readonly kind: 'arp-table';
 }
 
+/** A chain of that table that was not there, whether or not the table was. */
+export interface ArpChainChange {
+  readonly kind: 'arp-chain';
+  readonly chain: ArpChain;
+}
+
 /** A rule of arptables, which keeps the machine silent about one VIP alone. */
 export interface ArpRuleChange {
   readonly kind: 'arp-rule';
-  readonly chain: 'INPUT' | 'OUTPUT';
+  readonly chain: ArpChain;
   /** As arptables takes it. */
   readonly rule: readonly string[];
 }
@@ -87,6 +94,7 @@ export type Change =
   | SettingChange
   | AddressChange
   | ArpTableChange
+  | ArpChainChange
   | ArpRuleChange
   | QdiscChange
   | FilterChange
@@ -114,6 +122,8 @@ export function keyOf(change: Change): string {
       return change.kind;
     case 'director':
       return `director ${change.director}`;
+    case 'arp-chain':
+      return `arp-chain ${change.chain}`;
     case 'arp-rule':
       return `arp-rule ${change.chain} ${change.rule.join(' ')}`;
     case 'decapsulation':
@@ -132,6 +142,8 @@ export function formatChange(change: Change): string {
       return `qdisc clsact on ${change.interface.name}`;
     case 'arp-table':
       return "the table of arptables' rules";
+    case 'arp-chain':
+      return `the chain ${change.chain} of arptables' rules`;
     case 'arp-rule':
       return formatArpRule(change);
     case 'filter':

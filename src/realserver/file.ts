@@ -30,6 +30,8 @@ const entry = z
     if (written.method !== 'tunnel' && idle !== undefined) refuse(idle, 'only method tunnel has this');
     if (written.method !== 'fullnat' && written.directors !== undefined)
       refuse('directors', 'only method fullnat has this');
+    if (isSix(written.vip) && written.arp === 'arptables')
+      refuse('arp', 'arptables is for IPv4: IPv6 has no ARP, and needs nothing in its place');
     const isGue = written['tun-type'] === 'gue';
     if (isGue && written['tun-port'] === undefined) refuse('tun-type', 'gue needs a tun-port');
     if (!isGue && written['tun-port'] !== undefined && written.method === 'tunnel')

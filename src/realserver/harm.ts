@@ -7,7 +7,7 @@ import { isSix } from './tunnel.ts';
 
 /** Throws address-unusable. */
 export function refuseHarm(vip: string, system: System): void {
-  for (const find of [ownAddress, gateway, sessionsClient, broadcast]) {
+  for (const find of [ownAddress, gateway, sessionsClient, broadcast, network]) {
     const found = find(vip, system);
     if (found !== undefined) throw new FairleadError('address-unusable', found.message, { hint: found.hint });
   }
@@ -18,12 +18,15 @@ interface Harm {
   readonly hint: string;
 }
 
-/** The kernel takes the last address of a network for its broadcast, whatever `ip address` was told (fib_add_ifaddr()). */
-function isLastOf({ address, prefix }: System['addresses'][number], vip: string): boolean {
+/**
+ * Is it the address of that IPv4 network whose host bits are all this one? The kernel takes the last one for a broadcast,
+ * whatever `ip address` was told (fib_add_ifaddr()), and before Linux 5.14 the first one as well.
+ */
+function isEndOf({ address, prefix }: System['addresses'][number], vip: string, bit: 0 | 1): boolean {
   const [one, wanted] = [parseAddress(address), parseAddress(vip)];
   if (wanted.family === 6 || prefix >= 31 || !isInNetwork(wanted, one, prefix)) return false;
   const mask = prefixMask(4, prefix).bytes;
-  return wanted.bytes.every((byte, at) => (byte | (mask[at] ?? 0)) === 255);
+  return wanted.bytes.every((byte, at) => (byte & ~(mask[at] ?? 0)) === bit * (255 - (mask[at] ?? 0)));
 }
 
 function ownAddress(vip: string, { addresses, session }: System): Harm | undefined {
@@ -67,10 +70,20 @@ function sessionsClient(vip: string, { session }: System): Harm | undefined {
 }
 
 function broadcast(vip: string, { addresses }: System): Harm | undefined {
-  const found = addresses.find((one) => one.broadcast === vip || isLastOf(one, vip));
+  const found = addresses.find((one) => one.broadcast === vip || isEndOf(one, vip, 1));
   return (
     found && {
       message: `${vip} is the broadcast address of ${found.interface}'s network`,
+      hint: 'choose an address of a host',
+    }
+  );
+}
+
+function network(vip: string, { addresses }: System): Harm | undefined {
+  const found = addresses.find((one) => isEndOf(one, vip, 0));
+  return (
+    found && {
+      message: `${vip} is the address of ${found.interface}'s network itself`,
       hint: 'choose an address of a host',
     }
   );

@@ -27,6 +27,18 @@ test.each<[string, string, number, string]>([
   ['what is no director', 'add 10.0.0.1 --method fullnat --director lb1', 2, 'a network as 10.0.0.0/24, got "lb1"'],
   ['silence of fullnat', 'add 10.0.0.1 --method fullnat --arp arptables', 2, '--arp is for gate and tunnel'],
   ['silence of fullnat by settings', 'add 10.0.0.1 --method fullnat --arp ignore', 2, '--arp is for gate and tunnel'],
+  [
+    'silence by ARP of IPv6',
+    'add ::2 --method gate --arp arptables',
+    2,
+    '--arp arptables is for IPv4: IPv6 has no ARP',
+  ],
+  [
+    'the same of a tunnel',
+    'add ::2 --method tunnel --arp arptables',
+    2,
+    '--arp arptables is for IPv4: IPv6 has no ARP',
+  ],
   ['another output format', 'status -o yaml', 2, 'Allowed choices are table, json'],
 ])('%s is refused', async (_, line, status, message) => {
   const outcome = await run(line);

@@ -70,7 +70,7 @@ export function describeRealserver({ stdout, stderr }: Io): Command {
     .addOption(
       new Option(
         '--arp <how>',
-        'how it keeps silent about the VIP: by settings (ignore), as it does if not given, or by rules about the VIP alone',
+        'how it keeps silent about the VIP: by settings (ignore), as it does if not given, or by rules about the VIP alone (arptables, of IPv4)',
       ).choices(arpModes),
     )
     .addOption(new Option('--tun-type <type>', 'by which kind of tunnel; ipip if not given').choices(tunnelTypes))
@@ -159,6 +159,8 @@ function parseWanted(text: string, { method, arp, tunType, tunPort, mtu, directo
     throw new UsageError(`${found[0]} is for --method tunnel, ${method} has no tunnel`);
   if (method === 'fullnat' && arp !== undefined)
     throw new UsageError('--arp is for gate and tunnel: with fullnat no real server has the VIP');
+  if (isSix(vip) && arp === 'arptables')
+    throw new UsageError('--arp arptables is for IPv4: IPv6 has no ARP, and needs nothing in its place');
   if (method !== 'fullnat' && director.length > 0)
     throw new UsageError(`--director is for --method fullnat: with ${method} servers see the client`);
   return {

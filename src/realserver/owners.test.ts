@@ -46,6 +46,15 @@ describe('a journal', () => {
     expect(again.changes).toEqual([{ ...setting('5', '1'), vips: ['a'] }]);
   });
 
+  test('undoes a table and its chains after the rules in them, though somebody took them away meanwhile', () => {
+    const table: Change = { kind: 'arp-table' };
+    const chain: Change = { kind: 'arp-chain', chain: 'INPUT' };
+    const rule: Change = { kind: 'arp-rule', chain: 'INPUT', rule: ['-d', 'a', '-j', 'DROP'] };
+    const first = withVip(emptyJournal, recorded('a'), [met(table), met(chain), unmet(rule), unmet(address('a'))]);
+    const again = withVip(first, recorded('a'), [unmet(table), unmet(chain), unmet(rule), met(address('a'))]);
+    expect(withoutVip(again, 'a').doomed).toEqual([address('a'), rule, chain, table]);
+  });
+
   test('is empty again after any VIPs came and went in any order, and undoes each change once', () => {
     const vips = fc.uniqueArray(fc.constantFrom('a', 'b', 'c', 'd'), { minLength: 1 });
     const orders = vips.chain((all) => fc.tuple(fc.constant(all), fc.shuffledSubarray(all, { minLength: all.length })));

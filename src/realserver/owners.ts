@@ -19,7 +19,14 @@ export function withVip(journal: Journal, recorded: RecordedVip, needs: readonly
   const added = [...fresh.values()].map((change): RecordedChange => ({ ...change, vips: [vip] }));
   const isKnown = journal.vips.some((one) => one.vip === vip);
   const vips = isKnown ? journal.vips.map((one) => (one.vip === vip ? recorded : one)) : [...journal.vips, recorded];
-  return { ...journal, vips, changes: [...kept, ...added] };
+  return { ...journal, vips, changes: outerFirst([...kept, ...added]) };
+}
+
+/** A table and its chains may have been made anew since the rules in them were recorded, and are undone after those. */
+function outerFirst(changes: readonly RecordedChange[]): readonly RecordedChange[] {
+  const depths: readonly string[] = ['arp-table', 'arp-chain'];
+  const depth = ({ kind }: Change): number => (depths.includes(kind) ? depths.indexOf(kind) : depths.length);
+  return changes.toSorted((one, other) => depth(one) - depth(other));
 }
 
 /** `doomed`: what only this VIP needed, last change first. */

@@ -1,6 +1,7 @@
 // What a tunnel needs, on machines that are already set up in every odd way.
 import { describe, expect, test } from 'vitest';
 import type { Interface } from '../kernel/interfaces.ts';
+import type { ArpChain } from './arptables.ts';
 import { formatChange } from './change.ts';
 import { type Decapsulation, plan, type Wanted } from './plan.ts';
 import type { AssignedAddress, System } from './system.ts';
@@ -134,11 +135,20 @@ describe('it is refused', () => {
       expect(changes({ addresses }, { vip: fine })).not.toEqual([]);
   });
 
+  test("where the VIP is a network's first address, for that is the network itself", () => {
+    const addresses = [assigned('eth0', '10.0.0.9', { prefix: 29 }), assigned('eth0', '10.1.0.3', { prefix: 31 })];
+    const message = "10.0.0.8 is the address of eth0's network itself";
+    expect(() => changes({ addresses }, { vip: '10.0.0.8' })).toThrow(message);
+    expect(() => changes({ addresses }, { vip: '10.0.0.8', method: 'gate' })).toThrow(message);
+    for (const fine of ['10.0.0.0', '10.0.0.16', '10.1.0.2', '2001:db8::'])
+      expect(changes({ addresses }, { vip: fine })).not.toEqual([]);
+  });
+
   test('where this session comes by an address that nobody would be told of any more', () => {
     const addresses = [assigned('dummy0', '10.9.0.1', { answersArp: false })];
     const session = { client: '10.0.0.9', server: '10.9.0.1' };
     expect(() => changes({ addresses, session })).toThrow('nobody is told where that is');
-    expect(changes({ addresses, session }, { method: 'gate', arp: 'arptables' })).toHaveLength(3);
+    expect(changes({ addresses, session }, { method: 'gate', arp: 'arptables' })).toHaveLength(4);
   });
 
   test('where nothing could bring a packet', () => {
@@ -159,10 +169,22 @@ describe('other methods', () => {
     const machine = { addresses: [assigned('eth0', '10.0.0.3')] };
     expect(changes(machine, { method: 'gate', arp: 'arptables' })).toEqual([
       "the table of arptables' rules",
+      "the chain INPUT of arptables' rules",
+      "the chain OUTPUT of arptables' rules",
       `arptables -I INPUT -d ${vip} -j DROP`,
       `arptables -I OUTPUT -o eth0 -s ${vip} -j mangle --mangle-ip-s 10.0.0.3`,
       `${vip}/32 on lo, scope host`,
     ]);
+  });
+
+  test('arptables makes the chains that are not there, and none that has no rule in it', () => {
+    const addresses = [assigned('eth0', '10.0.0.3')];
+    const chains = (machine: Partial<Machine>): readonly string[] =>
+      changes(machine, { method: 'gate', arp: 'arptables' }).filter((text) => !/^arptables|on lo/.test(text));
+    expect(chains({ addresses, arpChains: ['INPUT'] })).toEqual(["the chain OUTPUT of arptables' rules"]);
+    expect(chains({ addresses, arpChains: ['OUTPUT'] })).toEqual(["the chain INPUT of arptables' rules"]);
+    expect(chains({ addresses, arpChains: ['INPUT', 'OUTPUT'] })).toEqual([]);
+    expect(chains({ arpChains: [] })).toEqual(["the chain INPUT of arptables' rules"]);
   });
 
   test('fullnat needs nothing where nobody is believed', () => {
@@ -207,6 +229,8 @@ interface Machine extends Pick<System, 'gateways' | 'session'> {
   readonly waysOut: readonly string[];
   readonly wayFrom: System['wayFrom'];
   readonly clsact: readonly string[];
+  /** undefined: there is not even a table. */
+  readonly arpChains: readonly ArpChain[];
   /** By interface and name; 0 if not given. */
   readonly settings: Readonly<Record<string, string>>;
   readonly takes: boolean;
@@ -222,7 +246,8 @@ function changes(machine: Partial<Machine>, wanted: Partial<Wanted> = {}): reado
     clsact: [],
     session: undefined,
     wayFrom: () => undefined,
-    hasArpTable: () => false,
+    hasArpTable: () => machine.arpChains !== undefined,
+    hasArpChain: (chain) => machine.arpChains?.includes(chain) === true,
     arpRules: () => [],
     ...machine,
     setting: (where, name) => machine.settings?.[`${where} ${name}`] ?? '0',

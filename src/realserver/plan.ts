@@ -3,8 +3,8 @@ import type { Interface } from '../kernel/interfaces.ts';
 import type { TcPoint } from '../kernel/tc.ts';
 import { FairleadError } from '../model/error.ts';
 import type { Method } from '../model/service.ts';
-import { arpRuleKey } from './arptables.ts';
-import { type ArpRuleChange, type Change, type InterfaceRef, keyOf, type SettingChange } from './change.ts';
+import { type ArpChain, arpRuleKey } from './arptables.ts';
+import { type Change, type InterfaceRef, keyOf, type SettingChange } from './change.ts';
 import { refuseHarm } from './harm.ts';
 import type { System } from './system.ts';
 import { isSix, type TunnelEnd } from './tunnel.ts';
@@ -121,14 +121,17 @@ function refuseToSilenceSession({ session, addresses }: System): void {
 /** Nobody is told who has the VIP; and who asks others tells an address of the interface instead. */
 function filterArp(vip: string, system: System): readonly Need[] {
   const present = system.arpRules();
-  const rule = (chain: ArpRuleChange['chain'], ...words: readonly string[]): Need =>
+  const rule = (chain: ArpChain, ...words: readonly string[]): Need =>
     met({ kind: 'arp-rule', chain, rule: words }, present.includes(arpRuleKey(chain, words)));
+  const chain = (name: ArpChain): Need => met({ kind: 'arp-chain', chain: name }, system.hasArpChain(name));
   const speaking = system.interfaces.flatMap(({ name, linkType }) => {
     const own = system.addresses.find((one) => one.interface === name && one.isGlobal && !isSix(one.address));
     return linkType === 'ether' && own !== undefined ? [{ name, address: own.address }] : [];
   });
   return [
     met({ kind: 'arp-table' }, system.hasArpTable()),
+    chain('INPUT'),
+    ...(speaking.length === 0 ? [] : [chain('OUTPUT')]),
     rule('INPUT', '-d', vip, '-j', 'DROP'),
     ...speaking.map(({ name, address }) =>
       rule('OUTPUT', '-o', name, '-s', vip, '-j', 'mangle', '--mangle-ip-s', address),

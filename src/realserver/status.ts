@@ -122,6 +122,8 @@ function isInEffect(
       return decapsulator?.isOn(change.interface.index, change.point) === true;
     case 'arp-table':
       return system.hasArpTable();
+    case 'arp-chain':
+      return system.hasArpChain(change.chain);
     case 'arp-rule':
       return system.arpRules().includes(arpRuleKey(change.chain, change.rule));
     case 'decapsulation':

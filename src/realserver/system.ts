@@ -3,7 +3,7 @@ import { ENOENT, isErrno } from '../kernel/errno.ts';
 import { type Interface, interfaces } from '../kernel/interfaces.ts';
 import { readSysctl } from '../kernel/sysctl.ts';
 import { FairleadError } from '../model/error.ts';
-import { hasArpTable, readArpRules } from './arptables.ts';
+import { type ArpChain, hasArpChain, hasArpTable, readArpRules } from './arptables.ts';
 import { run } from './command.ts';
 import { readSession, type Session } from './session.ts';
 
@@ -25,6 +25,7 @@ export interface System {
   readonly session: Session | undefined;
   /** Have rules of arptables a table yet? */
   hasArpTable(): boolean;
+  hasArpChain(chain: ArpChain): boolean;
   /** By arpRuleKey(). */
   arpRules(): readonly string[];
   /** Of net.ipv4.conf, for an interface's name or `all`. Empty where there is no such setting. */
@@ -61,6 +62,7 @@ export function readSystem(): System {
     clsact: readClsact(),
     session: readSession(),
     hasArpTable,
+    hasArpChain,
     arpRules: readArpRules,
     setting: readSetting,
   };

@@ -1,5 +1,5 @@
 // Which addresses can be a VIP at all, whatever machine it is.
-import { type Address, formatAddress, isUnicast, readAddress } from '../model/address.ts';
+import { formatAddress, isLoopback, isUnicast, readAddress } from '../model/address.ts';
 
 /** RFC 791: what every network carries in one piece. */
 export const leastMtu = 576;
@@ -12,8 +12,4 @@ export function readVip(text: string): string | undefined {
   const address = readAddress(text);
   if (address === undefined || !isUnicast(address) || isLoopback(address)) return undefined;
   return formatAddress(address);
-}
-
-function isLoopback({ family, bytes }: Address): boolean {
-  return family === 4 ? bytes[0] === 127 : bytes.every((byte, index) => byte === (index === 15 ? 1 : 0));
 }

@@ -1,7 +1,7 @@
 // A real server of LVS-TUN as a person makes one: it carries traffic, survives being killed half-way, and leaves no trace.
 import { createHash } from 'node:crypto';
 import { fileURLToPath } from 'node:url';
-import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest';
 import { addServices, fairlead, type Host, type Network, openNetwork, vip } from './network.ts';
 import { bytes } from './programs/bytes.mjs';
 import { withoutRoot } from './unprivileged.ts';
@@ -120,18 +120,24 @@ describe('commands', () => {
   });
 
   test.each([
-    ['a tunnel', { method: 'tunnel', arp: 'ignore' }],
-    ['gate with arptables', { method: 'gate', arp: 'arptables' }],
-  ])('that are killed at each step of adding %s, and of undoing it, leave what reset restores', async (_, kind) => {
-    const before = await traces();
-    const wanted = JSON.stringify({ vip, ...kind, tunnel: { type: 'ipip', port: 0 } });
-    for (let steps = 1, isWhole = false; !isWhole; steps++) {
-      isWhole = (await die(steps, 'add', wanted)) === 0;
-      await die(steps, 'reset');
-      await realServer.run(fairlead, 'realserver', 'reset');
-      expect(await traces(), `killed after ${steps} steps`).toEqual(before);
-    }
-  });
+    ['a tunnel', { method: 'tunnel', arp: 'ignore' }, ''],
+    ['gate with arptables', { method: 'gate', arp: 'arptables' }, ''],
+    ['that beside a rule of somebody', { method: 'gate', arp: 'arptables' }, 'arptables -A INPUT -s 9.9.9.9 -j DROP'],
+  ])(
+    'that are killed at each step of adding %s, and of undoing it, leave what reset restores',
+    async (_, kind, set) => {
+      await realServer.run('sh', '-ec', set);
+      const before = await traces();
+      const wanted = JSON.stringify({ vip, ...kind, tunnel: { type: 'ipip', port: 0 } });
+      for (let steps = 1, isWhole = false; !isWhole; steps++) {
+        isWhole = (await die(steps, 'add', wanted)) === 0;
+        await die(steps, 'reset');
+        await realServer.run(fairlead, 'realserver', 'reset');
+        expect(await traces(), `killed after ${steps} steps`).toEqual(before);
+      }
+      await realServer.attempt(['nft', 'delete', 'table', 'arp', 'filter']);
+    },
+  );
 
   test('that apply a file make what it names, and take away what it named before', async () => {
     const before = await traces();
@@ -179,6 +185,76 @@ describe('commands', () => {
       stdout: '',
       stderr: expect.stringContaining(message),
     });
+    expect(await traces()).toEqual(before);
+  });
+});
+
+describe('beside arptables of somebody', () => {
+  const second = '203.0.113.9';
+  const addArp = (one: string): Promise<string> =>
+    realServer.run(fairlead, 'realserver', 'add', one, '--method', 'gate', '--arp', 'arptables');
+  const setUp = (script: string): Promise<string> => realServer.run('sh', '-ec', script);
+  const own: readonly (readonly [string, string])[] = [
+    ['a rule in INPUT', 'arptables -A INPUT -s 9.9.9.9 -j DROP'],
+    ['a rule in OUTPUT', 'arptables -A OUTPUT -s 9.9.9.9 -j mangle --mangle-ip-s 9.9.9.8'],
+    ['rules in both', 'arptables -A INPUT -s 9.9.9.9 -j DROP; arptables -A OUTPUT -d 9.9.9.9 -j DROP'],
+    ['a policy', 'arptables -P OUTPUT DROP'],
+    ['a chain of their own', 'arptables -N own'],
+    [
+      'a chain of their own, and a rule that leads to it',
+      'arptables -A OUTPUT -s 9.9.9.8 -j DROP; arptables -N own; arptables -A OUTPUT -s 9.9.9.9 -j own',
+    ],
+    ['a set of nft', "nft add table arp filter; nft add set arp filter s '{ type ipv4_addr; }'"],
+  ];
+
+  beforeAll(async () => {
+    await realServer.run(fairlead, ...remove);
+  });
+
+  afterEach(async () => {
+    await realServer.run(fairlead, 'realserver', 'reset');
+    await realServer.attempt(['nft', 'delete', 'table', 'arp', 'filter']);
+  });
+
+  afterAll(async () => {
+    await realServer.run(fairlead, ...add);
+  });
+
+  test.each<readonly [string, string]>([
+    ...own,
+    ['nothing', 'true'],
+    ['a table without chains', 'nft add table arp filter'],
+    ['a chain without rules', 'arptables -A INPUT -s 9.9.9.9 -j DROP; arptables -D INPUT -s 9.9.9.9 -j DROP'],
+  ])('who has %s, VIPs come and go without a trace', async (_, script) => {
+    await setUp(script);
+    const before = await traces();
+    await addArp(vip);
+    const one = await traces();
+    await addArp(second);
+    await realServer.run(fairlead, 'realserver', 'remove', second);
+    expect(await traces()).toEqual(one);
+    await realServer.run(fairlead, 'realserver', 'reset');
+    expect(await traces()).toEqual(before);
+  });
+
+  test.each(own)('who makes %s meanwhile, just that stays', async (_, script) => {
+    await setUp(script);
+    const wanted = await traces();
+    await realServer.run('nft', 'delete', 'table', 'arp', 'filter');
+    await addArp(vip);
+    await setUp(script);
+    await realServer.run(fairlead, 'realserver', 'reset');
+    expect(await traces()).toEqual(wanted);
+  });
+
+  test('who empties all meanwhile, adding again mends it, and nothing is left in the end', async () => {
+    const before = await traces();
+    await setUp('arptables -A INPUT -s 9.9.9.9 -j DROP');
+    await addArp(vip);
+    await realServer.run('nft', 'delete', 'table', 'arp', 'filter');
+    await addArp(vip);
+    expect(await realServer.run('arptables-save')).toContain(`-A INPUT -j DROP -d ${vip}`);
+    await realServer.run(fairlead, 'realserver', 'reset');
     expect(await traces()).toEqual(before);
   });
 });
@@ -231,6 +307,8 @@ async function traces(): Promise<readonly string[]> {
     '-c',
     'for each in inner outer; do tc filter show dev $each ingress; tc filter show dev $each egress; done',
   );
-  const arp = await realServer.run('arptables', '-L', '-n');
-  return [addresses, routes, settings, qdiscs, filters, arp];
+  const rules = await realServer.run('nft', 'list', 'ruleset');
+  // Its comments tell the time.
+  const arp = (await realServer.run('arptables-save')).replace(/^#.*\n/gm, '');
+  return [addresses, routes, settings, qdiscs, filters, rules, arp];
 }

@@ -251,6 +251,55 @@ describe('on a machine that somebody has set up before', () => {
   });
 });
 
+describe('on a machine where somebody has a rule of arptables, in one of its chains', () => {
+  const gate = (address: string): Wanted => ({ ...tunnel(address), method: 'gate', arp: 'arptables' });
+
+  beforeEach(() => {
+    setUpOddly();
+    namespace.output('arptables', '-A', 'INPUT', '-s', '9.9.9.9', '-j', 'DROP');
+  });
+
+  test('whoever dies at any step of adding or resetting, resetting ends where it began', () => {
+    const before = traces();
+    for (let steps = 1; !die(add(gate(vip)), steps); steps++) {
+      die(reset(), steps);
+      finish(reset());
+      expect(traces(), `after ${steps} steps`).toEqual(before);
+    }
+  });
+
+  test.each([
+    [vip, other],
+    [other, vip],
+  ])('two VIPs share the other chain until the last goes: first %s', (first, last) => {
+    const before = traces();
+    expect(finish(add(gate(vip))).map(({ kind }) => kind)).toContain('arp-chain');
+    expect(finish(add(gate(other))).map(({ kind }) => kind)).not.toContain('arp-chain');
+    finish(remove(first));
+    expect(status().changes.filter(({ inEffect }) => !inEffect)).toEqual([]);
+    finish(remove(last));
+    expect(traces()).toEqual(before);
+  });
+});
+
+test.each([
+  ['nothing else', ''],
+  ['a rule of somebody', 'arptables -A OUTPUT -s 9.9.9.9 -j DROP'],
+])('a journal that an older version wrote, of the table without its chains, is undone: beside %s', (_, script) => {
+  setUpOddly();
+  namespace.output('sh', '-ec', script);
+  const wanted = traces();
+  namespace.output('sh', '-c', 'nft delete table arp filter 2>/dev/null || true');
+  finish(add({ ...tunnel(vip), method: 'gate', arp: 'arptables' }));
+  const path = namespace.run(journalPath);
+  const { changes, ...rest } = JSON.parse(readFileSync(path, 'utf8'));
+  const former = changes.filter(({ kind }: { kind: string }) => kind !== 'arp-chain');
+  writeFileSync(path, JSON.stringify({ ...rest, changes: former }));
+  namespace.output('sh', '-ec', script);
+  finish(reset());
+  expect(traces()).toEqual(wanted);
+});
+
 describe('it is refused, and nothing changes,', () => {
   test('where an interface has the VIP', () => {
     namespace.ip('addr', 'add', `${vip}/24`, 'dev', 'v0');

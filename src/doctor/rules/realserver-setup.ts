@@ -88,6 +88,7 @@ function idOf(change: Change, { method }: Wanted): ProblemId {
     case 'setting':
       return change.name === 'rp_filter' ? 'rp-filter' : 'arp';
     case 'arp-table':
+    case 'arp-chain':
     case 'arp-rule':
       return 'arp';
     case 'address':
