@@ -17,6 +17,7 @@ const toTest = [
   ...[
     'wrk',
     'iperf3',
+    'iptables',
     'dnsmasq-base',
     'bind9-dnsutils',
     'iputils-tracepath',

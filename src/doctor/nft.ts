@@ -1,5 +1,6 @@
-// What nftables does with one packet, as far as rules are plain: a verdict counts only where all that it asks for is known.
-import { isInNetwork, parseAddress } from '../model/address.ts';
+// What a firewall does with one packet, as far as its rules are plain: it drops what no rule may accept of which something is unknown.
+import { type Expression, type Extension, fieldOf, includes, isNarrow, matchOf, type Sets } from './nft-match.ts';
+import { type Attempt, type Packet, reply, request, withoutState } from './packet.ts';
 
 /** An element of `nft -j list ruleset`. */
 export interface NftItem {
@@ -16,9 +17,11 @@ interface NftSet {
 }
 
 interface NftChain {
+  /** Of what a program of iptables has saved, that program's name. */
   readonly family: string;
   readonly table: string;
   readonly name: string;
+  readonly type?: string;
   readonly hook?: string;
   /** Of a netdev chain; nft before 1.0.7 does not tell. */
   readonly dev?: string | readonly string[];
@@ -26,121 +29,46 @@ interface NftChain {
   readonly policy?: string;
 }
 
-type Expression = Readonly<Record<string, unknown>>;
-
 interface NftRule {
   readonly family: string;
   readonly table: string;
   readonly chain: string;
+  /** By which commands name it; in iptables the how many-th of its chain it is. */
   readonly handle: number;
   readonly expr: readonly Expression[];
+  /** As iptables takes it. */
+  readonly words?: string;
 }
 
 export interface Chain {
-  /** `inet filter input`. */
+  /** `inet filter input`, `iptables filter INPUT`. */
   readonly place: string;
-  readonly name: string;
   readonly hook: string | undefined;
+  readonly isNat: boolean;
   readonly priority: number;
   readonly policy: string | undefined;
   readonly rules: readonly NftRule[];
-  /** Of its table, by name. */
-  readonly sets: ReadonlyMap<string, readonly unknown[]>;
+  readonly sets: Sets;
 }
 
 export type Family = 4 | 6 | 'arp';
 
-export interface Packet {
-  /** That it has, as nft names them: no rule about another one matches. */
-  readonly headers: readonly string[];
-  /** What is known of it, as nft names fields: `ip daddr`, `tcp dport`, `ct state`, `meta iifname`. */
-  readonly fields: Readonly<Record<string, string | number>>;
-}
-
-/** What is known of a connection of TCP. */
-export interface Attempt {
-  /** Of the server: the VIP, mostly. */
-  readonly address: string;
-  readonly port: number;
-  readonly client?: string | undefined;
-  /** By which it comes and is answered, where there is but one that it can be. */
-  readonly interface?: string | undefined;
-}
-
-/** The SYN. */
-export function request({ address, port, client, interface: by }: Attempt): Packet {
-  const ip = isSix(address) ? 'ip6' : 'ip';
-  return {
-    headers: tcpHeaders(address),
-    fields: {
-      ...tcpFields(address),
-      [`${ip} daddr`]: address,
-      ...(client === undefined ? {} : { [`${ip} saddr`]: client }),
-      ...{ 'tcp dport': port, 'th dport': port, 'ct state': 'new' },
-      ...(by === undefined ? {} : { 'meta iifname': by, 'meta iif': by }),
-    },
-  };
-}
-
-/** The answer to it. */
-export function reply({ address, port, client, interface: by }: Attempt): Packet {
-  const ip = isSix(address) ? 'ip6' : 'ip';
-  return {
-    headers: tcpHeaders(address),
-    fields: {
-      ...tcpFields(address),
-      [`${ip} saddr`]: address,
-      ...(client === undefined ? {} : { [`${ip} daddr`]: client }),
-      ...{ 'tcp sport': port, 'th sport': port, 'ct state': 'established' },
-      ...(by === undefined ? {} : { 'meta oifname': by, 'meta oif': by }),
-    },
-  };
-}
-
-/** Who has the VIP, by ARP or neighbour discovery. */
-export function questionFor(vip: string, comesBy: string): Packet {
-  const by = { 'meta iifname': comesBy, 'meta iif': comesBy };
-  if (!isSix(vip))
-    return {
-      headers: ['ether', 'arp'],
-      fields: { ...by, ...ofType('arp'), 'arp operation': 'request', 'arp daddr ip': vip },
-    };
-  const fields = { 'ip6 nexthdr': 'ipv6-icmp', 'meta l4proto': 'ipv6-icmp', 'icmpv6 type': 'nd-neighbor-solicit' };
-  return {
-    headers: ['ether', 'ip6', 'icmpv6', 'th'],
-    fields: { ...by, ...ofType('ip6'), ...fields, 'meta nfproto': 'ipv6', 'ip6 hoplimit': 255 },
-  };
-}
-
-function tcpHeaders(vip: string): Packet['headers'] {
-  return ['ether', isSix(vip) ? 'ip6' : 'ip', 'tcp', 'th'];
-}
-
-function tcpFields(vip: string): Packet['fields'] {
-  return {
-    ...ofType(isSix(vip) ? 'ip6' : 'ip'),
-    [isSix(vip) ? 'ip6 nexthdr' : 'ip protocol']: 'tcp',
-    'meta l4proto': 'tcp',
-    'meta nfproto': isSix(vip) ? 'ipv6' : 'ipv4',
-  };
-}
-
-function ofType(type: string): Packet['fields'] {
-  return { 'ether type': type, 'meta protocol': type };
-}
-
 /** A rule, or a chain's policy, that drops it. */
 export interface Dropping {
   readonly text: string;
-  /** The command after which it passes; a chain's policy has none: what shall pass is to be said. */
-  readonly remove: string | undefined;
-  /** `inet filter input`. */
+  /** `inet filter input`, `iptables filter INPUT`. */
   readonly place: string;
+  /** The rule before which what shall pass is to be let in; undefined: at the chain's end. */
+  readonly before: number | undefined;
+  /** The command after which it passes, of a rule that is about nothing else. */
+  readonly remove: string | undefined;
+  /** A policy, or a rule like one: nothing on the way to it names addresses or ports. It is for all that nobody has let in. */
+  readonly isGeneral: boolean;
 }
 
 const metBy: Readonly<Record<Family, readonly string[]>> = {
-  4: ['netdev', 'inet', 'ip'],
-  6: ['netdev', 'inet', 'ip6'],
+  4: ['netdev', 'inet', 'ip', 'iptables', 'iptables-legacy'],
+  6: ['netdev', 'inet', 'ip6', 'ip6tables', 'ip6tables-legacy'],
   arp: ['netdev', 'arp'],
 };
 
@@ -150,13 +78,41 @@ export function readChains(items: readonly NftItem[], family: Family, interfaceN
   const sets = items.flatMap(({ set }) => set ?? []);
   return items.flatMap(({ chain }) => {
     if (chain === undefined || !metBy[family].includes(chain.family)) return [];
-    const { family: of, table, name, hook, dev, prio = 0, policy } = chain;
+    const { family: of, table, name, type, hook, dev, prio = 0, policy } = chain;
     if (dev !== undefined && interfaceName !== undefined && ![dev].flat().includes(interfaceName)) return [];
     const own = rules.filter((rule) => rule.family === of && rule.table === table && rule.chain === name);
     const named = sets.filter((set) => set.family === of && set.table === table);
     const known = new Map(named.map((set) => [set.name, set.elem ?? []]));
-    return [{ place: `${of} ${table} ${name}`, name, hook, priority: prio, policy, rules: own, sets: known }];
+    const place = `${of} ${table} ${name}`;
+    return [{ place, hook, isNat: type === 'nat', priority: prio, policy, rules: own, sets: known }];
   });
+}
+
+/** Of a connection of TCP, either its first packet or the answer. */
+export function whatDropsAttempt(
+  chains: readonly Chain[],
+  attempt: Attempt,
+): { readonly dropping: Dropping | undefined; readonly isReply: boolean } {
+  const [first, answer] = [request(attempt), reply(attempt)];
+  const isUnknown = mayBeUntracked(chains, 'prerouting', first) || mayBeUntracked(chains, 'output', answer);
+  const known = (packet: Packet): Packet => (isUnknown ? withoutState(packet) : packet);
+  const dropping = whatDropsFirst(chains, ['ingress', 'prerouting', 'input'], known(first));
+  if (dropping !== undefined) return { dropping, isReply: false };
+  return { dropping: whatDropsFirst(chains, ['output', 'postrouting', 'egress'], known(answer)), isReply: true };
+}
+
+/** By a rule of this hook, or of a chain that others call. */
+function mayBeUntracked(chains: readonly Chain[], at: string, packet: Packet): boolean {
+  return chains
+    .filter(({ hook = at }) => hook === at)
+    .some(({ rules, sets }) =>
+      rules.some(({ expr }) => expr.some(mayNotTrack) && !expr.some((one) => matchOf(one, packet, sets) === 'no')),
+    );
+}
+
+/** Of iptables' CT nft tells no more than its name. */
+function mayNotTrack(expression: Expression): boolean {
+  return 'notrack' in expression || (expression.xt as Extension | undefined)?.name === 'CT';
 }
 
 /** Each hook's chains are walked in the order of their priorities, and a packet must pass them all. */
@@ -165,50 +121,115 @@ export function whatDropsFirst(
   hooks: readonly string[],
   packet: Packet,
 ): Dropping | undefined {
-  return hooks
+  const met = hooks
     .flatMap((hook) => chains.filter((chain) => chain.hook === hook).sort((a, b) => a.priority - b.priority))
-    .map((chain) => whatDrops(chain, chains, packet))
-    .find((found) => found !== undefined);
+    .filter(({ isNat }) => packet.isFirst || !isNat);
+  for (const chain of met) {
+    const outcomes = walk(chain, chains, packet);
+    const droppings = outcomes.flatMap((outcome) => droppingOf(outcome, chain) ?? []);
+    if (droppings.length === outcomes.length) return droppings.at(-1);
+    if (outcomes.some(({ kind }) => kind === 'other')) return undefined;
+  }
+  return undefined;
 }
 
-/** undefined: it passes this chain. */
-export function whatDrops(chain: Chain, all: readonly Chain[], packet: Packet): Dropping | undefined {
-  const outcome = walk(chain, all, packet, 0);
-  if (outcome === 'accept') return undefined;
-  if (outcome !== 'end') return outcome;
-  if (chain.policy !== 'drop') return undefined;
+/** What may become of a packet in a chain. */
+type Outcome =
+  | { readonly kind: 'accept' }
+  /** It is another packet from here on, or somebody else's to judge. */
+  | { readonly kind: 'other' }
+  | { readonly kind: 'drop'; readonly dropping: Dropping }
+  /** A base chain's policy decides. `by`: the first rule that leaves the chain before its end. */
+  | { readonly kind: 'end'; readonly by: NftRule | undefined };
+
+function droppingOf(outcome: Outcome, { place, policy }: Chain): Dropping | undefined {
+  if (outcome.kind === 'drop') return outcome.dropping;
+  if (outcome.kind !== 'end' || policy !== 'drop') return undefined;
   return {
-    text: `the policy of ${chain.place} is drop, and none of its rules accepts`,
+    text: `the policy of ${place} is drop, and none of its rules accepts`,
+    place,
+    before: outcome.by?.handle,
     remove: undefined,
-    place: chain.place,
+    isGeneral: true,
   };
+}
+
+/** How it was called. */
+interface Call {
+  readonly depth: number;
+  readonly isNarrow: boolean;
 }
 
 const mostJumps = 16;
 
-function walk(chain: Chain, all: readonly Chain[], packet: Packet, depth: number): Dropping | 'accept' | 'end' {
+/** All that may be, the likeliest last: behind a rule of which something is unknown it goes on, too. */
+function walk(
+  chain: Chain,
+  all: readonly Chain[],
+  packet: Packet,
+  call: Call = { depth: 0, isNarrow: false },
+): readonly Outcome[] {
+  const outcomes: Outcome[] = [];
+  let by: NftRule | undefined;
   for (const rule of chain.rules) {
-    const matches = rule.expr.map((expression) => matchOf(expression, packet, chain));
+    const matches = rule.expr.map((expression) => matchOf(expression, packet, chain.sets));
     const verdict = rule.expr.flatMap((expression) => verdictOf(expression, packet, chain) ?? [])[0];
     if (verdict === undefined || matches.includes('no')) continue;
-    // A packet that may have been accepted is not dropped for sure.
-    if (verdict.kind === 'accept') return 'accept';
-    if (verdict.kind === 'return') return 'end';
-    if (matches.includes('unknown')) continue;
-    if (verdict.kind === 'drop') return dropping(chain, rule);
-    const target = all.find(({ place }) => place === chain.place.replace(/\S+$/, verdict.to));
-    if (target === undefined || depth === mostJumps) continue;
-    const outcome = walk(target, all, packet, depth + 1);
-    if (outcome !== 'end' || verdict.kind === 'goto') return outcome;
+    const mayBe = outcomesOf(verdict, rule, chain, all, packet, call);
+    const goesOn = verdict.kind === 'jump' && mayBe.some(({ kind }) => kind === 'end');
+    const isLeft = verdict.kind !== 'jump' && mayBe.some(({ kind }) => kind === 'end');
+    if (isLeft) by ??= rule;
+    outcomes.push(...mayBe.filter(({ kind }) => kind !== 'end'), ...(isLeft ? [{ kind: 'end' as const, by }] : []));
+    if (!goesOn && !matches.includes('unknown')) return outcomes;
   }
-  return 'end';
+  return [...outcomes, { kind: 'end', by }];
+}
+
+function outcomesOf(
+  verdict: Verdict,
+  rule: NftRule,
+  chain: Chain,
+  all: readonly Chain[],
+  packet: Packet,
+  { depth, isNarrow: isCallNarrow }: Call,
+): readonly Outcome[] {
+  const isOwnNarrow = rule.expr.some((one) => isNarrow(one, packet, chain.sets));
+  const isPathNarrow = isCallNarrow || isOwnNarrow;
+  if (verdict.kind === 'drop') return [{ kind: 'drop', dropping: dropping(chain, rule, isOwnNarrow, !isPathNarrow) }];
+  if (verdict.kind === 'return') return [{ kind: 'end', by: rule }];
+  if (!('to' in verdict)) return [verdict];
+  const target = all.find(({ place }) => place === chain.place.replace(/\S+$/, () => verdict.to));
+  if (target === undefined || depth === mostJumps) return [{ kind: 'other' }];
+  return walk(target, all, packet, { depth: depth + 1, isNarrow: isPathNarrow });
+}
+
+function dropping({ place }: Chain, rule: NftRule, isOwnNarrow: boolean, isGeneral: boolean): Dropping {
+  const { handle, expr, words } = rule;
+  // A map of verdicts is about others too.
+  const isRemovable = isOwnNarrow && !expr.some((one) => 'vmap' in one);
+  return {
+    text: `rule ${handle} of ${place}: ${words ?? JSON.stringify(expr)}`,
+    place,
+    before: handle,
+    remove: isRemovable ? removal(place, rule) : undefined,
+    isGeneral,
+  };
+}
+
+function removal(place: string, { family, table, chain, handle, words }: NftRule): string {
+  if (words !== undefined) return `${family} -t ${table} -D ${chain} ${words}`;
+  return `nft delete rule ${place} handle ${handle}`;
 }
 
 type Verdict =
   | { readonly kind: 'accept' }
+  | { readonly kind: 'other' }
   | { readonly kind: 'return' }
   | { readonly kind: 'drop' }
   | { readonly kind: 'jump' | 'goto'; readonly to: string };
+
+/** Statements after which it is another packet, or another program's to judge. */
+const diversions = ['dnat', 'snat', 'redirect', 'masquerade', 'tproxy', 'queue', 'fwd', 'synproxy'];
 
 function verdictOf(expression: Expression, packet: Packet, chain: Chain): Verdict | undefined {
   const { vmap } = expression as {
@@ -217,105 +238,28 @@ function verdictOf(expression: Expression, packet: Packet, chain: Chain): Verdic
   if (vmap !== undefined) {
     const value = fieldOf(vmap.key, packet);
     if (value === undefined || vmap.data.set === undefined) return { kind: 'accept' }; // it may be
-    const found = vmap.data.set.find(([key]) => includes(key, value, chain) === true);
+    const found = vmap.data.set.find(([key]) => includes(key, value, chain.sets) === true);
     return found && verdictOf(found[1], packet, chain);
   }
   if ('accept' in expression) return { kind: 'accept' };
   if ('return' in expression) return { kind: 'return' };
-  if ('drop' in expression || 'reject' in expression || isRefusal(expression)) return { kind: 'drop' };
+  if ('drop' in expression || 'reject' in expression) return { kind: 'drop' };
+  if (diversions.some((one) => one in expression)) return { kind: 'other' };
   for (const kind of ['jump', 'goto'] as const) {
     const to = (expression[kind] as { target?: string } | undefined)?.target;
     if (to !== undefined) return { kind, to };
   }
-  return undefined;
+  return verdictOfTarget((expression.xt ?? {}) as Extension);
 }
 
-interface Extension {
-  readonly type?: string;
-  readonly name?: string;
-}
+/** Of iptables, after which a packet goes on to the next rule. */
+const continuing: ReadonlySet<string> = new Set([
+  ...['AUDIT', 'CHECKSUM', 'CLASSIFY', 'CONNMARK', 'CONNSECMARK', 'CT', 'DSCP', 'ECN', 'HL', 'HMARK', 'IDLETIMER'],
+  ...['LED', 'LOG', 'MARK', 'NFLOG', 'RATEEST', 'SECMARK', 'SET', 'TCPMSS', 'TCPOPTSTRIP', 'TEE', 'TOS', 'TRACE'],
+  ...['TTL', 'ULOG'],
+]);
 
-/** As iptables writes it. */
-function isRefusal({ xt }: Expression): boolean {
-  const { type, name } = (xt ?? {}) as Extension;
-  return type === 'target' && name === 'REJECT';
-}
-
-/** A statement that asks for nothing, such as a counter, is a yes. Of what extensions of iptables ask nft tells only their names. */
-function matchOf(expression: Expression, packet: Packet, chain: Chain): 'yes' | 'no' | 'unknown' {
-  const { type, name } = (expression.xt ?? {}) as Extension;
-  if ((type === 'match' && name !== 'comment') || 'limit' in expression) return 'unknown';
-  const match = expression.match as { op: string; left: unknown; right: unknown } | undefined;
-  if (match === undefined) return 'yes';
-  if (isOfOthers(match.left, packet)) return 'no';
-  const value = fieldOf(match.left, packet);
-  // Whichever it is, it is not lo.
-  if (value === undefined && isInterface(match.left) && match.right === 'lo') return match.op === '!=' ? 'yes' : 'no';
-  const isIn = value === undefined ? undefined : includes(match.right, value, chain);
-  if (isIn === undefined) return 'unknown';
-  return (match.op === '!=') !== isIn ? 'yes' : 'no';
-}
-
-/** A header that the packet has not: no such rule matches, whatever it compares with. */
-function isOfOthers(left: unknown, { headers }: Packet): boolean {
-  const protocol = (left as { payload?: { protocol?: string } } | undefined)?.payload?.protocol;
-  return protocol !== undefined && !headers.includes(protocol);
-}
-
-interface Field {
-  readonly payload?: { readonly protocol?: string; readonly field?: string };
-  readonly meta?: { readonly key?: string };
-  readonly ct?: { readonly key?: string };
-}
-
-function fieldOf(left: unknown, { fields }: Packet): string | number | undefined {
-  const { payload, meta, ct } = (left ?? {}) as Field;
-  if (payload !== undefined) return fields[`${payload.protocol} ${payload.field}`];
-  return fields[ct === undefined ? `meta ${meta?.key}` : `ct ${ct.key}`];
-}
-
-function isInterface(left: unknown): boolean {
-  return ['iif', 'iifname', 'oif', 'oifname'].includes((left as Field | undefined)?.meta?.key ?? '');
-}
-
-/** undefined: not known. */
-function includes(right: unknown, value: string | number, chain: Chain): boolean | undefined {
-  if (typeof right === 'string' && right.startsWith('@')) {
-    const elements = chain.sets.get(right.slice(1));
-    return elements && includes({ set: elements }, value, chain);
-  }
-  if (typeof right === 'string' && right.endsWith('*')) return String(value).startsWith(right.slice(0, -1));
-  if (typeof right === 'string' || typeof right === 'number') return right === value;
-  if (Array.isArray(right)) return includes({ set: right }, value, chain);
-  const { set, range, prefix, elem } = (right ?? {}) as {
-    set?: readonly unknown[];
-    range?: readonly [number, number];
-    prefix?: { addr: string; len: number };
-    elem?: { val?: unknown };
-  };
-  if (elem !== undefined) return includes(elem.val, value, chain);
-  if (set !== undefined) {
-    const each = set.map((one) => includes(one, value, chain));
-    if (each.includes(true)) return true;
-    return each.includes(undefined) ? undefined : false;
-  }
-  if (range !== undefined) return typeof value === 'number' && value >= range[0] && value <= range[1];
-  return prefix === undefined ? undefined : isWithin(String(value), prefix);
-}
-
-/** Never of what is no address of the prefix's family. */
-function isWithin(address: string, { addr, len }: { addr: string; len: number }): boolean {
-  return /[.:]/.test(address) && isInNetwork(parseAddress(address), parseAddress(addr), len);
-}
-
-function isSix(address: string): boolean {
-  return address.includes(':');
-}
-
-function dropping({ place }: Chain, { handle, expr }: NftRule): Dropping {
-  return {
-    text: `rule ${handle} of ${place}: ${JSON.stringify(expr)}`,
-    remove: `nft delete rule ${place} handle ${handle}`,
-    place,
-  };
+function verdictOfTarget({ type, name = '' }: Extension): Verdict | undefined {
+  if (type !== 'target' || continuing.has(name)) return undefined;
+  return { kind: name === 'REJECT' ? 'drop' : 'other' };
 }

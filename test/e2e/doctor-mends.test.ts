@@ -10,6 +10,7 @@ import {
   ipvsadm,
   type Network,
   openNetwork,
+  startServer,
   vip,
 } from './network.ts';
 
@@ -55,6 +56,14 @@ const [farther, fartherNetwork] = ['198.51.101.7', '198.51.101.0/24'];
 async function ask(client: Host, times: number, ...options: readonly string[]): Promise<void> {
   const one = ['curl', '-s', '-m', '1', ...options, `http://${vip}/`];
   await Promise.all(Array.from({ length: times }, () => client.attempt(one)));
+}
+
+/** Once it is known that nothing is wrong any more, with the firewall as the command has left it. */
+async function forget(realServer: Host, clear: string, ...options: readonly string[]): Promise<void> {
+  const problems = await consult(realServer, options);
+  await shell(realServer, clear);
+  await realServer.run(fairlead, 'realserver', 'reset');
+  expect(problems).toEqual([]);
 }
 
 const breakages: readonly Breakage[] = [
@@ -162,6 +171,69 @@ const breakages: readonly Breakage[] = [
     expected: ['firewall here'],
     on: ({ realServers: [, two] }) => two,
     undo: ({ realServers: [, two] }) => two.run(fairlead, 'realserver', 'reset'),
+  },
+  {
+    method: 'gate',
+    what: "a rule of iptables' about some ports",
+    apply: async ({ realServers: [, two] }) => {
+      await two.run(fairlead, 'realserver', 'add', vip, '--method', 'gate');
+      await shell(two, `iptables -A INPUT -p tcp -m multiport --dports 80 -m comment --comment "it's" -j DROP`);
+    },
+    expected: ['firewall here'],
+    on: ({ realServers: [, two] }) => two,
+    undo: ({ realServers: [, two] }) => forget(two, 'test "$(iptables -S INPUT | wc -l)" = 1'),
+  },
+  {
+    method: 'gate',
+    what: "a policy of iptables' that lets known connections in, and those to another port",
+    apply: async ({ realServers: [, two] }) => {
+      await two.run(fairlead, 'realserver', 'add', vip, '--method', 'gate');
+      await shell(
+        two,
+        `iptables -A INPUT -m state --state RELATED,ESTABLISHED -j ACCEPT
+        iptables -A INPUT -p tcp --syn -m multiport --dports 7,22 -j ACCEPT
+        iptables -P INPUT DROP`,
+      );
+    },
+    expected: ['firewall here'],
+    on: ({ realServers: [, two] }) => two,
+    undo: ({ realServers: [, two] }) =>
+      forget(two, 'test "$(iptables -S INPUT | grep -c ACCEPT)" = 3; iptables -P INPUT ACCEPT; iptables -F INPUT'),
+  },
+  {
+    method: 'gate',
+    what: 'a firewall that rejects the rest, with a port of the rest that somebody asks about',
+    apply: async ({ realServers: [, two] }) => {
+      await two.run(fairlead, 'realserver', 'add', vip, '--method', 'gate');
+      await startServer(two, 'other', '0.0.0.0', 9000);
+      await shell(
+        two,
+        `iptables -A INPUT -m conntrack --ctstate RELATED,ESTABLISHED -j ACCEPT
+        iptables -A INPUT -p tcp -m multiport --dports 7,80 -j ACCEPT
+        iptables -A INPUT -p icmp -j ACCEPT
+        iptables -A INPUT -j REJECT --reject-with icmp-host-prohibited`,
+      );
+      expect(await consult(two, [])).toEqual([]);
+    },
+    options: ['--port', '9080'],
+    expected: ['firewall here'],
+    on: ({ realServers: [, two] }) => two,
+    undo: ({ realServers: [, two] }) =>
+      forget(two, 'iptables -S INPUT | tail -n 1 | grep REJECT; iptables -F INPUT', '--port', '9080'),
+  },
+  {
+    method: 'gate',
+    what: "a firewall of nft's that drops the rest, and lets the service's port in no more",
+    apply: async ({ realServers: [, two] }) => {
+      await two.run(fairlead, 'realserver', 'add', vip, '--method', 'gate');
+      const rules = 'ct state established,related accept\n tcp flags syn / fin,syn,rst,ack tcp dport 7 accept\n drop\n';
+      await two.attempt(['nft', '-f', '-'], {
+        input: `table inet f {\n chain i {\n type filter hook input priority 0;\n ${rules} }\n}\n`,
+      });
+    },
+    expected: ['firewall here'],
+    on: ({ realServers: [, two] }) => two,
+    undo: ({ realServers: [, two] }) => forget(two, 'nft list chain inet f i | grep -w drop; nft delete table inet f'),
   },
   {
     method: 'gate',

@@ -4,11 +4,13 @@ import type { Interface } from '../../kernel/interfaces.ts';
 import { isInNetwork, parseAddress } from '../../model/address.ts';
 import { FairleadError } from '../../model/error.ts';
 import { parseMac } from '../frames.ts';
+import { letQuestionsIn } from '../let-in.ts';
 import { readHolder, whoHasFrame } from '../neighbours.ts';
-import { questionFor, readChains, whatDropsFirst } from '../nft.ts';
+import { readChains, whatDropsFirst } from '../nft.ts';
+import { questionFor } from '../packet.ts';
 import type { Problem } from '../problem.ts';
+import { readRuleset } from '../ruleset.ts';
 import { question, vipsOf, type Ward } from '../ward.ts';
-import { readRuleset } from './firewall.ts';
 
 /** ARP: as one asks that has no address yet, of whom nobody learns anything. IPv6: a link-local address that nobody has. */
 const askers = { 4: '0.0.0.0', 6: 'fe80::fa:1ead:d0c:7043' } as const;
@@ -105,15 +107,7 @@ function causeOf(vip: string, { name }: Interface, { system }: Ward): Cause {
       cause: 'nothing is known that drops it',
       command: `nft list ruleset; tc filter show dev ${name} ingress; ip rule`,
     };
-  return {
-    cause: dropping.text,
-    command: dropping.remove ?? `nft 'insert rule ${dropping.place} ${questionsIn(vip)} accept'`,
-  };
-}
-
-/** What a chain whose policy is drop must let through: IPv6's answers too, or this machine finds nobody itself. */
-function questionsIn(vip: string): string {
-  return vip.includes(':') ? 'icmpv6 type { nd-neighbor-solicit, nd-neighbor-advert }' : 'arp operation request';
+  return { cause: dropping.text, command: dropping.remove ?? letQuestionsIn(dropping, vip) };
 }
 
 /** Those of the old arptables, which nft does not list. */

@@ -2,8 +2,8 @@
 import { readFileSync } from 'node:fs';
 import { expect, test } from 'vitest';
 import { formatRule } from '../../../model/mark.ts';
+import { splitWords } from '../../../model/saved-words.ts';
 import { readImport } from './import.ts';
-import { splitWords } from './iptables-save.ts';
 
 function imported(name: string): readonly string[] {
   const text = readFileSync(new URL(`../../../../test/fixtures/marks/${name}.txt`, import.meta.url), 'utf8');

@@ -3,6 +3,7 @@ import type { Family } from '../../../model/address.ts';
 import { FairleadError } from '../../../model/error.ts';
 import type { MarkRule } from '../../../model/mark.ts';
 import { readRule } from '../../../model/mark-words.ts';
+import { splitWords } from '../../../model/saved-words.ts';
 import type { Found } from './found.ts';
 
 interface Place {
@@ -64,13 +65,4 @@ function readAppended({ table, family }: Place, chain: string, words: readonly s
   // It only counts packets.
   if (!hasTarget) return [];
   return [readRule(words, family)];
-}
-
-/** As iptables-restore takes a line apart: blanks separate, double quotes hold together, a backslash takes what follows it. */
-export function splitWords(line: string): readonly string[] {
-  const words: string[] = [];
-  for (const [word] of line.matchAll(/(?:[^\s"\\]|\\.|"(?:[^"\\]|\\.)*")+/g)) {
-    words.push(word.replace(/\\(.)|"/g, (_, escaped: string | undefined) => escaped ?? ''));
-  }
-  return words;
 }
