@@ -5,8 +5,8 @@ import { formatAddress, formatEndpoint } from '../model/address.ts';
 import type { Endpoint } from '../model/director.ts';
 import { readSystem } from '../realserver/system.ts';
 import { farthest } from './hops.ts';
+import { whoHas } from './knock.ts';
 import { readNetwork, type Way } from './network.ts';
-import { whoHas } from './probe.ts';
 import type { Problem } from './problem.ts';
 import { ipOf, question, removeAddress, unknownRouter } from './ward.ts';
 

@@ -3,8 +3,8 @@ import type { Wire } from '../kernel/wire.ts';
 import { formatAddress, parseAddress } from '../model/address.ts';
 import type { Endpoint } from '../model/director.ts';
 import { type Ends, ipFrame, parseMac, readAnswer, tcp, tcpProtocol } from './frames.ts';
+import { whoHas } from './knock.ts';
 import type { Way } from './network.ts';
-import { whoHas } from './probe.ts';
 
 const mostHops = 12;
 const patienceMs = 1_500;

@@ -1,6 +1,7 @@
 // Real servers that let nobody in but the clients that they know: what they keep from the director they may well answer to those.
 import { parseAddress } from '../model/address.ts';
-import { type Finding, knockAs } from './probe.ts';
+import { knockAs } from './in-name.ts';
+import type { Finding } from './probe.ts';
 import type { Ward } from './ward.ts';
 
 /** Is one of its clients answered at this moment? */

@@ -1,7 +1,7 @@
 // Asks who has the addresses of this machine that are no VIPs: nobody else should.
 import type { Wire } from '../kernel/wire.ts';
 import type { System } from '../realserver/system.ts';
-import { whoHas } from './probe.ts';
+import { whoHas } from './knock.ts';
 
 export interface Taken {
   readonly address: string;

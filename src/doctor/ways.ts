@@ -1,6 +1,7 @@
 // Ways out of this machine that are gone, or that throw away what goes by them, whoever they lead to.
+
+import { whoHas } from './knock.ts';
 import type { Network, Way } from './network.ts';
-import { whoHas } from './probe.ts';
 import type { Problem } from './problem.ts';
 import { ipOf, question, unknownRouter, type Ward } from './ward.ts';
 

@@ -1,8 +1,9 @@
 // Asks who has each VIP: a real server that answers takes clients past the director, another director takes them away.
 
 import type { Wire } from '../../kernel/wire.ts';
+import { whoHas } from '../knock.ts';
 import type { Way } from '../network.ts';
-import { type Finding, whoHas } from '../probe.ts';
+import type { Finding } from '../probe.ts';
 import type { Problem } from '../problem.ts';
 import { type DirectorFacts, question, removeAddress, vipsOf, type Ward } from '../ward.ts';
 

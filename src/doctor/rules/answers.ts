@@ -1,7 +1,8 @@
 // What clients' packets become must be answered by each real server: asked by a packet that is made the same way.
 
 import { formatTunnel, ipip } from '../../realserver/tunnel.ts';
-import { type Finding, whoHas } from '../probe.ts';
+import { whoHas } from '../knock.ts';
+import type { Finding } from '../probe.ts';
 import type { Problem } from '../problem.ts';
 import { servesClients } from '../served.ts';
 import {

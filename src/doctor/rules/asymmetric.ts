@@ -1,7 +1,9 @@
 // Connections that clients begin and never go on with: answers are lost on their way, or what follows comes elsewhere.
 import { type Address, formatAddress } from '../../model/address.ts';
 import { type Connection, defaultTimeouts, type FlowState, type Timeouts } from '../../model/director.ts';
-import { type Finding, isReached, knockAs, whoHas } from '../probe.ts';
+import { isReached, knockAs } from '../in-name.ts';
+import { whoHas } from '../knock.ts';
+import type { Finding } from '../probe.ts';
 import type { Problem } from '../problem.ts';
 import { ipOf, unknownRouter, type Ward } from '../ward.ts';
 

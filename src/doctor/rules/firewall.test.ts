@@ -1,6 +1,6 @@
 // Which of the ports that a firewall drops are told, and that what is told opens no more than that.
 import { expect, test } from 'vitest';
-import type { Dropping } from '../nft.ts';
+import type { Dropping } from '../firewall/nft.ts';
 import { judge, type Subject } from './firewall.ts';
 
 const subject: Subject = { address: '203.0.113.100', what: 'clients send', why: 'because', ports: [] };

@@ -1,8 +1,8 @@
 // Firewall rules on a real server that drop what clients send to the VIP, or its answers; by full NAT, what directors send.
-import { letIn } from '../let-in.ts';
-import { type Dropping, readChains, whatDropsAttempt } from '../nft.ts';
+import { letIn } from '../firewall/let-in.ts';
+import { type Dropping, readChains, whatDropsAttempt } from '../firewall/nft.ts';
+import { readRuleset } from '../firewall/ruleset.ts';
 import type { Problem } from '../problem.ts';
-import { readRuleset } from '../ruleset.ts';
 import { listeningPorts, portsOf, readSockets, type Socket } from '../sockets.ts';
 import type { Ward } from '../ward.ts';
 import { believed } from './own-directors.ts';

@@ -1,7 +1,7 @@
 // On a real server of gate or tunnel: the ways to clients. They have gateways, which must not be the machine that answers for the VIP, the director.
 import { isInNetwork, parseAddress } from '../../model/address.ts';
 import { outsiders } from '../../realserver/system.ts';
-import { whoHas } from '../probe.ts';
+import { whoHas } from '../knock.ts';
 import type { Problem } from '../problem.ts';
 import { downInterfaces, ipOf, question, unknownRouter, type Ward } from '../ward.ts';
 import { type Journey, lost, rerouteCommand, wrongNeighbour } from '../ways.ts';

@@ -3,13 +3,13 @@ import { arrive } from '../../kernel/arrival.ts';
 import type { Interface } from '../../kernel/interfaces.ts';
 import { isInNetwork, parseAddress } from '../../model/address.ts';
 import { FairleadError } from '../../model/error.ts';
+import { letQuestionsIn } from '../firewall/let-in.ts';
+import { readChains, whatDropsFirst } from '../firewall/nft.ts';
+import { questionFor } from '../firewall/packet.ts';
+import { readRuleset } from '../firewall/ruleset.ts';
 import { parseMac } from '../frames.ts';
-import { letQuestionsIn } from '../let-in.ts';
 import { readHolder, whoHasFrame } from '../neighbours.ts';
-import { readChains, whatDropsFirst } from '../nft.ts';
-import { questionFor } from '../packet.ts';
 import type { Problem } from '../problem.ts';
-import { readRuleset } from '../ruleset.ts';
 import { question, vipsOf, type Ward } from '../ward.ts';
 
 /** ARP: as one asks that has no address yet, of whom nobody learns anything. IPv6: a link-local address that nobody has. */

@@ -1,7 +1,7 @@
 // The rules of this network namespace's firewalls: those that nft lists, and iptables' as its own programs tell them, with all that they ask.
-import { FairleadError } from '../model/error.ts';
-import { run } from '../realserver/command.ts';
-import { ask } from './ask.ts';
+import { FairleadError } from '../../model/error.ts';
+import { run } from '../../realserver/command.ts';
+import { ask } from '../ask.ts';
 import type { NftItem } from './nft.ts';
 import { readSaved, type Saved } from './xtables.ts';
 

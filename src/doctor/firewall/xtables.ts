@@ -1,5 +1,5 @@
 // What iptables-save and ip6tables-save print, as the elements of a ruleset that nft would list, with all that iptables' matches ask.
-import { splitWords } from '../model/saved-words.ts';
+import { splitWords } from '../../model/saved-words.ts';
 import type { NftItem } from './nft.ts';
 import type { Expression } from './nft-match.ts';
 import { readMatches } from './xtables-match.ts';

@@ -1,5 +1,5 @@
 // Whether what a rule of nftables asks for is so of one packet, as far as that is known, and whether it is about somebody or a port.
-import { isInNetwork, parseAddress } from '../model/address.ts';
+import { isInNetwork, parseAddress } from '../../model/address.ts';
 import { flagNames, type Packet } from './packet.ts';
 
 export type Expression = Readonly<Record<string, unknown>>;
