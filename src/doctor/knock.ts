@@ -30,6 +30,7 @@ const patienceMs = 900;
 const againMs = 350;
 const firstPort = 61_000;
 const ports = 4_000;
+
 /** No port of a client's that is likely to be in use. */
 export function randomPort(): number {
   return portBy(Math.floor(Math.random() * ports));

@@ -1,5 +1,6 @@
 // On a real server: what `fairlead realserver add` made and somebody has undone since, or what it would make today.
 
+import { setTimeout } from 'node:timers/promises';
 import { FairleadError } from '../../model/error.ts';
 import { examine } from '../../realserver/agent.ts';
 import type { Change } from '../../realserver/change.ts';
@@ -12,7 +13,7 @@ import { formatTunnel, ipip, type TunnelEnd } from '../../realserver/tunnel.ts';
 import type { Problem, ProblemId } from '../problem.ts';
 import { question, removeAddress, type Ward } from '../ward.ts';
 
-export function realServerSetup({ vips }: Ward): readonly Problem[] {
+export async function realServerSetup({ vips }: Ward): Promise<readonly Problem[]> {
   if (vips.length === 0) return [];
   const { vips: told, clients } = readStatus();
   const { changes } = readJournal();
@@ -32,26 +33,41 @@ export function realServerSetup({ vips }: Ward): readonly Problem[] {
   const once = new Map(found.map((problem) => [`${problem.id} ${problem.evidence}`, problem] as const).toReversed());
   return [
     ...found.filter((problem) => once.get(`${problem.id} ${problem.evidence}`) === problem),
-    ...unbelieved(vips, clients),
+    ...(await unbelieved(vips, clients)),
   ];
 }
 
-/** Somebody tells who clients are, and nobody who is believed ever did. */
-function unbelieved(vips: readonly RecordedVip[], clients: Tales | null): readonly Problem[] {
+/** So long directors are listened to, where somebody else has told of clients too. */
+const listeningMs = 2000;
+
+/** Somebody tells who clients are, and nobody who is believed did so, ever or in the meantime. */
+async function unbelieved(vips: readonly RecordedVip[], clients: Tales | null): Promise<readonly Problem[]> {
   const own = vips.find(({ method }) => method === 'fullnat');
-  if (own === undefined || clients === null || clients.learned > 0 || clients.notFromDirector === 0) return [];
+  if (own === undefined || clients === null || clients.notFromDirector === 0) return [];
+  const count = await countTales(clients);
+  if (count === undefined || count.learned > 0 || count.notFromDirector === 0) return [];
   return [
     {
       id: 'not-attached',
       wrong: `who tells this machine the clients of ${own.vip} is none of the directors that it believes`,
       why: 'fullnat: servers here take that director for the client',
-      evidence: `${clients.notFromDirector} connections were told of by others, and none by a director`,
+      evidence: `${count.notFromDirector} connections were told of by others, and none by a director`,
       mend: {
         command: `fairlead realserver add ${own.vip} --method fullnat --director "\${DIRECTOR:?set it to the address that the director speaks to this machine by}"`,
         isSafe: false,
       },
     },
   ];
+}
+
+/** All that there ever were, or those of a while where both have told of some. */
+async function countTales(before: Tales): Promise<Tales | undefined> {
+  if (before.learned === 0) return before;
+  await setTimeout(listeningMs);
+  const { clients: after } = readStatus();
+  if (after === null) return undefined;
+  const since = (name: keyof Tales): number => after[name] - before[name];
+  return { learned: since('learned'), told: since('told'), notFromDirector: since('notFromDirector') };
 }
 
 /** What `add` would refuse today: mostly, that another interface has the VIP too, and answers for it. */
