@@ -217,6 +217,8 @@ export const breakages: readonly Breakage[] = [
   {
     name: 'asymmetric',
     type: 'dr',
+    // The real server itself tells so, once it had clients from there.
+    consequences: ['no-route'],
     apply: async (on) => {
       await on('rs1', ip('route add blackhole 198.51.100.0/24'));
       // Of each three one goes to rs1, and hangs.

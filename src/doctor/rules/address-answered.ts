@@ -44,11 +44,26 @@ export async function answerers(vip: string, { director, system, wire }: Ward): 
   const found = await Promise.all(
     links.map(async (link) => {
       const macs = (await whoHas(vip, link, wire)).filter((mac) => !own.has(mac));
-      const owners = macs.length === 0 ? new Map<string, Finding>() : await ownersOn(link, director, wire);
-      return macs.map((mac) => ({ mac, interface: link.interface.name, realServer: owners.get(mac) }));
+      const owners = macs.length === 0 ? [] : await ownersOn(link, director, wire);
+      const whose = (mac: string): Finding | undefined =>
+        inPart(
+          owners.filter((one) => one.mac === mac).map(({ finding }) => finding),
+          vip,
+        );
+      return macs.map((mac) => ({ mac, interface: link.interface.name, realServer: whose(mac) }));
     }),
   );
   return found.flat();
+}
+
+/** One machine may be a real server by several addresses and methods: that by which it has this VIP comes first. */
+function inPart(findings: readonly Finding[], vip: string): Finding | undefined {
+  const ofVip = findings.filter((one) => one.vip === vip);
+  return ofVip.find(holdsVip) ?? ofVip[0] ?? findings[0];
+}
+
+function holdsVip({ destination: { method } }: Finding): boolean {
+  return method === 'gate' || method === 'tunnel';
 }
 
 /** One that answers on several interfaces is one problem. */
@@ -62,24 +77,23 @@ function joined(problems: readonly Problem[]): readonly Problem[] {
   return [...byMend.values()];
 }
 
-/** By MAC. Who tells on one interface what is on another tells the RIP there as well. */
+/** With the MACs that they tell. Who tells on one interface what is on another tells the RIP there as well. */
 async function ownersOn(
   way: Pick<Way, 'interface' | 'source'>,
   { findings }: DirectorFacts,
   wire: Wire,
-): Promise<ReadonlyMap<string, Finding>> {
+): Promise<readonly { readonly mac: string; readonly finding: Finding }[]> {
   const same = findings.filter(({ rip }) => rip.includes(':') === way.source.includes(':'));
-  const byRip = new Map(same.map((finding) => [finding.rip, finding]));
-  const asked = await Promise.all(
-    [...byRip].map(async ([rip, finding]) => {
+  const found = await Promise.all(
+    [...new Set(same.map(({ rip }) => rip))].map(async (rip) => {
       const macs = await whoHas(rip, way, wire);
-      return macs.map((mac) => [mac, finding] as const);
+      return same.filter((one) => one.rip === rip).flatMap((finding) => macs.map((mac) => ({ mac, finding })));
     }),
   );
-  return new Map(asked.flat());
+  return found.flat();
 }
 
-function toProblem(vip: string, { mac, interface: interfaceName, realServer }: Answerer): Problem {
+export function toProblem(vip: string, { mac, interface: interfaceName, realServer }: Answerer): Problem {
   const evidence = `asked on ${interfaceName} who has ${vip}, ${mac} answered`;
   if (realServer === undefined)
     return {
@@ -90,7 +104,8 @@ function toProblem(vip: string, { mac, interface: interfaceName, realServer }: A
       mend: { command: removeAddress(vip), on: `the machine with the MAC ${mac}`, isSafe: false },
     };
   const { rip, destination } = realServer;
-  const isVipThere = destination.method === 'gate' || destination.method === 'tunnel';
+  // Of a service by mark nobody knows the VIPs.
+  const isVipThere = holdsVip(realServer) && ['', vip].includes(realServer.vip);
   return {
     id: 'arp',
     wrong: `the real server ${rip} (${mac}) answers ${question(vip)} for the VIP ${vip}`,
