@@ -56,7 +56,7 @@ export async function openWard(wire: Wire, asked: Asked): Promise<Ward> {
   const shared = [...vipsOf(services), ...vips.map(({ vip }) => vip)];
   const [facts, taken] = await Promise.all([
     director && readDirector(director, services, network, system, wire),
-    shared.length === 0 ? [] : findTaken(system, shared, wire),
+    services.length + vips.length === 0 ? [] : findTaken(system, shared, wire),
   ]);
   const seen = { system, network, director: facts && without(taken, facts) };
   return { ...seen, vips, ownClients, asked, taken, wire };
