@@ -1,9 +1,11 @@
 // What all rules look at: this network namespace as it is, read once, and what probes have found out.
+import { existsSync, readFileSync } from 'node:fs';
 import { type DataplaneDirector, openDirector } from '../dataplane/director.ts';
 import type { Status } from '../dataplane/status.ts';
 import type { Wire } from '../kernel/wire.ts';
 import { type Address, formatAddress } from '../model/address.ts';
 import type { Connection, InstalledDestination, InstalledService, Timeouts } from '../model/director.ts';
+import type { MarkRules } from '../model/mark.ts';
 import { type RecordedVip, readJournal } from '../realserver/journal.ts';
 import { readSystem, type System } from '../realserver/system.ts';
 import { findClients } from './known-clients.ts';
@@ -38,6 +40,8 @@ export interface Asked {
 export interface DirectorFacts {
   readonly status: Status;
   readonly services: readonly InstalledService[];
+  /** Of the services: each once, also those by whose address a rule gives packets a service's mark. */
+  readonly vips: readonly string[];
   readonly connections: readonly Connection[];
   /** Some of each real server's. */
   readonly clients: ReadonlyMap<string, readonly Address[]>;
@@ -53,9 +57,10 @@ export async function openWard(wire: Wire, asked: Asked): Promise<Ward> {
   const ownClients = readOwnClients(vips.map(({ vip }) => vip));
   using director = openDirector({ create: false });
   const services = director?.services() ?? [];
-  const shared = [...vipsOf(services), ...vips.map(({ vip }) => vip)];
+  const directed = vipsOf(services, director?.markRules() ?? []);
+  const shared = [...directed, ...vips.map(({ vip }) => vip)];
   const [facts, taken] = await Promise.all([
-    director && readDirector(director, services, network, system, wire),
+    director && readDirector(director, { services, vips: directed }, network, system, wire),
     services.length + vips.length === 0 ? [] : findTaken(system, shared, wire),
   ]);
   const seen = { system, network, director: facts && without(taken, facts) };
@@ -70,7 +75,7 @@ function without(taken: readonly Taken[], facts: DirectorFacts): DirectorFacts {
 
 async function readDirector(
   director: DataplaneDirector,
-  services: readonly InstalledService[],
+  { services, vips }: Pick<DirectorFacts, 'services' | 'vips'>,
   network: Network,
   system: System,
   wire: Wire,
@@ -84,6 +89,7 @@ async function readDirector(
   return {
     status,
     services,
+    vips,
     connections,
     clients: findClients(connections, own),
     timeouts: director.timeouts(),
@@ -138,11 +144,14 @@ export function destinationOption({ rip, port }: Pick<InstalledDestination, 'rip
   return `-r ${endpointOption(rip, port)}`;
 }
 
-/** The VIPs of services that are known by one, each once. */
-export function vipsOf(services: readonly InstalledService[]): readonly string[] {
-  return [
-    ...new Set(services.flatMap(({ identity }) => (identity.kind === 'address' ? [formatAddress(identity.vip)] : []))),
-  ];
+function vipsOf(services: readonly InstalledService[], rules: MarkRules): readonly string[] {
+  const known = services.flatMap(({ identity }) => (identity.kind === 'address' ? [formatAddress(identity.vip)] : []));
+  const marks = new Set(services.flatMap(({ identity }) => (identity.kind === 'mark' ? [identity.mark] : [])));
+  const marked = rules.flatMap(({ set, target }) => {
+    if (set === undefined || target === undefined || target.isNot || !marks.has(set.value)) return [];
+    return target.mask.bytes.every((byte) => byte === 255) ? [formatAddress(target.address)] : [];
+  });
+  return [...new Set([...known, ...marked])];
 }
 
 function endpointOption(address: InstalledDestination['rip'], port: number): string {
@@ -153,6 +162,16 @@ function endpointOption(address: InstalledDestination['rip'], port: number): str
 /** For a command's place that nobody here can fill: a shell refuses it, and says why, until ROUTER is set. bash takes no apostrophe there. */
 // biome-ignore lint/suspicious/noTemplateCurlyInString: it is the shell's
 export const unknownRouter = '"${ROUTER:?set it to the address of a router of that network}"';
+
+/** Likewise. */
+// biome-ignore lint/suspicious/noTemplateCurlyInString: it is the shell's
+export const unknownAddress = '"${ADDRESS:?set it to the address that this machine had, with the bits of its prefix}"';
+
+/** Has somebody taken IPv6 from this interface? */
+export function isSwitchedOff(interfaceName: string): boolean {
+  const path = `/proc/sys/net/ipv6/conf/${interfaceName}/disable_ipv6`;
+  return existsSync(path) && readFileSync(path, 'utf8').trim() === '1';
+}
 
 /** The command for routes of the address's family. */
 export function ipOf(address: string): string {

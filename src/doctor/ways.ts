@@ -1,9 +1,10 @@
 // Ways out of this machine that are gone, or that throw away what goes by them, whoever they lead to.
 
+import type { System } from '../realserver/system.ts';
 import { whoHas } from './knock.ts';
 import type { Network, Way } from './network.ts';
 import type { Problem } from './problem.ts';
-import { ipOf, question, unknownRouter, type Ward } from './ward.ts';
+import { ipOf, isSwitchedOff, question, unknownAddress, unknownRouter, type Ward } from './ward.ts';
 
 export interface Journey {
   readonly to: string;
@@ -15,6 +16,28 @@ type Words = (
   address: string,
   refusal: string | undefined,
 ) => Pick<Problem, 'wrong' | 'why'> & { readonly mend?: string | undefined };
+
+/** Of this family: an interface that goes down, or whose IPv6 is switched off, loses them, and the routes by them. */
+export function addressless(isSix: boolean, { interfaces, addresses }: System): Problem | undefined {
+  const links = interfaces.filter(({ linkType, isUp }) => linkType === 'ether' && isUp);
+  const [first] = links;
+  const isHeld = addresses.some(
+    ({ interface: name, address, isGlobal }) =>
+      isGlobal && address.includes(':') === isSix && links.some((one) => one.name === name),
+  );
+  if (isHeld || first === undefined) return undefined;
+  const [ip, family] = isSix ? ['ip -6', 'IPv6'] : ['ip', 'IPv4'];
+  const off = isSix ? links.find(({ name }) => isSwitchedOff(name)) : undefined;
+  const { name } = off ?? first;
+  const on = off === undefined ? '' : `sysctl -w net.ipv6.conf.${name}.disable_ipv6=0 && `;
+  return {
+    id: 'no-route',
+    wrong: `this machine has no address of ${family} but on lo`,
+    why: 'every method: nothing comes to it, and what leaves it has no way',
+    evidence: `\`${ip} address show scope global\`${off === undefined ? '' : `, and net.ipv6.conf.${name}.disable_ipv6 is 1`}`,
+    mend: { command: `${on}${ip} address add ${unknownAddress} dev ${name}`, isSafe: false },
+  };
+}
 
 /** Where there is no way; one problem for all that one command mends. */
 export function lost(journeys: readonly Journey[], network: Network, words: Words): readonly Problem[] {

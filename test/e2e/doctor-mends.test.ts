@@ -51,6 +51,7 @@ const [router, chain] = [clientAddress, 'ip f i'];
 /** Of a client that has an address of its own elsewhere too. */
 const [far, farNetwork] = ['198.51.100.7', '198.51.100.0/24'];
 
+const markedVip = '10.0.0.101';
 const [farther, fartherNetwork] = ['198.51.101.7', '198.51.101.0/24'];
 
 async function ask(client: Host, times: number, ...options: readonly string[]): Promise<void> {
@@ -274,6 +275,26 @@ const breakages: readonly Breakage[] = [
     undo: async ({ director, realServers: [one] }) => {
       await director.run(ipvsadm, '-D', '-u', `${vip}:9001`);
       await one.run('nft', 'delete', 'table', 'ip', 'f');
+    },
+  },
+  {
+    method: 'gate',
+    what: 'a real server that tells it has the VIPs, of a service by mark too',
+    apply: async ({ director, realServers: [, two] }) => {
+      await director.run('ip', 'address', 'add', `${markedVip}/32`, 'dev', 'outer');
+      await director.run(fairlead, 'mark', 'add', '-d', markedVip, '--set-mark', '7');
+      await director.run(ipvsadm, '-A', '-f', '7');
+      await director.run(ipvsadm, '-a', '-f', '7', '-r', two.rip, '-g');
+      await two.run('ip', 'address', 'add', `${markedVip}/32`, 'dev', 'lo');
+      await two.run('sysctl', '-qw', 'net.ipv4.conf.all.arp_ignore=0');
+    },
+    expected: [`arp ${rip(2)}`, `arp ${rip(2)}`],
+    undo: async ({ director, realServers: [, two] }) => {
+      await director.run(ipvsadm, '-D', '-f', '7');
+      await director.run(fairlead, 'mark', 'flush');
+      await director.run('ip', 'address', 'del', `${markedVip}/32`, 'dev', 'outer');
+      await two.run(fairlead, 'realserver', 'reset');
+      await two.run('sysctl', '-qw', 'net.ipv4.conf.all.arp_ignore=1');
     },
   },
   {

@@ -5,12 +5,12 @@ import { whoHas } from '../knock.ts';
 import type { Way } from '../network.ts';
 import type { Finding } from '../probe.ts';
 import type { Problem } from '../problem.ts';
-import { type DirectorFacts, question, removeAddress, vipsOf, type Ward } from '../ward.ts';
+import { type DirectorFacts, question, removeAddress, type Ward } from '../ward.ts';
 
 export async function addressAnswered(ward: Ward): Promise<readonly Problem[]> {
   const { director, system } = ward;
   const found = await Promise.all(
-    vipsOf(director?.services ?? []).map(async (vip) => {
+    (director?.vips ?? []).map(async (vip) => {
       const answers = await answerers(vip, ward);
       // One that has not the VIP itself stands by for the one that has.
       const isHeld = system.addresses.some(({ address }) => address === vip);
@@ -31,7 +31,7 @@ export interface Answerer {
 /** On all links on which this machine can speak for itself. */
 export async function answerers(vip: string, { director, system, wire }: Ward): Promise<readonly Answerer[]> {
   if (director === undefined) return [];
-  const vips = vipsOf(director.services);
+  const { vips } = director;
   const own = new Set(system.interfaces.map(({ mac }) => mac));
   const links = system.interfaces.flatMap((one) => {
     if (one.linkType !== 'ether' || !one.isUp) return [];
@@ -59,7 +59,8 @@ export async function answerers(vip: string, { director, system, wire }: Ward): 
 /** One machine may be a real server by several addresses and methods: that by which it has this VIP comes first. */
 function inPart(findings: readonly Finding[], vip: string): Finding | undefined {
   const ofVip = findings.filter((one) => one.vip === vip);
-  return ofVip.find(holdsVip) ?? ofVip[0] ?? findings[0];
+  const byMark = findings.filter((one) => one.vip === '');
+  return ofVip.find(holdsVip) ?? ofVip[0] ?? byMark.find(holdsVip) ?? findings[0];
 }
 
 function holdsVip({ destination: { method } }: Finding): boolean {

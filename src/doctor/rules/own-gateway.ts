@@ -4,7 +4,7 @@ import { outsiders } from '../../realserver/system.ts';
 import { whoHas } from '../knock.ts';
 import type { Problem } from '../problem.ts';
 import { downInterfaces, ipOf, question, unknownRouter, type Ward } from '../ward.ts';
-import { type Journey, lost, rerouteCommand, wrongNeighbour } from '../ways.ts';
+import { addressless, type Journey, lost, rerouteCommand, wrongNeighbour } from '../ways.ts';
 
 type Vip = Ward['vips'][number];
 
@@ -26,6 +26,8 @@ async function examine(ward: Ward, isSix: boolean): Promise<readonly Problem[]> 
   const wayless = own.filter(({ vip }) => !network.isReachable(far, isHeld(vip) ? vip : undefined));
   if (wayless.length > 0 && network.isReachable(far))
     return wayless.map((one) => refusedByRule(one, network.refusingRule('from', one.vip), far));
+  const bare = wayless.length > 0 ? addressless(isSix, system) : undefined;
+  if (bare !== undefined) return [bare];
   const none = wayless.length > 0 ? withoutWay(wayless, system, isSix) : [];
   if (none.length > 0) return none;
   const toClients = own.map((one) => ({

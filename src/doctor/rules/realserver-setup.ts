@@ -11,7 +11,7 @@ import type { Wanted } from '../../realserver/plan.ts';
 import { readStatus } from '../../realserver/status.ts';
 import { formatTunnel, ipip, type TunnelEnd } from '../../realserver/tunnel.ts';
 import type { Problem, ProblemId } from '../problem.ts';
-import { question, removeAddress, type Ward } from '../ward.ts';
+import { isSwitchedOff, question, removeAddress, type Ward } from '../ward.ts';
 
 export async function realServerSetup({ vips }: Ward): Promise<readonly Problem[]> {
   if (vips.length === 0) return [];
@@ -148,12 +148,16 @@ function toProblem(
     ...(tunnel.type === 'gue' ? ['--tun-port', `${tunnel.port}`] : []),
     ...directors.flatMap((director) => ['--director', director]),
   ];
+  const on = vip.includes(':') && isSwitchedOff('lo') ? 'sysctl -w net.ipv6.conf.lo.disable_ipv6=0 && ' : '';
   const kind = method === 'tunnel' ? ` (${formatTunnel(tunnel)})` : '';
   return {
     id,
     wrong: texts[id]?.wrong(vip) ?? id,
     why: `${method}${kind}: ${texts[id]?.why ?? ''}`,
     evidence: `should be: ${changes.map(formatChange).join('; ')}`,
-    mend: { command: ['fairlead realserver add', vip, '--method', method, ...options].join(' '), isSafe: true },
+    mend: {
+      command: `${on}${['fairlead realserver add', vip, '--method', method, ...options].join(' ')}`,
+      isSafe: true,
+    },
   };
 }

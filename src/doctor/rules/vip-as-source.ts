@@ -2,10 +2,10 @@
 import { isInNetwork, parseAddress } from '../../model/address.ts';
 import type { Finding } from '../probe.ts';
 import type { Problem } from '../problem.ts';
-import { vipsOf, type Ward } from '../ward.ts';
+import type { Ward } from '../ward.ts';
 
 export function vipAsSource({ director, network, system }: Ward): readonly Problem[] {
-  const vips = new Set(vipsOf(director?.services ?? []));
+  const vips = new Set(director?.vips);
   const told = new Map<string, Problem>();
   for (const finding of director?.findings ?? []) {
     const { rip, way } = finding;

@@ -1,7 +1,7 @@
 // The VIP must be an address of the director, and so must fullnat's: else nobody answers ARP for them, and no packet comes.
 import { formatAddress } from '../../model/address.ts';
 import type { Problem } from '../problem.ts';
-import { vipsOf, type Ward } from '../ward.ts';
+import type { Ward } from '../ward.ts';
 import { answerers } from './address-answered.ts';
 import { holderOf } from './holder.ts';
 
@@ -9,7 +9,7 @@ export async function vipOnDirector(ward: Ward): Promise<readonly Problem[]> {
   const services = ward.director?.services ?? [];
   const locals = new Set(services.flatMap(({ localAddresses }) => localAddresses.map(formatAddress)));
   const wanted = [
-    ...vipsOf(services).map((address) => ({ address, role: 'the VIP' })),
+    ...(ward.director?.vips ?? []).map((address) => ({ address, role: 'the VIP' })),
     ...[...locals].map((address) => ({ address, role: "fullnat's local address" })),
   ];
   const found = await Promise.all(

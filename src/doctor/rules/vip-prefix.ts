@@ -25,7 +25,7 @@ function toProblem({ address, prefix, isGlobal }: AssignedAddress, covered: Assi
     why: `gate and tunnel: with it this machine takes the whole network for itself, ${covered.interface}'s neighbours, director and gateway included, and answers none of them`,
     evidence: `\`ip address show lo\`: ${address}/${prefix}, and ${covered.address} of ${covered.interface} is in it`,
     mend: {
-      command: `${ip} address del ${address}/${prefix} dev lo && ${ip} address add ${address}/${bits} dev lo${scope}`,
+      command: `${ip} address del ${address}/${prefix} dev lo && ${ip} address replace ${address}/${bits} dev lo${scope}`,
       isSafe: true,
     },
   };

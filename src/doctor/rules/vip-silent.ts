@@ -10,14 +10,14 @@ import { readRuleset } from '../firewall/ruleset.ts';
 import { parseMac } from '../frames.ts';
 import { readHolder, whoHasFrame } from '../neighbours.ts';
 import type { Problem } from '../problem.ts';
-import { question, vipsOf, type Ward } from '../ward.ts';
+import { question, type Ward } from '../ward.ts';
 
 /** ARP: as one asks that has no address yet, of whom nobody learns anything. IPv6: a link-local address that nobody has. */
 const askers = { 4: '0.0.0.0', 6: 'fe80::fa:1ead:d0c:7043' } as const;
 const patienceMs = 500;
 
 export async function vipSilent(ward: Ward): Promise<readonly Problem[]> {
-  const vips = vipsOf(ward.director?.services ?? []).filter((vip) => holdersOf(vip, ward).length > 0);
+  const vips = (ward.director?.vips ?? []).filter((vip) => holdersOf(vip, ward).length > 0);
   const found = await Promise.all(vips.map((vip) => examine(vip, ward)));
   // What one command mends is told once, of the first VIP.
   const byCommand = new Map(
