@@ -280,9 +280,12 @@ static __always_inline enum verdict parse(void *ctx, enum hook hook, enum family
 
 	if (start + L3 + sizeof(struct iphdr) > end)
 		return VERDICT_PASS;
+	type = *(__be16 *)(start + offsetof(struct ethhdr, h_proto));
+	/* The program of that family asks for the rest again. */
+	if (family == FAMILY_4 && type == bpf_htons(ETH_P_IPV6))
+		return VERDICT_SIX;
 	if (!is_for_us(ctx, hook, start))
 		return VERDICT_PASS;
-	type = *(__be16 *)(start + offsetof(struct ethhdr, h_proto));
 	packet->tagged = 0;
 	if (hook == HOOK_TC_ESTABLISHED && ((struct __sk_buff *)ctx)->vlan_present)
 		return VERDICT_WALK;

@@ -83,18 +83,29 @@ function homeOfPlace(maps: Maps, { slot, offset }: Entry): number {
 
 /** flow_home of bpf/flow.h. */
 function homeOf(maps: Maps): (key: Tuple) => number {
-  const { hash_seed: seed, flow_slots: slots } = maps.rows('instances').read<{
+  const {
+    hash_seed: seed,
+    pair_keys: keys,
+    flow_slots: slots,
+  } = maps.rows('instances').read<{
     readonly hash_seed: readonly [bigint, bigint];
+    readonly pair_keys: readonly bigint[];
     readonly flow_slots: number;
   }>(0);
   const mix = (hash: bigint): bigint => {
     const product = BigInt.asUintN(64, hash * 0x9e37_79b9_7f4a_7c15n);
     return product ^ (product >> 32n);
   };
-  return ({ family, words: [first = 0n, ...others], ports }) => {
-    let hash = mix(first ^ seed[0]);
-    if (family === 6) for (const word of others) hash = mix(hash ^ word);
-    hash = BigInt.asUintN(64, (hash ^ ports ^ seed[1]) * 0xd6e8_feb8_6659_fd93n);
+  const half = (one: bigint, other: bigint): bigint => BigInt.asUintN(32, one + other);
+  const pair = (word: bigint, key: bigint): bigint => half(word, key) * half(word >> 32n, key >> 32n);
+  const mixAll = (family: number, [first = 0n, ...others]: readonly bigint[]): bigint =>
+    (family === 6 ? others : []).reduce((hash, word) => mix(hash ^ word), mix(first ^ seed[0]));
+  return ({ family, words, ports }) => {
+    const isPaired = family === 6 && keys[0] !== 0n;
+    const sum = isPaired
+      ? words.reduce((all, word, index) => all + pair(word, keys[index] ?? 0n), 0n)
+      : mixAll(family, words);
+    const hash = BigInt.asUintN(64, (BigInt.asUintN(64, sum) ^ ports ^ seed[1]) * 0xd6e8_feb8_6659_fd93n);
     return Number(((hash >> 32n) * BigInt(slots)) >> 32n);
   };
 }

@@ -157,6 +157,7 @@ function instanceRow(layouts: Layouts, cookie: bigint, { flowSlots, destinationS
   return {
     netns_cookie: cookie,
     hash_seed: [...crypto.getRandomValues(new BigUint64Array(2))],
+    pair_keys: [...crypto.getRandomValues(new BigUint64Array(4))],
     flow_slots: flowSlots,
     destination_slots: destinationSlots,
     cpus,
