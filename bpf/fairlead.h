@@ -574,7 +574,7 @@ struct instance {
 	__u32 lo_accept_local; /* net.ipv4.conf.lo.accept_local */
 	__u32 table_version; /* of the services: another with each change, and odd while one is being made */
 	__u32 reserved;
-	__u64 pair_keys[4]; /* of hash_pairs(); 0: this table's entries are where an earlier build's hash had them */
+	__u64 pair_keys[4]; /* of hash_six(); 0: this table's entries are where an earlier build's hash had them */
 };
 
 /* interfaces: an interface's MAC in the low 48 bits, these above them. */
