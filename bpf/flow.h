@@ -22,25 +22,27 @@ static __always_inline __u64 hash_six(const struct addresses *addresses)
 	return hash;
 }
 
-/* Keyed by a secret, so that nobody outside can aim many connections at one home. Its high half is the good one. */
-static __always_inline __u64 flow_hash(enum family family, const struct addresses *addresses, __u64 ports)
+static __always_inline __u64 hash_addresses(enum family family, const struct addresses *addresses)
 {
 	__u64 hash;
 
-	if (family == FAMILY_6 && config.pair_keys[0]) {
-		hash = hash_six(addresses);
-		return (hash ^ ports ^ config.hash_seed[1]) * 0xd6e8feb86659fd93ULL;
-	}
+	if (family == FAMILY_6 && config.pair_keys[0])
+		return hash_six(addresses);
 	hash = (addresses->word[0] ^ config.hash_seed[0]) * 0x9e3779b97f4a7c15ULL;
 	hash ^= hash >> 32;
-	if (family == FAMILY_6) {
+	if (family == FAMILY_6) { /* in a table that an earlier build has made */
 		for (int i = 1; i < 4; i++) {
 			hash = (hash ^ addresses->word[i]) * 0x9e3779b97f4a7c15ULL;
 			hash ^= hash >> 32;
 		}
 	}
-	hash = (hash ^ ports ^ config.hash_seed[1]) * 0xd6e8feb86659fd93ULL;
 	return hash;
+}
+
+/* Keyed by a secret, so that nobody outside can aim many connections at one home. Its high half is the good one. */
+static __always_inline __u64 flow_hash(enum family family, const struct addresses *addresses, __u64 ports)
+{
+	return (hash_addresses(family, addresses) ^ ports ^ config.hash_seed[1]) * 0xd6e8feb86659fd93ULL;
 }
 
 /* Scales to the table: its size need not be a power of two. */

@@ -156,14 +156,14 @@ __noinline int translate_sctp_tc(struct __sk_buff *skb, __u32 l4, __u32 new_port
  * there stays away. What a device summed up knows nothing of either: the kernel changes that.
  */
 static __always_inline long correct_transport(struct __sk_buff *skb, enum family family, __u32 check, __u16 *sum,
-					      bool is_tcp, __u16 addresses_added, __u16 ports_added)
+					      bool is_tcp, __u16 addresses_added, __u16 ports_added, bool are_ports_new)
 {
 	__u64 flags = is_tcp ? 0 : BPF_F_MARK_MANGLED_0;
 	__u32 summed = summed_by(skb);
 
 	if (summed == CHECKSUM_COMPLETE)
 		return correct_addresses(skb, family, check, addresses_added, flags) ||
-		       bpf_l4_csum_replace(skb, check, 0, ports_added, flags);
+		       (are_ports_new && bpf_l4_csum_replace(skb, check, 0, ports_added, flags));
 	if (summed == CHECKSUM_PARTIAL)
 		*sum = !*sum && !is_tcp ? 0 : fold(*sum + addresses_added);
 	else if (is_tcp)
@@ -205,7 +205,8 @@ static __always_inline enum verdict rewrite_tc(struct __sk_buff *skb, enum hook 
 	if (ports + sizeof(__u32) > end || sum + sizeof(__u16) > end)
 		return drop(hook, REASON_MALFORMED);
 	*(__u32 *)ports = walk->new_ports;
-	if (correct_transport(skb, family, check, sum, is_tcp, addresses_added, ports_added))
+	if (correct_transport(skb, family, check, sum, is_tcp, addresses_added, ports_added,
+			      walk->new_ports != (__u32)packet->ports))
 		return drop(hook, REASON_MALFORMED);
 	return VERDICT_NEXT;
 }
