@@ -1,10 +1,12 @@
 // The checker of the connection table sees each kind of damage, and none where there is none.
 import { afterAll, beforeAll, beforeEach, expect, test } from 'vitest';
 import { type ControlWord, controlOf } from '../../src/dataplane/control.ts';
+import { upgrade } from '../../src/dataplane/director.ts';
 import type { Maps } from '../../src/dataplane/maps.ts';
+import { parseAddress } from '../../src/model/address.ts';
 import { takeCensus } from '../invariants.ts';
 import { build, flag } from '../packets.ts';
-import { client, destination, openStage, type Stage, service, vip } from './stage.ts';
+import { client, destination, openStage, type Stage, service, six, vip } from './stage.ts';
 
 let stage: Stage;
 
@@ -30,6 +32,18 @@ afterAll(() => stage?.[Symbol.dispose]());
 
 test('a table that packets made is sound', () => {
   expect(takeCensus(stage.maps)).toEqual({ connections: 200, replies: 100, violations: [] });
+});
+
+test('of a table that an earlier build has made, IPv6 entries go where that one would look for them', () => {
+  using former = openStage();
+  former.maps.rows('instances').patch(0, { pair_keys: [0n, 0n, 0n, 0n], build: 0 });
+  expect(former.run(upgrade)).toBe(true);
+  const rip = parseAddress(six.rip(1));
+  former.install(service({ vip: six.vip, destinations: [{ ...destination(1, 'masq'), rip }] }));
+  for (let sourcePort = 2000; sourcePort < 2100; sourcePort++)
+    former.walk(build({ source: six.client, destination: six.vip, sourcePort, destinationPort: 80, flags: flag.syn }));
+  expect(former.maps.rows('instances').read(0)).toMatchObject({ pair_keys: [0n, 0n, 0n, 0n] });
+  expect(takeCensus(former.maps)).toEqual({ connections: 100, replies: 100, violations: [] });
 });
 
 /** Of a connection by masq, or by gate. */
