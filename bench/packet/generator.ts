@@ -224,8 +224,7 @@ function frameSixOf(traffic: Traffic): object {
     length: frame.readUInt32LE(18),
     addresses: [22, 30, 38, 46].map((at) => frame.readBigUInt64LE(at)),
     ports: frame.readBigUInt64LE(54),
-    flags: frame.readBigUInt64LE(62),
-    checksum: 0x1234,
+    flags: frame.readBigUInt64LE(66),
   };
 }
 
