@@ -73,13 +73,14 @@ static __always_inline void readdress(enum family family, void *at, const struct
 	if (family == FAMILY_4) {
 		struct iphdr *ip = at;
 
-		*(__u64 *)&ip->saddr = walk->new_addresses.word[0]; /* and daddr */
+		write_word(&ip->saddr, walk->new_addresses.word[0]); /* and daddr */
 		decrease_ttl(ip, walk->flow->address_difference);
 	} else {
+		const struct addresses *becomes = &walk->extension->new.addresses;
 		struct ipv6hdr *ip = at;
 
 		for (int i = 0; i < 4; i++)
-			((__u64 *)&ip->saddr)[i] = walk->new_addresses.word[i]; /* and daddr */
+			write_word((void *)&ip->saddr + i * sizeof(__u64), becomes->word[i]); /* and daddr */
 		ip->hop_limit--;
 	}
 }

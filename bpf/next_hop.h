@@ -283,7 +283,7 @@ static __always_inline bool is_answer(const struct way *way)
 
 /*
  * What is cached. An IPv6 gateway is more than a word: the version tells a reader that it was written meanwhile. XDP sends by
- * the one word `l2`.
+ * the one word `l2`. Of established packets only tunnels read the source: see forward_whole.
  */
 static __always_inline bool read_destination_hop(enum hook hook, enum family family, const struct next_hop *hop,
 						 struct way *way)
@@ -295,7 +295,8 @@ static __always_inline bool read_destination_hop(enum hook hook, enum family fam
 	way->l2 = READ_ONCE(hop->l2);
 	way->via = READ_ONCE(hop->via);
 	way->mtu = READ_ONCE(hop->mtu);
-	way->source = read_address(family, &hop->source);
+	if (!is_for_established(hook))
+		way->source = read_address(family, &hop->source);
 	if (!has_gateway)
 		return true;
 	way->gateway = read_address(family, &hop->gateway_six);

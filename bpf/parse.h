@@ -170,6 +170,24 @@ static __always_inline bool is_transport(__u8 next)
 	return next == IPPROTO_TCP || next == IPPROTO_UDP;
 }
 
+/*
+ * Two members of four bytes each, such as IP's addresses, by one load or store: the pointer says so by itself, for of one that is
+ * taken of a member clang knows that it needs no more than that one's alignment, and makes two.
+ */
+static __always_inline __u64 read_word(const void *at)
+{
+	const __u64 *word = at;
+
+	return *word;
+}
+
+static __always_inline void write_word(void *at, __u64 value)
+{
+	__u64 *word = at;
+
+	*word = value;
+}
+
 /* The header at `ip` into facts; answers its length, in bytes. RARE: the packet is for rare.h. */
 static __always_inline enum verdict parse_four(void *at, void *end, struct packet *packet, __u32 *header)
 {
@@ -184,7 +202,7 @@ static __always_inline enum verdict parse_four(void *at, void *end, struct packe
 		return VERDICT_RARE;
 	packet->protocol = ip->protocol;
 	packet->length = bpf_ntohs(ip->tot_len);
-	packet->addresses.word[0] = *(__u64 *)&ip->saddr; /* and daddr */
+	packet->addresses.word[0] = read_word(&ip->saddr); /* and daddr */
 	packet->ttl = ip->ttl;
 	packet->tos = ip->tos;
 	packet->dont_fragment = !!(ip->frag_off & bpf_htons(IP_DONT_FRAGMENT));
@@ -217,7 +235,7 @@ static __always_inline enum verdict parse_six(void *at, void *end, struct packet
 	packet->dont_fragment = 1; /* only its sender fragments IPv6 */
 	packet->length = sizeof(*ip) + bpf_ntohs(ip->payload_len);
 	for (int i = 0; i < 4; i++)
-		packet->addresses.word[i] = ((__u64 *)&ip->saddr)[i]; /* and daddr */
+		packet->addresses.word[i] = read_word((void *)&ip->saddr + i * sizeof(__u64)); /* and daddr */
 	packet->protocol = ip->nexthdr;
 	*header = sizeof(*ip);
 	return is_transport(packet->protocol) ? VERDICT_NEXT : VERDICT_RARE;

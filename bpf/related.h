@@ -279,7 +279,7 @@ static __always_inline enum verdict send_related(struct __sk_buff *skb, enum fam
 		return drop(HOOK_TC, REASON_ADJUST_FAILED);
 	if (translates_within(walk->method))
 		return translate_related(skb, family, walk, message, is_up);
-	return forward_whole(skb, HOOK_TC, family, walk, &destination->rip);
+	return forward_whole(skb, HOOK_TC, family, walk, destination);
 }
 
 static __always_inline enum verdict forward_related(struct __sk_buff *skb, enum family family, struct walk *walk,
