@@ -11,8 +11,10 @@ import { type Scene, service, withScene } from './scene.ts';
 const firstPort = 80;
 const tunnelHeaders = { 4: 20, 6: 40 } as const;
 const udpFlows = 1 << 16;
-/** A translated connection of IPv6 takes four places in the table, of IPv4 two; there is room for half as many more. */
-const connections = { 4: 3 << 19, 6: 3 << 20 } as const;
+/** For these a translated connection of IPv6 takes four places in the table, of IPv4 two; there is room for half as many more. */
+const translated = { 4: 3 << 19, 6: 3 << 20 } as const;
+/** Others take one place in either family. */
+const whole = translated[4];
 
 export function methodRows(bench: Bench, say: (text: string) => void): readonly Row[] {
   const most = Math.max(...bench.size.flows);
@@ -22,11 +24,15 @@ export function methodRows(bench: Bench, say: (text: string) => void): readonly 
       const table = these.flatMap((method) =>
         (['tcp', 'udp'] as const).map((protocol) => service({ family, port: portOf(method), protocol, method })),
       );
-      return withScene(table, { connections: connections[family] }, (scene) =>
+      return withScene(table, { connections: these.some(isTranslated) ? translated[family] : whole }, (scene) =>
         these.flatMap((method) => rowsOf(bench, scene, family, method)),
       );
     }),
   );
+}
+
+function isTranslated(method: Method): boolean {
+  return method === 'masq' || method === 'fullnat';
 }
 
 function portOf(method: Method): number {
@@ -52,7 +58,7 @@ function rowsOf(bench: Bench, scene: Scene, family: Family, method: Method): rea
   const rows = size.flows.map((flows) => established('xdp', `${method} established`, flows));
   rows.push(toRow(`${method} new`, { family, flows: most }, created));
   // By IPv6 a reply is found and rewritten as a request is.
-  if (family === 4 && (method === 'masq' || method === 'fullnat')) rows.push(...replyRows(bench, scene, method));
+  if (family === 4 && isTranslated(method)) rows.push(...replyRows(bench, scene, method));
   // A tunnel header can't be taken off again within a test run of a socket buffer.
   const atTc = size.flows.filter((flows) => flows === 1 || flows === 1 << 16);
   if (!growth) rows.push(...atTc.map((flows) => established('tc', `tc ${method} established`, flows)));
