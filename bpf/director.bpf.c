@@ -309,7 +309,7 @@ static __always_inline enum verdict walk_packet(void *ctx, enum hook hook, enum 
 		    (flow_method(control) == METHOD_FULLNAT && may_name_itself(ctx, hook, family, packet)))
 			return hand_look(hook, family, packet, hash, walk.slot);
 	} else {
-		const struct look *look = take_look(ctx, hook, family, &verdict);
+		const struct look *look = take_look(ctx, hook, family, &verdict, &walk.is_handed);
 
 		if (!look)
 			return verdict;
@@ -582,6 +582,7 @@ static __always_inline int finish_tc(struct __sk_buff *skb, enum family family, 
 {
 	if (verdict == VERDICT_SENT)
 		return TC_ACT_REDIRECT;
+	asm volatile("" : "+r"(verdict)); /* or clang searches for it among all of them */
 	if (verdict == VERDICT_RELATED)
 		bpf_tail_call_static(skb, &tc_stages, family == FAMILY_4 ? TC_STAGE_RELATED : TC_STAGE_RELATED_SIX);
 	if (verdict == VERDICT_ANSWER)
@@ -627,6 +628,8 @@ int director_walk_tc(struct __sk_buff *skb)
 {
 	enum verdict verdict = walk_packet(skb, HOOK_TC, FAMILY_4);
 
+	if (verdict == VERDICT_SENT)
+		return TC_ACT_REDIRECT;
 	if (verdict == VERDICT_SIX)
 		bpf_tail_call_static(skb, &tc_stages, TC_STAGE_WALK_TC_SIX);
 	return finish_tc(skb, FAMILY_4, verdict);

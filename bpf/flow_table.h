@@ -57,13 +57,28 @@ struct new_flow {
 	__u32 slot; /* answer: the connection's slot, when INSERTED or EXISTS */
 };
 
-/* A claimed slot, where it stands in its home's window, and the one claimed as its extension or NO_SLOT. */
+/*
+ * A claimed slot, where it stands in its home's window, and the one claimed as its extension or NO_SLOT. What is at home and at the
+ * slot is kept for IPv4 alone: IPv6's stack has no room, and looks again.
+ */
 struct place {
+	struct flow *at_home;
+	struct flow *at_slot;
 	__u32 home;
 	__u32 slot;
 	__u32 j;
 	__u32 extension;
 };
+
+static __always_inline struct flow *home_at(enum family family, const struct place *place)
+{
+	return family == FAMILY_4 ? place->at_home : flow_at(place->home);
+}
+
+static __always_inline struct flow *entry_at(enum family family, const struct place *place)
+{
+	return family == FAMILY_4 ? place->at_slot : flow_at(place->slot);
+}
 
 static __always_inline bool is_free(__u64 life, __u32 now)
 {
@@ -107,9 +122,9 @@ __noinline __u64 claim_slot(__u32 home, __u32 now)
 #define LINKED 0xffffffff
 #define NOT_LINKED 0xfffffffe
 
-static __always_inline __u32 link_entry(enum family family, __u32 home, __u32 j, const struct tuple *key)
+static __always_inline __u32 link_entry(enum family family, const struct place *place, const struct tuple *key)
 {
-	struct flow *flow = flow_at(home);
+	struct flow *flow = home_at(family, place);
 
 	if (!flow)
 		return NOT_LINKED;
@@ -118,10 +133,10 @@ static __always_inline __u32 link_entry(enum family family, __u32 home, __u32 j,
 		__u32 found = NO_SLOT;
 
 		if ((__u32)word)
-			found = search_tuple(family, home, word, key);
+			found = search_tuple(family, place->home, word, key);
 		if (found != NO_SLOT)
 			return found;
-		linked = (word + (1ULL << 32)) | 1ULL << (j & (FLOW_WINDOW - 1));
+		linked = (word + (1ULL << 32)) | 1ULL << (place->j & (FLOW_WINDOW - 1));
 		if (__sync_val_compare_and_swap(&flow->home, word, linked) == word)
 			return LINKED;
 	}
@@ -151,10 +166,26 @@ static __always_inline void give_back(const struct place *place)
 		free_slot(place->extension);
 }
 
-/* The extension is best beside its entry: then one read of memory brings both. */
-static __always_inline bool claim(struct place *place, __u32 home, bool is_extended, __u32 now)
+/* As claim_near, and keeps what it has looked at. */
+static __always_inline __u64 claim_four(struct place *place, __u32 home, __u32 now)
 {
-	__u64 claimed = claim_near(home, now);
+	__u64 claimed;
+
+	place->at_home = flow_at(home);
+	place->at_slot = place->at_home;
+	if (!place->at_home)
+		return NO_PLACE;
+	if (claim_at(place->at_home, 0, now))
+		return home;
+	claimed = claim_slot(home, now);
+	place->at_slot = flow_at(claimed); /* none for NO_PLACE */
+	return claimed;
+}
+
+/* The extension is best beside its entry: then one read of memory brings both. */
+static __always_inline bool claim(struct place *place, enum family family, __u32 home, bool is_extended, __u32 now)
+{
+	__u64 claimed = family == FAMILY_4 ? claim_four(place, home, now) : claim_near(home, now);
 
 	if (claimed == NO_PLACE)
 		return false;
@@ -334,7 +365,7 @@ static __always_inline void fill(struct new_flow *new, enum family family, const
 				 __u32 partner, bool is_inactive)
 {
 	bool is_reply = kind == FLOW_REPLY;
-	struct flow *flow = flow_at(place->slot);
+	struct flow *flow = entry_at(family, place);
 	const struct tuple *key, *becomes;
 	__u32 controller, state, control;
 	struct lease *lease;
@@ -457,7 +488,7 @@ static __always_inline int insert(struct new_flow *new, enum family family, enum
 	__u32 linked;
 
 	new->is_entered = 0;
-	if (!claim(&place, new->home,
+	if (!claim(&place, family, new->home,
 		   is_extended(family, new_family, new->has_reply || new->template_s, new->controller), new->now))
 		return no_room(new);
 	reply.slot = NO_PARTNER;
@@ -465,13 +496,13 @@ static __always_inline int insert(struct new_flow *new, enum family family, enum
 		if (family == FAMILY_4 && new_family == FAMILY_4)
 			compute_differences(new);
 		turn(family, &new->back, &new->key);
-		if (!claim(&reply, tuple_home(new_family, &new->reply), is_extended(new_family, family, true, NO_SLOT),
-			   new->now)) {
+		if (!claim(&reply, new_family, tuple_home(new_family, &new->reply),
+			   is_extended(new_family, family, true, NO_SLOT), new->now)) {
 			give_back(&place);
 			return no_room(new);
 		}
 		fill(new, new_family, &reply, FLOW_REPLY, place.slot, is_inactive);
-		linked = link_entry(new_family, reply.home, reply.j, &new->reply);
+		linked = link_entry(new_family, &reply, &new->reply);
 		if (linked != LINKED) {
 			give_back(&reply);
 			give_back(&place);
@@ -483,7 +514,7 @@ static __always_inline int insert(struct new_flow *new, enum family family, enum
 	/* Counted before it is linked: once linked, it may end, and be uncounted, on another CPU. */
 	count_entry(new, is_inactive);
 	fill(new, family, &place, FLOW_LIVE, reply.slot, is_inactive);
-	linked = link_entry(family, place.home, place.j, &new->key);
+	linked = link_entry(family, &place, &new->key);
 	if (linked == LINKED) {
 		mark_page(place.slot);
 		new->slot = place.slot;

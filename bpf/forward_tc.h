@@ -58,11 +58,12 @@ static __always_inline enum verdict send_tc(enum hook hook, enum family family, 
  * Need the kernel not be asked for the neighbour? A packet that looked the way up goes by its neighbour code, which probes, and so does
  * one that XDP has looked it up for.
  */
-static __always_inline bool is_addressable(const struct __sk_buff *skb, enum hook hook, const struct way *way)
+static __always_inline bool is_addressable(const struct __sk_buff *skb, enum hook hook, const struct walk *walk)
 {
 	if (is_for_established(hook))
 		return true;
-	return hook == HOOK_TC && way->fib == NO_LOOKUP && way->l2 && !is_made_here(skb) && !was_at_xdp(skb);
+	return hook == HOOK_TC && walk->way->fib == NO_LOOKUP && walk->way->l2 &&
+	       (walk->is_handed || (!is_made_here(skb) && !was_at_xdp(skb)));
 }
 
 static __always_inline bool address_frame(struct __sk_buff *skb, enum hook hook, __u64 l2)
@@ -214,7 +215,7 @@ static __always_inline enum verdict rewrite_tc(struct __sk_buff *skb, enum hook 
 static __always_inline enum verdict translate_tc(struct __sk_buff *skb, enum hook hook, enum family family,
 						 const struct walk *walk)
 {
-	bool is_addressed = is_addressable(skb, hook, walk->way);
+	bool is_addressed = is_addressable(skb, hook, walk);
 	enum verdict verdict;
 
 	if (is_addressed && !address_frame(skb, hook, walk->way->l2))
@@ -227,7 +228,7 @@ static __always_inline enum verdict route_tc(struct __sk_buff *skb, enum hook ho
 					     const struct walk *walk)
 {
 	void *ip = ip_at(family, packet_start(skb, hook), packet_end(skb, hook));
-	bool is_addressed = is_addressable(skb, hook, walk->way);
+	bool is_addressed = is_addressable(skb, hook, walk);
 
 	if (!ip || (is_addressed && !address_frame(skb, hook, walk->way->l2)))
 		return drop(hook, REASON_MALFORMED);
@@ -243,25 +244,40 @@ static __always_inline __u64 adjust_flags(enum family outer)
 	       (outer == FAMILY_4 ? BPF_F_ADJ_ROOM_ENCAP_L3_IPV4 : BPF_F_ADJ_ROOM_ENCAP_L3_IPV6);
 }
 
+/* Into the room that was made for it, which is in the linear part. */
+static __always_inline bool put_outer_header(struct __sk_buff *skb, enum hook hook, enum family family,
+					     const struct walk *walk, const struct address *rip)
+{
+	struct question *question;
+	void *at;
+
+	if (family ==
+	    FAMILY_4) { /* whose own checksum makes its sum 0: nobody who has summed up the packet need know */
+		at = ip_at(family, packet_start(skb, hook), packet_end(skb, hook));
+		if (at)
+			make_outer_header(family, family, at, walk, rip, inner_protocol(family), 0);
+		return at;
+	}
+	question = question_of(HOOK_TC);
+	if (!question)
+		return false;
+	make_outer_header(family, family, question->header, walk, rip, inner_protocol(family), 0);
+	return !bpf_skb_store_bytes(skb, L3, question->header, tunnel_header(family), BPF_F_RECOMPUTE_CSUM);
+}
+
 /* IP in IP of one family; the other tunnels are in wrap.h. */
 static __always_inline enum verdict tunnel_tc(struct __sk_buff *skb, enum hook hook, enum family family,
 					      const struct walk *walk, const struct address *rip)
 {
-	/* An IPv4 header's own checksum makes its sum 0. */
-	__u64 store_flags = family == FAMILY_6 ? BPF_F_RECOMPUTE_CSUM : 0;
 	void *ip = ip_at(family, packet_start(skb, hook), packet_end(skb, hook));
-	struct question *question = question_of(HOOK_TC);
-	bool is_addressed = is_addressable(skb, hook, walk->way);
-	__u32 *header;
+	bool is_addressed = is_addressable(skb, hook, walk);
 
-	if (!ip || !question || (is_addressed && !address_frame(skb, hook, walk->way->l2)))
+	if (!ip || (is_addressed && !address_frame(skb, hook, walk->way->l2)))
 		return drop(hook, REASON_MALFORMED);
-	header = question->header;
 	age(family, ip);
 	correct_hop_limit(skb, family);
-	make_outer_header(family, family, header, walk, rip, inner_protocol(family), 0);
 	if (bpf_skb_adjust_room(skb, tunnel_header(family), BPF_ADJ_ROOM_MAC, adjust_flags(family)) ||
-	    bpf_skb_store_bytes(skb, L3, header, tunnel_header(family), store_flags))
+	    !put_outer_header(skb, hook, family, walk, rip))
 		return drop(hook, REASON_ADJUST_FAILED);
 	return send_addressed(hook, family, walk->way, is_addressed);
 }

@@ -133,7 +133,7 @@ static __always_inline enum verdict look_by(void *ctx, enum hook hook, enum fami
 
 /* What was found, by whomever. NULL: this packet is not for the walk, and `verdict` is what it is for. */
 static __always_inline const struct look *take_look(void *ctx, enum hook hook, enum family family,
-						    enum verdict *verdict)
+						    enum verdict *verdict, __u8 *is_handed)
 {
 	struct look *look = look_of(hook);
 
@@ -142,6 +142,7 @@ static __always_inline const struct look *take_look(void *ctx, enum hook hook, e
 		return NULL;
 	if (look->is_handed) {
 		look->is_handed = 0;
+		*is_handed = 1;
 		return look;
 	}
 	*verdict = look_by(ctx, hook, family);

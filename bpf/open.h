@@ -32,7 +32,8 @@ struct walk {
 	__u32 destination;
 	__u32 method;
 	__u32 is_reply;
-	__u16 is_stateless;
+	__u8 is_stateless;
+	__u8 is_handed; /* by a program of established packets, which has seen where the packet comes from */
 	__u8 is_new; /* this packet made `flow`, which says of it what there is to say */
 	__u8 is_followed; /* by a program of established packets: it may change the state of `flow` */
 	struct addresses new_addresses;
@@ -447,6 +448,25 @@ static __always_inline int find_service_of(void *ctx, enum hook hook, enum famil
 	return find_service(addresses->word[2], addresses->word[3], packet->ports, mark, about);
 }
 
+/*
+ * What most new connections are: of IPv4, and for the service that was found last. That is told without a call; what is to be marked,
+ * or to be dropped now and then, find_service looks at.
+ */
+static __always_inline bool is_found_again(const struct opening *opening, const struct settings *set,
+					   const struct packet *packet)
+{
+	const struct asked *last = &opening->asked;
+	__u32 rest = ((const __u32 *)&last->key)[4], version = table_version();
+
+	_Static_assert(offsetof(struct service_key, port) == 16 && offsetof(struct service_key, protocol) == 18 &&
+			       offsetof(struct service_key, family) == 19,
+		       "the rest of a key is what stands in a packet's ports, and the family");
+	return last->version == version && !(version & 1) && !last->mark &&
+	       rest == ((__u32)(packet->ports >> 16) | FAMILY_4 << 24) &&
+	       last->key.vip.word[0] == packet->addresses.word[0] >> 32 && !(set->lookups & LOOKUP_MARK) &&
+	       !set->drop_packet;
+}
+
 /* A live entry with the opening's key, whose destination is there still. NULL: none. */
 static __always_inline struct flow *find_followed(struct opening *opening, struct destination **destination,
 						  __u32 *slot)
@@ -589,6 +609,12 @@ __noinline int end_waiting(__u32 hook)
 	return bpf_map_update_elem(&sessions, &control, &fresh, BPF_ANY);
 }
 
+/* Does who chooses ask who the packet is from and for? wlc, which most services have, does not. */
+static __always_inline bool is_described(const struct choice *choice)
+{
+	return choice->service.scheduler != SCHEDULER_WLC || choice->service.flags & SERVICE_PERSISTENT;
+}
+
 /* What the scheduler is told about a packet. */
 static __always_inline void describe(enum family family, struct choice *choice, const struct packet *packet)
 {
@@ -663,20 +689,25 @@ static __always_inline enum verdict open_flow(void *ctx, enum hook hook, enum fa
 	is_amid = is_lost(packet, set);
 	if (is_amid && !may_be_stateless(walk->now))
 		return VERDICT_PASS;
-	if (!(set->lookups & LOOKUP_FTP_DATA && follow_expected(hook, family, packet)) &&
-	    !(set->lookups & LOOKUP_IKE && twin_ports(packet->ports) && follow_exchange(hook, family, packet))) {
-		found = find_service_of(ctx, hook, family, packet, set, is_amid);
-		if (found != FOUND)
-			return found == FOUND_AND_DROPPED ? drop(hook, REASON_DROP_PACKET) : VERDICT_PASS;
-	}
 	opening = bpf_map_lookup_elem(&openings, &key);
 	if (!opening)
 		return VERDICT_PASS;
 	choice = &opening->choice;
 	new = &opening->new;
+	if (!(set->lookups & LOOKUP_FTP_DATA && follow_expected(hook, family, packet)) &&
+	    !(set->lookups & LOOKUP_IKE && twin_ports(packet->ports) && follow_exchange(hook, family, packet))) {
+		if (family == FAMILY_4 && hook != HOOK_TRACE && is_found_again(opening, set, packet)) {
+			new->controller = NO_SLOT;
+		} else {
+			found = find_service_of(ctx, hook, family, packet, set, is_amid);
+			if (found != FOUND)
+				return found == FOUND_AND_DROPPED ? drop(hook, REASON_DROP_PACKET) : VERDICT_PASS;
+		}
+	}
 	choice->now = walk->now;
 	choice->commit = hook != HOOK_TRACE;
-	describe(family, choice, packet);
+	if (is_described(choice))
+		describe(family, choice, packet);
 	choice->flow_hash = hash;
 	trace_service(hook, &choice->service);
 	copy_addresses(family, &new->key.addresses, &packet->addresses);

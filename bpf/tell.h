@@ -185,11 +185,12 @@ __noinline int disown_tc(struct __sk_buff *skb, __u32 family)
 /* False: this packet must not go on. */
 static __always_inline bool is_disowned(void *ctx, enum hook hook, enum family family, struct walk *walk)
 {
-	struct packet *packet = rare_packet(hook);
+	struct packet *packet;
 
 	if (walk->is_reply || (walk->method != METHOD_FULLNAT && walk->method != METHOD_CROSS) ||
 	    walk->packet.protocol != IPPROTO_TCP || walk->packet.rare & RARE_PORTLESS || hook == HOOK_TRACE)
 		return true;
+	packet = rare_packet(hook);
 	if (!packet || (hook == HOOK_TC && !take_tags_off(ctx, &walk->packet)))
 		return false;
 	*packet = walk->packet;
