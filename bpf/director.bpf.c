@@ -478,7 +478,10 @@ static __always_inline enum verdict walk_established(struct xdp_md *ctx, enum fa
 	return verdict;
 }
 
-/* What is attached. Without the rest of the walk a packet of gate takes 22 ns instead of 30, of masq 24 instead of 34. */
+/*
+ * What is attached. Without the rest of the walk a packet of gate takes 22 ns instead of 30, of masq 24 instead of 34. Both families are in
+ * it, for a tail call is much of what IPv6 takes more; at TC it is little.
+ */
 SEC("xdp")
 int director_xdp(struct xdp_md *ctx)
 {
@@ -641,25 +644,30 @@ int director_walk_tc_six(struct __sk_buff *skb)
 	return finish_tc(skb, FAMILY_6, walk_packet(skb, HOOK_TC, FAMILY_6));
 }
 
-static __always_inline enum verdict walk_established_tc(struct __sk_buff *skb, enum family family)
-{
-	enum verdict verdict = walk_packet(skb, HOOK_TC_ESTABLISHED, family);
-
-	if (verdict == VERDICT_WALK) {
-		bpf_tail_call_static(skb, &tc_stages, family == FAMILY_4 ? TC_STAGE_WALK_TC : TC_STAGE_WALK_TC_SIX);
-		take_look_back(HOOK_TC);
-	}
-	return verdict;
-}
-
 /* What is attached. */
 SEC("tc")
 int director_tc(struct __sk_buff *skb)
 {
-	enum verdict verdict = walk_established_tc(skb, FAMILY_4);
+	enum verdict verdict = walk_packet(skb, HOOK_TC_ESTABLISHED, FAMILY_4);
 
+	if (verdict == VERDICT_WALK) {
+		bpf_tail_call_static(skb, &tc_stages, TC_STAGE_WALK_TC);
+		take_look_back(HOOK_TC);
+	}
 	if (verdict == VERDICT_SIX)
-		verdict = walk_established_tc(skb, FAMILY_6);
+		bpf_tail_call_static(skb, &tc_stages, TC_STAGE_TC_SIX);
+	return tc_action(verdict);
+}
+
+SEC("tc")
+int director_tc_six(struct __sk_buff *skb)
+{
+	enum verdict verdict = walk_packet(skb, HOOK_TC_ESTABLISHED, FAMILY_6);
+
+	if (verdict == VERDICT_WALK) {
+		bpf_tail_call_static(skb, &tc_stages, TC_STAGE_WALK_TC_SIX);
+		take_look_back(HOOK_TC);
+	}
 	return tc_action(verdict);
 }
 

@@ -694,6 +694,7 @@ enum stage {
 };
 
 enum tc_stage {
+	TC_STAGE_TC_SIX,
 	TC_STAGE_RELATED,
 	TC_STAGE_RELATED_SIX,
 	TC_STAGE_ANSWER,

@@ -38,7 +38,7 @@ const patterns: readonly (readonly [RegExp, Feature])[] = [
 
 /** The program that is there just where the feature is. */
 const witnesses: Readonly<Record<Feature, string>> = {
-  six: 'director_walk_tc_six',
+  six: 'director_tc_six',
   xdp: 'director_xdp',
   'one-packet': 'director_one_packet_tc',
   wrapping: 'director_wrap_tc',
