@@ -64,6 +64,13 @@ describe('programs', () => {
     expect(programsFor(new Set(['six', 'xdp']), names)).toEqual(names);
   });
 
+  test.skipIf(!existsSync(objectPath))('those by which other builds know what is loaded are still there', () => {
+    using object = BpfObject.open(objectPath);
+    expect(object.programNames()).toEqual(
+      expect.arrayContaining(['director_tc_six', 'director_xdp', 'director_one_packet_tc', 'director_tell_tc']),
+    );
+  });
+
   test.skipIf(!existsSync(objectPath))('each feature has programs of its own', () => {
     using object = BpfObject.open(objectPath);
     const named = new Set(object.programNames().flatMap(featuresOfProgram));

@@ -36,7 +36,10 @@ const patterns: readonly (readonly [RegExp, Feature])[] = [
   [/_trace/, 'trace'],
 ];
 
-/** The program that is there just where the feature is. */
+/**
+ * The program that is there just where the feature is. Other builds look for it by this name, those that are upgraded from and those that
+ * somebody goes back to: it stays.
+ */
 const witnesses: Readonly<Record<Feature, string>> = {
   six: 'director_tc_six',
   xdp: 'director_xdp',
