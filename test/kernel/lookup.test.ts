@@ -121,7 +121,7 @@ describe('a connection whose real server was deleted', () => {
   test.each([
     ['reschedule', '2', '2'],
     ['reset', 'pass', '2'],
-  ] as const)('ends when its service has on_remove: %s', (onRemove, datagram, later) => {
+  ] as const)('ends when its service has on_remove: %s', async (onRemove, datagram, later) => {
     const balanced = (number: number): Service[] => [
       service({ onRemove, destinations: servers(number) }),
       service({ protocol: 'udp', onRemove, destinations: servers(number) }),
@@ -143,7 +143,8 @@ describe('a connection whose real server was deleted', () => {
     send(80, flag.syn, { from: kept });
     stage.install(service({ destinations: servers(2) }));
     expect(send(80, flag.ack, { from: kept })).toBe('drop');
-    expect(takeCensus(stage.maps).violations).toEqual([]);
+    // A sweep may be ending one just while they are counted.
+    await until(() => takeCensus(stage.maps).violations.length === 0);
   });
 
   test('ends by itself with expire_nodest_conn', async () => {
