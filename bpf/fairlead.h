@@ -644,7 +644,7 @@ enum verdict {
 	VERDICT_NEXT, /* go on with the walk */
 	VERDICT_PASS, /* not ours: the kernel's own stack has it */
 	VERDICT_WALK, /* a hook's first program: the second, which has the whole walk, takes it */
-	VERDICT_SIX, /* a walk for IPv4: the one for IPv6 takes it */
+	VERDICT_SIX, /* a program for IPv4: the one for IPv6 takes it */
 	VERDICT_TC, /* XDP: the TC program finishes it */
 	VERDICT_DROP,
 	VERDICT_SENT,
@@ -675,6 +675,7 @@ enum verdict {
 enum stage {
 	STAGE_WALK,
 	STAGE_WALK_SIX,
+	STAGE_XDP_SIX,
 	STAGE_ONE_PACKET,
 	STAGE_ONE_PACKET_SIX,
 	STAGE_WRAP,
