@@ -251,8 +251,8 @@ static __always_inline bool put_outer_header(struct __sk_buff *skb, enum hook ho
 	struct question *question;
 	void *at;
 
-	if (family ==
-	    FAMILY_4) { /* whose own checksum makes its sum 0: nobody who has summed up the packet need know */
+	/* IPv4's own checksum makes its header's sum 0: nobody who has summed up the packet need know. */
+	if (family == FAMILY_4) {
 		at = ip_at(family, packet_start(skb, hook), packet_end(skb, hook));
 		if (at)
 			make_outer_header(family, family, at, walk, rip, inner_protocol(family), 0);

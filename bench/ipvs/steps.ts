@@ -15,7 +15,7 @@ const manyRounds = 4;
 
 /**
  * Throws where packets are missing, where nobody had anything to do, or where rounds of whole connections disagree: `mostSpread`,
- * between the least and the most.
+ * between the least and the most, of many rounds without the one that is furthest from the median.
  */
 export function readSteps(text: string, mostSpread: number): readonly Step[] {
   return text
