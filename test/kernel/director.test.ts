@@ -3,7 +3,7 @@ import { execFileSync } from 'node:child_process';
 import { existsSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { afterEach, beforeEach, describe, expect, onTestFinished, test } from 'vitest';
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, onTestFinished, test } from 'vitest';
 import { attach, detach, openDirector } from '../../src/dataplane/director.ts';
 import { openInstance } from '../../src/dataplane/instance.ts';
 import type { Maps } from '../../src/dataplane/maps.ts';
@@ -20,20 +20,34 @@ import { until } from './until.ts';
 
 let namespace: TestNamespace;
 
-beforeEach(() => {
+/** For each test of a group. */
+function ownNamespace(): void {
+  beforeEach(open);
+  afterEach(close);
+}
+
+/** For all tests of a group, each of which says first what table there is: programs are loaded once. */
+function sharedNamespace(): void {
+  beforeAll(open);
+  afterAll(close);
+}
+
+function open(): void {
   process.env.FAIRLEAD_CONNECTIONS = '4096';
   namespace = testNamespace();
-});
+}
 
-afterEach(() => {
+function close(): void {
   try {
     namespace.run(detach);
   } finally {
     namespace[Symbol.dispose]();
   }
-});
+}
 
 describe('an instance', () => {
+  ownNamespace();
+
   test('is made by the first change, found by others, and gone after detach', () => {
     const before = traces();
     install(tableOf(web('rr', 1, 2)));
@@ -156,6 +170,8 @@ describe('an instance', () => {
 });
 
 describe('attaching', () => {
+  ownNamespace();
+
   test('to a named interface takes that one only', () => {
     const attached = namespace.run(() => attach({ interfaces: ['v0'], hook: 'tc' }));
     expect(attached.map((one) => [one.interface, one.tc, one.xdp])).toEqual([['v0', true, false]]);
@@ -313,6 +329,8 @@ describe('attaching', () => {
 });
 
 describe('a change', () => {
+  sharedNamespace();
+
   const before = tableOf(web('wrr', 1, 2, 3), dns('lblc', 1, 2));
   const afters: [string, Table][] = [
     ['one service in place', tableOf(web('wrr', 4, 2, 1), dns('lblc', 1, 2))],
@@ -375,6 +393,8 @@ describe('a change', () => {
 });
 
 describe('counters', () => {
+  ownNamespace();
+
   test('of a service go on when destinations come and go, and of a destination that comes back', () => {
     install(tableOf(web('rr', 1, 2)));
     count({ 1: 10n, 2: 100n });
@@ -415,6 +435,8 @@ describe('counters', () => {
 });
 
 describe('timeouts', () => {
+  ownNamespace();
+
   test('are kept, and 0 keeps one', () => {
     install(tableOf(web('rr', 1)));
     namespace.run(() => {
