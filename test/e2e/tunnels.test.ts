@@ -1,13 +1,14 @@
 // GRE and GUE from a director to a real server of Fairlead's, within and around both families: what arrives is what was sent.
-import { createHash } from 'node:crypto';
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { fairlead, type Host, ipvsadm, type Network, openNetwork, vip } from './network.ts';
-import { bytes } from './programs/bytes.mjs';
+import { fairlead, type Host, ipvsadm, type Network, openNetwork, restore, vip } from './network.ts';
+import { bytes, digest } from './programs/bytes.mjs';
 import { startTalker, type Talker } from './talk.ts';
 import { until } from './until.ts';
 
-const bytesProgram = fileURLToPath(new URL('programs/bytes.mjs', import.meta.url));
 const serverProgram = fileURLToPath(new URL('programs/server.mjs', import.meta.url));
 const sizeOfUpload = 1_000_000;
 const vipSix = 'fd00:a::100';
@@ -34,12 +35,17 @@ const ways = [
   { how: 'IPv6 within IPv4', service: `[${vipSix}]:80`, rip: '10.1.0.1:80' },
 ] as const;
 
+let folder: string;
+let file: string;
 let network: Network;
 let realServer: Network['realServers'][0];
 /** By the VIP. */
 const talkers = new Map<string, Talker>();
 
 beforeAll(async () => {
+  folder = mkdtempSync(join(tmpdir(), 'fairlead-tunnels-'));
+  file = join(folder, 'upload');
+  writeFileSync(file, Buffer.concat([...bytes(sizeOfUpload)]));
   network = await openNetwork('tunnel');
   [realServer] = network.realServers;
   const { client, director } = network;
@@ -61,6 +67,7 @@ beforeAll(async () => {
 });
 
 afterAll(async () => {
+  rmSync(folder, { recursive: true });
   await realServer?.attempt([fairlead, 'realserver', 'remove', vipSix]);
   await network?.[Symbol.asyncDispose]();
 });
@@ -69,11 +76,12 @@ describe.each(kinds.flatMap((kind) => ways.map((way) => ({ ...kind, ...way }))))
   'by $name, $how,',
   ({ name, options, service, rip }) => {
     beforeAll(async () => {
-      await network.director.run(ipvsadm, '-A', '-t', service, '-s', 'rr');
-      await network.director.run(ipvsadm, '-a', '-t', service, '-r', rip, '-i', ...options);
       const [ofUdp, ripOfUdp] = [service, rip].map((end) => end.replace(/80$/, '7'));
-      await network.director.run(ipvsadm, '-A', '-u', ofUdp ?? '', '-s', 'rr');
-      await network.director.run(ipvsadm, '-a', '-u', ofUdp ?? '', '-r', ripOfUdp ?? '', '-i', ...options);
+      const way = `-i ${options.join(' ')}`;
+      await restore(network, [
+        ...[`-A -t ${service} -s rr`, `-a -t ${service} -r ${rip} ${way}`],
+        ...[`-A -u ${ofUdp} -s rr`, `-a -u ${ofUdp} -r ${ripOfUdp} ${way}`],
+      ]);
     });
 
     afterAll(() => network.director.run(ipvsadm, '-C'));
@@ -92,7 +100,7 @@ describe.each(kinds.flatMap((kind) => ways.map((way) => ({ ...kind, ...way }))))
       const before = await taken();
       await switchOffload('off');
       try {
-        expect(await upload(service)).toBe(digest());
+        expect(await upload(service)).toBe(digest(sizeOfUpload));
       } finally {
         await switchOffload('on');
       }
@@ -118,7 +126,7 @@ describe.each(kinds.flatMap((kind) => ways.map((way) => ({ ...kind, ...way }))))
         try {
           const talk = await talkers.get(vip)?.open('udp');
           for (const size of [1450, 8000]) expect(await talk?.ask({ size })).toBe('rs1');
-          expect(await upload(service)).toBe(digest());
+          expect(await upload(service)).toBe(digest(sizeOfUpload));
         } finally {
           await forbidDiscovery(false);
           for (const one of off) await setOffloads(hosts[one], everywhere[one], 'on');
@@ -160,14 +168,7 @@ async function reasons(): Promise<object> {
 
 /** What the real server makes of what it got. */
 function upload(service: string): Promise<string> {
-  const script = `"$0" "$1" ${sizeOfUpload} | curl -gsS --max-time 20 --upload-file - http://${service}/digest`;
-  return network.client.run('sh', '-c', script, process.execPath, bytesProgram);
-}
-
-function digest(): string {
-  const hash = createHash('sha256');
-  for (const chunk of bytes(sizeOfUpload)) hash.update(chunk);
-  return hash.digest('hex');
+  return network.client.run('curl', '-gsS', '--max-time', '20', '--upload-file', file, `http://${service}/digest`);
 }
 
 interface Taken {
