@@ -15,7 +15,7 @@ export interface WrkResult {
 
 export async function runWrk(
   network: Network,
-  { seconds = 3, isClosing = false }: WrkOptions = {},
+  { seconds = 1, isClosing = false }: WrkOptions = {},
 ): Promise<WrkResult> {
   const load = ['--threads', '2', '--connections', '64', '--duration', `${seconds}s`, '--timeout', '5s'];
   const header = isClosing ? ['--header', 'Connection: close'] : [];
