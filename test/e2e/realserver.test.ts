@@ -298,17 +298,10 @@ async function setStrict(value: 0 | 1): Promise<void> {
 }
 
 async function traces(): Promise<readonly string[]> {
-  const addresses = await realServer.run('ip', 'addr');
-  const routes = await realServer.run('ip', 'route', 'show', 'table', 'all');
-  const settings = await realServer.run('sysctl', '-a', '-r', '^net');
-  const qdiscs = await realServer.run('tc', 'qdisc', 'show');
-  const filters = await realServer.run(
-    'sh',
-    '-c',
-    'for each in inner outer; do tc filter show dev $each ingress; tc filter show dev $each egress; done',
-  );
-  const rules = await realServer.run('nft', 'list', 'ruleset');
-  // Its comments tell the time.
-  const arp = (await realServer.run('arptables-save')).replace(/^#.*\n/gm, '');
-  return [addresses, routes, settings, qdiscs, filters, rules, arp];
+  const filters = 'for each in inner outer; do tc filter show dev $each ingress; tc filter show dev $each egress; done';
+  const others =
+    "ip addr; ip route show table all; sysctl -a -r '^net'; tc qdisc show; nft list ruleset; arptables-save";
+  const text = await realServer.run('sh', '-ec', `${filters}; ${others}`);
+  // The comments of arptables tell the time.
+  return text.split('\n').filter((line) => !line.startsWith('#'));
 }

@@ -391,15 +391,10 @@ function status(): ReturnType<typeof readStatus> {
 
 /** All that somebody could see of it. The id of a program is another one each time it is loaded. */
 function traces(): readonly string[] {
-  const filters = ['v0', 'v1'].flatMap((name) =>
-    ['ingress', 'egress'].map((point) => namespace.output('tc', 'filter', 'show', 'dev', name, point)),
-  );
+  const filters = 'for each in v0 v1; do tc filter show dev $each ingress; tc filter show dev $each egress; done';
+  const others = "ip addr; ip route show table all; sysctl -a -r '^net'; tc qdisc show; nft list ruleset";
   return [
-    namespace.ip('addr'),
-    namespace.ip('route', 'show', 'table', 'all'),
-    namespace.output('sysctl', '-a', '-r', '^net'),
-    namespace.output('tc', 'qdisc', 'show'),
-    namespace.output('nft', 'list', 'ruleset'),
-    ...filters.map((text) => text.replace(/:\[\d+\]| id \d+/g, '')),
+    ...namespace.output('sh', '-ec', others).split('\n'),
+    namespace.output('sh', '-ec', filters).replace(/:\[\d+\]| id \d+/g, ''),
   ];
 }
