@@ -2,7 +2,7 @@
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
+import { afterAll, afterEach, beforeAll, describe, expect, test, vi } from 'vitest';
 import { Daemon } from '../../src/control/daemon.ts';
 import { Journal } from '../../src/control/journal.ts';
 import { type DataplaneDirector, detach, openDirector } from '../../src/dataplane/director.ts';
@@ -32,7 +32,7 @@ const edits: readonly (readonly [what: string, edit: (lines: string[]) => void])
 
 let stage: Stage;
 
-beforeEach(() => {
+beforeAll(() => {
   process.env.FAIRLEAD_CONNECTIONS = '4096';
 });
 
@@ -41,12 +41,19 @@ afterEach(() => {
   vi.restoreAllMocks();
 });
 
-describe.each(edits)('%s', (_, edit) => {
-  test('costs the same in a table ten times as large', () => {
-    const [few, many] = [small, large].map((services) => {
-      using one = new Stage(services);
-      return one.costOf(edit);
-    });
+describe('in a table ten times as large', () => {
+  const stages: Stage[] = [];
+
+  beforeAll(() => {
+    for (const services of [small, large]) stages.push(new Stage(services));
+  });
+
+  afterAll(() => {
+    for (const one of stages) one[Symbol.dispose]();
+  });
+
+  test.each(edits)('%s costs the same', (_, edit) => {
+    const [few, many] = stages.map((one) => one.costOf(edit));
     expect(many?.entries).toEqual(few?.entries);
     // The names of what is declared are kept in blocks of 4 KiB, which are read and written all together.
     expect(Number(many?.written) - Number(few?.written)).toBeLessThanOrEqual(2);
@@ -123,7 +130,9 @@ class Stage implements Disposable {
     return { difference: this.run(() => this.#daemon.reload()) };
   }
 
+  /** The edit is taken back in the end. */
   costOf(edit: (lines: string[]) => void): Cost {
+    const linesBefore = [...this.#lines];
     return this.run(() => {
       const place = findPlace(false);
       using maps = place && openInstance(place);
@@ -132,7 +141,9 @@ class Stage implements Disposable {
       const counts = countElements();
       this.reload(edit);
       const { written, read } = counts();
-      return { written, read, entries: differences(before, imagesOf(maps)) };
+      const entries = differences(before, imagesOf(maps));
+      this.reload((lines) => lines.splice(0, lines.length, ...linesBefore));
+      return { written, read, entries };
     });
   }
 

@@ -7,7 +7,19 @@ import type { Method, Service } from '../../src/model/service.ts';
 import { initialSettings } from '../../src/model/settings.ts';
 import { takeCensus } from '../invariants.ts';
 import { build, buildIcmpError, buildIp, checksumErrors, type Description, flag, parse, protocol } from '../packets.ts';
-import { client, destination, dip, openStage, persistence, rip, type Stage, service, six, vip } from './stage.ts';
+import {
+  client,
+  destination,
+  dip,
+  openStage,
+  persistence,
+  rip,
+  type Stage,
+  service,
+  six,
+  type Verdict,
+  vip,
+} from './stage.ts';
 import { until } from './until.ts';
 
 let stage: Stage;
@@ -127,10 +139,10 @@ describe('drop_entry', () => {
       service({ port: 82, protocol: 'udp', destinations: [destination(1, 'gate')] }),
       service({ port: 83, persistence: persistence(300), destinations: [destination(1, 'gate')] }),
     );
-    for (let index = 0; index < many; index++) connect({ port: 81 });
+    for (let index = 0; index < many; index++) begin({ port: 81 });
     for (let index = 0; index < 20; index++) establish(81);
-    for (let index = 0; index < 20; index++) connect({ port: 82, udp: true });
-    for (let index = 0; index < 60; index++) connect({ port: 83, source: `203.0.113.${100 + index}` });
+    for (let index = 0; index < 20; index++) begin({ port: 82, udp: true });
+    for (let index = 0; index < 60; index++) begin({ port: 83, source: `203.0.113.${100 + index}` });
     establish(83);
   }
 
@@ -380,12 +392,12 @@ describe('cache_bypass', () => {
 test('run_estimation 0 leaves the rates as they are, and counters go on', async () => {
   stage.install(service({ port: 81, destinations: [destination(1, 'gate')] }));
   const rates = () => stage.services()[0]?.rates;
-  for (let index = 0; index < 500; index++) connect({ port: 81 });
+  for (let index = 0; index < 500; index++) begin({ port: 81 });
   await until(() => (rates()?.connections ?? 0n) > 0n);
   stage.set({ run_estimation: 0 });
   await pause(200);
   const before = rates();
-  for (let index = 0; index < 100; index++) connect({ port: 81 });
+  for (let index = 0; index < 100; index++) begin({ port: 81 });
   await pause(4500);
   expect(rates()).toEqual(before);
   expect(stage.services()[0]?.counters.connections).toBe(600n);
@@ -416,13 +428,17 @@ interface Ends {
   readonly udp?: boolean;
 }
 
-/** The number of the real server, or the verdict. */
-function connect({ port = 80, source = client, from = sourcePort++, udp = false }: Ends): string {
-  const ends = { source, sourcePort: from, destination: vip, destinationPort: port };
-  const { verdict } = stage.walk(build({ ...ends, ...(udp ? {} : { flags: flag.syn }) }));
+/** The number of the real server, or the verdict. Looks for it among all connections. */
+function connect({ port = 80, from = sourcePort++, ...rest }: Ends): string {
+  const verdict = begin({ port, from, ...rest });
   if (verdict !== 'redirect') return verdict;
   const entry = stage.connections().find((one) => one.client.port === from && one.virtual.port === port);
   return `${[1, 2, 3, 4].find((number) => entry?.destination.address.bytes.at(-1) === 10 + number)}`;
+}
+
+function begin({ port = 80, source = client, from = sourcePort++, udp = false }: Ends): Verdict {
+  const ends = { source, sourcePort: from, destination: vip, destinationPort: port };
+  return stage.walk(build({ ...ends, ...(udp ? {} : { flags: flag.syn }) })).verdict;
 }
 
 function send(port: number, flags: number, { from = sourcePort++ }: Ends = {}): string {
