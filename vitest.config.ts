@@ -1,4 +1,4 @@
-// Which tests there are and how they run: all side by side, for most wait half of their time.
+// Which tests there are and how they run: those of all projects side by side.
 import { availableParallelism } from 'node:os';
 import { defineConfig } from 'vitest/config';
 import { BaseSequencer, type TestSpecification } from 'vitest/node';
@@ -7,8 +7,10 @@ import { BaseSequencer, type TestSpecification } from 'vitest/node';
 // tests start thousands of times asks anybody out there.
 delete process.env.NODE_EXTRA_CA_CERTS;
 
-/** Of projects that have the same number here, and as many workers, files run beside each other. */
-const together = { maxWorkers: availableParallelism() + 1, sequence: { groupOrder: 1 } };
+/** One more than there are CPUs, for most tests wait for something half of their time; not any number, for each has networks of its own. */
+const maxWorkers = Math.min(availableParallelism() + 1, 8);
+/** Files of projects with the same number here run beside each other. */
+const together = { maxWorkers, sequence: { groupOrder: 1 } };
 const machine = { ...together, hookTimeout: 300_000, testTimeout: 120_000 };
 
 /** They wait for an emulated machine, which has one CPU: the others are done meanwhile. */
@@ -26,7 +28,8 @@ export default defineConfig({
   test: {
     sequence: { sequencer: LongestFirst },
     projects: [
-      // A property is tried many times, which takes its time on a machine that is busy.
+      // A property is tried many times, which takes its time on a machine that is busy. To start a process for each file would take longer
+      // than most of them do.
       { test: { name: 'unit', include: ['src/**/*.test.ts'], ...together, isolate: false, testTimeout: 60_000 } },
       {
         test: {
