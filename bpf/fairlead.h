@@ -538,7 +538,8 @@ struct settings {
 	__s32 drop_rate; /* by the timer: one of so many, where drop_packet is ON_BY_NEED */
 	__s32 drop_counter; /* by the packet path: so many until the next is dropped */
 	__u32 mark_rules; /* those in force: enum mark_rules_bits */
-	__u32 reserved[8];
+	__u32 serves_six; /* 0: no service, nor any real server, is of IPv6, and XDP leaves such packets alone */
+	__u32 reserved[7];
 };
 
 /* Whether a defence against floods is at work. The timer changes between the two in the middle. */
@@ -644,7 +645,7 @@ enum verdict {
 	VERDICT_NEXT, /* go on with the walk */
 	VERDICT_PASS, /* not ours: the kernel's own stack has it */
 	VERDICT_WALK, /* a hook's first program: the second, which has the whole walk, takes it */
-	VERDICT_SIX, /* a program for IPv4: the one for IPv6 takes it */
+	VERDICT_SIX, /* a walk for IPv4: the one for IPv6 takes it */
 	VERDICT_TC, /* XDP: the TC program finishes it */
 	VERDICT_DROP,
 	VERDICT_SENT,
@@ -675,7 +676,6 @@ enum verdict {
 enum stage {
 	STAGE_WALK,
 	STAGE_WALK_SIX,
-	STAGE_XDP_SIX,
 	STAGE_ONE_PACKET,
 	STAGE_ONE_PACKET_SIX,
 	STAGE_WRAP,

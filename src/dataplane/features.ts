@@ -1,7 +1,7 @@
 // Which programs a configuration needs. The others are not loaded: the verifier's look at each is most of what loading takes.
 import { readdirSync } from 'node:fs';
 import type { Service, Table } from '../model/service.ts';
-import { mayHaveFtp } from './lookups.ts';
+import { mayHaveFtp, usesSix } from './lookups.ts';
 
 /** What only some configurations use. */
 export const features = [
@@ -85,11 +85,10 @@ function featuresOfService(service: Service): readonly Feature[] {
   const { identity, onePacket, persistenceEngine, uoa, destinations } = service;
   const family = identity.kind === 'mark' ? identity.family : identity.vip.family;
   const found: Feature[] = onePacket ? ['one-packet'] : [];
-  if (family === 6) found.push('six');
+  if (usesSix(service)) found.push('six');
   if (mayHaveFtp(service)) found.push('ftp');
   if (persistenceEngine !== undefined) found.push('calls');
   for (const { rip, method, tunnel } of destinations) {
-    if (rip.family === 6) found.push('six');
     if (method === 'fullnat') found.push(rip.family === family ? 'telling' : 'crossing');
     if (method === 'fullnat' && rip.family === family && uoa !== undefined) found.push('telling-datagrams');
     if (method !== 'tunnel') continue;

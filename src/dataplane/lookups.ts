@@ -1,4 +1,4 @@
-// Which kinds of services there are, so that packets look for no others.
+// Which kinds of services there are, so that packets look for no others, and IPv6 packets for none where there are none of theirs.
 import type { Service } from '../model/service.ts';
 import type { Maps } from './maps.ts';
 import type { Numbers } from './vocabulary.ts';
@@ -9,18 +9,30 @@ const ikePorts: readonly number[] = [500, 4500];
 
 /** What the services in force need. */
 export function setLookups(maps: Maps, services: readonly Service[]): void {
-  put(maps, lookupsOf(services, maps.vocabulary.numbers));
+  put(maps, 'lookups', lookupsOf(services, maps.vocabulary.numbers));
+  put(maps, 'serves_six', servesSix(services) ? 1 : 0);
 }
 
 /** Before these are in force, while what they take the place of still is. */
 export function addLookups(maps: Maps, services: readonly Service[]): void {
   const present = maps.rows('settings').number('lookups').get(0);
-  put(maps, (present | lookupsOf(services, maps.vocabulary.numbers)) >>> 0);
+  put(maps, 'lookups', (present | lookupsOf(services, maps.vocabulary.numbers)) >>> 0);
+  if (servesSix(services)) put(maps, 'serves_six', 1);
 }
 
-function put(maps: Maps, lookups: number): void {
-  const column = maps.rows('settings').number('lookups');
-  if (column.get(0) !== lookups) column.set(0, lookups);
+function put(maps: Maps, member: 'lookups' | 'serves_six', value: number): void {
+  const column = maps.rows('settings').number(member);
+  if (column.get(0) !== value) column.set(0, value);
+}
+
+function servesSix(services: readonly Service[]): boolean {
+  return services.some(usesSix);
+}
+
+/** Are a service's own packets, or its real servers', of IPv6? */
+export function usesSix({ identity, destinations }: Service): boolean {
+  const family = identity.kind === 'mark' ? identity.family : identity.vip.family;
+  return family === 6 || destinations.some(({ rip }) => rip.family === 6);
 }
 
 function lookupsOf(services: readonly Service[], numbers: Numbers): number {

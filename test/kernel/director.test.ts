@@ -193,6 +193,18 @@ describe('attaching', () => {
     ]);
   });
 
+  test('again notes of the services what an earlier build did not', () => {
+    namespace.run(() => attach({ interfaces: ['v0'], hook: 'xdp' }));
+    const vip = parseAddress('2001:db8::80');
+    install(tableOf({ ...dns('rr'), identity: { kind: 'address', protocol: 'udp', vip, port: 53 } }));
+    withMaps((maps) => {
+      maps.rows('settings').patch(0, { serves_six: 0, lookups: 0 });
+      maps.rows('instances').patch(0, { build: 0 });
+    });
+    namespace.run(() => attach({}));
+    withMaps((maps) => expect(maps.rows('settings').number('serves_six').get(0)).toBe(1));
+  });
+
   test('again puts the programs as they are built now in their place, and keeps the tables', () => {
     namespace.run(() => attach({ interfaces: ['v0'], hook: 'xdp' }));
     install(tableOf(web('rr', 1, 2)));

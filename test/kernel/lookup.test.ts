@@ -4,7 +4,7 @@ import { formatAddress, parseAddress } from '../../src/model/address.ts';
 import { type Destination, type Scheduler, type Service, schedulers } from '../../src/model/service.ts';
 import { takeCensus } from '../invariants.ts';
 import { build, flag, parse } from '../packets.ts';
-import { client, destination, openStage, persistence, rip, type Stage, service, vip } from './stage.ts';
+import { client, destination, openStage, persistence, rip, type Stage, service, six, vip } from './stage.ts';
 import { until } from './until.ts';
 
 let stage: Stage;
@@ -56,6 +56,36 @@ describe('a packet is for', () => {
     expect(connect(1024)).toBe('pass');
     const { LOOKUP_MARK, LOOKUP_IKE } = stage.maps.vocabulary.numbers;
     expect(stage.maps.rows('settings').number('lookups').get(0)).toBe(LOOKUP_MARK | LOOKUP_IKE);
+  });
+});
+
+describe('XDP looks for IPv6 connections', () => {
+  const ofSix = service({ vip: six.vip, destinations: [destination(1, 'gate', { rip: parseAddress(six.rip(1)) })] });
+  const toSix = service({ destinations: [destination(1, 'tunnel', { rip: parseAddress(six.rip(1)) })] });
+  const served = (): number => stage.maps.rows('settings').number('serves_six').get(0);
+
+  test.each<[string, readonly Service[], number]>([
+    ['not where all is of IPv4', [service({ destinations: servers(1) })], 0],
+    ['where a service is of IPv6', [service({ destinations: servers(1) }), ofSix], 1],
+    ['where a mark is', [service({ mark: 7, family: 6 })], 1],
+    ['where a real server is', [toSix], 1],
+  ])('%s', (_, services, expected) => {
+    stage.install(...services);
+    expect(served()).toBe(expected);
+    stage.install();
+    expect(served()).toBe(0);
+  });
+
+  test('and leaves them to TC once their service is gone', () => {
+    const ends = { source: six.client, sourcePort: sourcePort++, destination: six.vip, destinationPort: 80 };
+    stage.install(ofSix);
+    stage.walk(build({ ...ends, flags: flag.syn }));
+    expect(stage.walk(build({ ...ends, flags: flag.ack }))).toMatchObject({ verdict: 'redirect', hook: 'xdp' });
+    stage.install();
+    stage.news();
+    expect(stage.xdp(build({ ...ends, flags: flag.ack })).verdict).toBe('pass');
+    expect(stage.news()).toEqual({});
+    expect(stage.walk(build({ ...ends, flags: flag.ack }))).toMatchObject({ verdict: 'drop', hook: 'tc' });
   });
 });
 

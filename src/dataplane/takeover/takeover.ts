@@ -12,6 +12,7 @@ import { loadedFeatures } from '../features.ts';
 import { openProgram } from '../filter.ts';
 import { openAnyInstance, pinnedTypes, removeUnfinished } from '../instance.ts';
 import { loadNew, readBuild, readObjectLayouts, startTimer, stopTimer } from '../load.ts';
+import { setLookups } from '../lookups.ts';
 import { Maps } from '../maps.ts';
 import type { Place } from '../place.ts';
 import { readLive } from '../read.ts';
@@ -46,7 +47,9 @@ export function takeOver(place: Place, before: Maps, { destinationSlots }: TakeO
     using hold = isHeld ? Hold.begin(before, place.unfinished) : undefined;
     stopTimer(before.directory);
     for (const copy of carrying.copies) copy.run(now, () => hold?.tick());
-    repairSlots(now, readLive(now), bootSeconds()); // what destinations did not have of their services in the former build
+    const live = readLive(now);
+    repairSlots(now, live, bootSeconds()); // what destinations did not have of their services in the former build
+    setLookups(now, live.services); // and what settings did not
     writeTimeouts(now, { tcp: 0, tcpFin: 0, udp: 0 }); // of states that the former build did not have
     exchangeNames(place.directory, place.unfinished);
     using there = new Maps(place.directory, layouts);
