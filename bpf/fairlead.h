@@ -538,8 +538,15 @@ struct settings {
 	__s32 drop_rate; /* by the timer: one of so many, where drop_packet is ON_BY_NEED */
 	__s32 drop_counter; /* by the packet path: so many until the next is dropped */
 	__u32 mark_rules; /* those in force: enum mark_rules_bits */
-	__u32 serves_six; /* 0: no service, nor any real server, is of IPv6, and XDP leaves such packets alone */
+	__u32 serves_six; /* enum six */
 	__u32 reserved[7];
+};
+
+/* What is of IPv6: services, or real servers. */
+enum six {
+	SIX_NONE, /* XDP leaves such packets alone */
+	SIX_WHOLE, /* entries are looked for whose packets go on as they are, or by tunnel */
+	SIX_TRANSLATED, /* and such as have an extension */
 };
 
 /* Whether a defence against floods is at work. The timer changes between the two in the middle. */
@@ -748,6 +755,7 @@ struct vocabulary {
 	enum uoa uoa;
 	enum service_flag service_flag;
 	enum service_lookup service_lookup;
+	enum six six;
 	enum flow_template flow_template;
 	enum flow_control flow_control;
 	enum interface_bit interface_bit;

@@ -186,6 +186,13 @@ __noinline __u32 search_window_six(__u32 home, __u32 window, const struct tuple 
 	return NO_SLOT;
 }
 
+static __always_inline enum six six_served(void)
+{
+	const struct settings *set = live_settings();
+
+	return set ? READ_ONCE(set->serves_six) : SIX_NONE;
+}
+
 /* Reads a line that may be needed, so that nobody waits for it later. */
 static __always_inline void fetch(__u32 slot)
 {
@@ -204,7 +211,7 @@ static __always_inline struct flow *find_flow_by(__u64 hash, enum family family,
 
 	if (!flow)
 		return NULL;
-	if (family == FAMILY_6)
+	if (family == FAMILY_6 && six_served() == SIX_TRANSLATED)
 		fetch(home ^ 1); /* where its extension most likely is: memory brings both at once */
 	window = READ_ONCE(flow->home);
 	*slot = home;

@@ -10,23 +10,31 @@ const ikePorts: readonly number[] = [500, 4500];
 /** What the services in force need. */
 export function setLookups(maps: Maps, services: readonly Service[]): void {
   put(maps, 'lookups', lookupsOf(services, maps.vocabulary.numbers));
-  put(maps, 'serves_six', servesSix(services) ? 1 : 0);
+  put(maps, 'serves_six', sixOf(services, maps.vocabulary.numbers));
 }
 
 /** Before these are in force, while what they take the place of still is. */
 export function addLookups(maps: Maps, services: readonly Service[]): void {
-  const present = maps.rows('settings').number('lookups').get(0);
-  put(maps, 'lookups', (present | lookupsOf(services, maps.vocabulary.numbers)) >>> 0);
-  if (servesSix(services)) put(maps, 'serves_six', 1);
+  const { numbers } = maps.vocabulary;
+  const present = (member: Member): number => maps.rows('settings').number(member).get(0);
+  put(maps, 'lookups', (present('lookups') | lookupsOf(services, numbers)) >>> 0);
+  put(maps, 'serves_six', Math.max(present('serves_six'), sixOf(services, numbers)));
 }
 
-function put(maps: Maps, member: 'lookups' | 'serves_six', value: number): void {
+type Member = 'lookups' | 'serves_six';
+
+function put(maps: Maps, member: Member, value: number): void {
   const column = maps.rows('settings').number(member);
   if (column.get(0) !== value) column.set(0, value);
 }
 
-function servesSix(services: readonly Service[]): boolean {
-  return services.some(usesSix);
+function sixOf(services: readonly Service[], { SIX_NONE, SIX_WHOLE, SIX_TRANSLATED }: Numbers): number {
+  const ofSix = services.filter(usesSix);
+  if (ofSix.length === 0) return SIX_NONE;
+  const isTranslated = ofSix.some(({ destinations }) =>
+    destinations.some(({ method }) => method === 'masq' || method === 'fullnat'),
+  );
+  return isTranslated ? SIX_TRANSLATED : SIX_WHOLE;
 }
 
 /** Are a service's own packets, or its real servers', of IPv6? */

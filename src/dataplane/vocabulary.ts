@@ -59,6 +59,7 @@ const numberNames = {
     'SERVICE_MSS_SHIFT',
   ],
   service_lookup: ['LOOKUP_MARK', 'LOOKUP_FTP', 'LOOKUP_ANY_PORT', 'LOOKUP_IKE', 'LOOKUP_FTP_DATA', 'LOOKUP_CALL_ID'],
+  six: ['SIX_NONE', 'SIX_WHOLE', 'SIX_TRANSLATED'],
   flow_template: ['TEMPLATE_BIT', 'TEMPLATE_PARKED_BIT', 'TEMPLATE_CALL_ID_BIT', 'TEMPLATE_CLOSED'],
   interface_bit: ['INTERFACE_XDP_BIT'],
   end: ['END_TARGET', 'END_SOURCE'],

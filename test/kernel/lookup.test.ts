@@ -1,7 +1,7 @@
 // Which service a packet is for: by mark, by its port, as FTP's data, by any port; and where services' destinations are full.
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
 import { formatAddress, parseAddress } from '../../src/model/address.ts';
-import { type Destination, type Scheduler, type Service, schedulers } from '../../src/model/service.ts';
+import { type Destination, type Method, type Scheduler, type Service, schedulers } from '../../src/model/service.ts';
 import { takeCensus } from '../invariants.ts';
 import { build, flag, parse } from '../packets.ts';
 import { client, destination, openStage, persistence, rip, type Stage, service, six, vip } from './stage.ts';
@@ -61,19 +61,24 @@ describe('a packet is for', () => {
 
 describe('XDP looks for IPv6 connections', () => {
   const ofSix = service({ vip: six.vip, destinations: [destination(1, 'gate', { rip: parseAddress(six.rip(1)) })] });
-  const toSix = service({ destinations: [destination(1, 'tunnel', { rip: parseAddress(six.rip(1)) })] });
+  const toSix = (method: Method): Destination => destination(1, method, { rip: parseAddress(six.rip(1)) });
   const served = (): number => stage.maps.rows('settings').number('serves_six').get(0);
 
-  test.each<[string, readonly Service[], number]>([
-    ['not where all is of IPv4', [service({ destinations: servers(1) })], 0],
-    ['where a service is of IPv6', [service({ destinations: servers(1) }), ofSix], 1],
-    ['where a mark is', [service({ mark: 7, family: 6 })], 1],
-    ['where a real server is', [toSix], 1],
+  test.each<[string, readonly Service[], 'SIX_NONE' | 'SIX_WHOLE' | 'SIX_TRANSLATED']>([
+    ['not where all is of IPv4', [service({ destinations: [destination(1, 'masq')] })], 'SIX_NONE'],
+    ['where a service is of IPv6', [service({ destinations: servers(1) }), ofSix], 'SIX_WHOLE'],
+    ['where a mark is', [service({ mark: 7, family: 6 })], 'SIX_WHOLE'],
+    ['where a real server is', [service({ destinations: [toSix('tunnel')] })], 'SIX_WHOLE'],
+    [
+      'and their extensions, where packets are translated',
+      [{ ...ofSix, destinations: [toSix('gate'), { ...toSix('masq'), rip: parseAddress(six.rip(2)) }] }],
+      'SIX_TRANSLATED',
+    ],
   ])('%s', (_, services, expected) => {
     stage.install(...services);
-    expect(served()).toBe(expected);
+    expect(served()).toBe(stage.maps.vocabulary.numbers[expected]);
     stage.install();
-    expect(served()).toBe(0);
+    expect(served()).toBe(stage.maps.vocabulary.numbers.SIX_NONE);
   });
 
   test('and leaves them to TC once their service is gone', () => {
