@@ -44,20 +44,38 @@ export function traffic({ ingress }: Scene, hook: Hook, { family, ...rest }: Str
   return { client, vip, ...rest, ...(hook === 'xdp' ? { ingress } : {}) };
 }
 
-/** All of the traffic's packets, again and again. `expected`: the counter that each of them adds to, if one does. */
-export function row(
-  { generator, size }: Bench,
-  scene: Scene,
-  { hook, name, facts, counter }: { hook: Hook; name: string; facts: Facts; counter?: () => number },
-  packets: Traffic,
-): Row {
-  const program = scene.program(`director_${hook}`);
-  run(generator, hook, program, packets, Math.max(packets.flows, 1 << 14)); // warms caches up
-  const count = Math.max(packets.flows, size.packets);
-  const before = counter?.() ?? 0;
-  const samples = Array.from({ length: size.runs }, () => sample(generator, hook, program, packets, count));
-  if (counter !== undefined) expectAll(`packets of ${name}`, counter() - before, size.runs * count);
-  return toRow(name, facts, samples);
+export interface Question {
+  readonly scene: Scene;
+  readonly hook: Hook;
+  readonly name: string;
+  readonly facts: Facts;
+  /** What each packet adds one to. */
+  readonly counter?: () => number;
+  readonly packets: Traffic;
+}
+
+/** All of the traffic's packets, again and again. */
+export function row(bench: Bench, question: Question): Row {
+  const [only] = rowsInTurn(bench, [question]);
+  if (only === undefined) throw new Error('expected a row');
+  return only;
+}
+
+/** Their samples are taken in turn: what a slow while of the machine does to one it does to all. */
+export function rowsInTurn({ generator, size }: Bench, questions: readonly Question[]): readonly Row[] {
+  const asked = questions.map((question) => {
+    const { scene, hook, packets, counter } = question;
+    const program = scene.program(`director_${hook}`);
+    const count = Math.max(packets.flows, size.packets);
+    scene.run(() => run(generator, hook, program, packets, Math.max(packets.flows, 1 << 14))); // warms caches up
+    const take = (): Sample => scene.run(() => sample(generator, hook, program, packets, count));
+    return { ...question, count, take, before: counter?.() ?? 0, samples: [] as Sample[] };
+  });
+  for (let turn = 0; turn < size.runs; turn++) for (const { samples, take } of asked) samples.push(take());
+  return asked.map(({ name, facts, counter, before, count, samples }) => {
+    if (counter !== undefined) expectAll(`packets of ${name}`, counter() - before, size.runs * count);
+    return toRow(name, facts, samples);
+  });
 }
 
 /** Makes all the traffic's connections, in parts. */

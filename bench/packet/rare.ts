@@ -40,12 +40,10 @@ function fragmentRows(bench: Bench, scene: Scene): readonly Row[] {
       );
       const counter = (): number => total(scene.maps, 'in_packets');
       return (['first', 'later'] as const).map((fragment) =>
-        row(
-          bench,
-          scene,
-          { hook: 'xdp', name: `masq established, ${fragment} fragment`, facts: { family, flows }, counter },
-          traffic(scene, 'xdp', { ...datagrams, fragment }),
-        ),
+        row(bench, {
+          ...{ scene, hook: 'xdp', name: `masq established, ${fragment} fragment`, facts: { family, flows }, counter },
+          packets: traffic(scene, 'xdp', { ...datagrams, fragment }),
+        }),
       );
     });
 }
@@ -53,12 +51,10 @@ function fragmentRows(bench: Bench, scene: Scene): readonly Row[] {
 /** The kernel's: what a director costs all else that comes in. */
 function passRows(bench: Bench, scene: Scene): readonly Row[] {
   return (['xdp', 'tc'] as const).map((hook) =>
-    row(
-      bench,
-      scene,
-      { hook, name: `${hook === 'tc' ? 'tc ' : ''}passed, no such service`, facts: { family, flows: 1 } },
-      traffic(scene, hook, { family, port: ports.nobody, flows: 1, tcpFlags: tcpFlag.ack }),
-    ),
+    row(bench, {
+      ...{ scene, hook, name: `${hook === 'tc' ? 'tc ' : ''}passed, no such service`, facts: { family, flows: 1 } },
+      packets: traffic(scene, hook, { family, port: ports.nobody, flows: 1, tcpFlags: tcpFlag.ack }),
+    }),
   );
 }
 
@@ -71,12 +67,10 @@ function dropRows(bench: Bench, scene: Scene): readonly Row[] {
     ),
   }));
   const dropped = (hook: Hook, reason: string, stream: Parameters<typeof traffic>[2], name: string): Row =>
-    row(
-      bench,
-      scene,
-      { hook, name, facts: { family, flows: stream.flows }, counter: () => scene.drops()[reason] ?? 0 },
-      traffic(scene, hook, stream),
-    );
+    row(bench, {
+      ...{ scene, hook, name, facts: { family, flows: stream.flows }, counter: () => scene.drops()[reason] ?? 0 },
+      packets: traffic(scene, hook, stream),
+    });
   return [
     dropped('tc', 'no-destination', { ...syn, port: ports.empty }, 'tc dropped, no destination'),
     dropped('tc', 'ttl-exceeded', { ...syn, port: ports.tcp, ttl: 1 }, 'tc dropped, time to live exceeded'),

@@ -82,6 +82,8 @@ export interface Scene {
   readonly director: DataplaneDirector;
   readonly maps: Maps;
   readonly ingress: Ingress;
+  /** In its namespace, where this thread may not be when there are two of them. */
+  run<T>(work: () => T): T;
   program(name: string): BpfProgram;
   /** How often each reason for a drop was counted. */
   drops(): Readonly<Record<string, number>>;
@@ -104,7 +106,8 @@ export function withScene<T>(
   ip('netns', 'add', name);
   try {
     lay(name);
-    return withNetns(`/run/netns/${name}`, () => {
+    const path = `/run/netns/${name}`;
+    return withNetns(path, () => {
       try {
         const size = connections === undefined ? {} : { connections };
         using director = openDirector({ create: true, attach: { interfaces: ['d0'], hook: 'xdp', ...size } });
@@ -115,7 +118,7 @@ export function withScene<T>(
         const ingress = interfaces().find(({ name: one }) => one === 'd0');
         if (ingress === undefined) throw new Error('the namespace has no d0');
         untilSwept(maps);
-        using scene = sceneOf(director, maps, ingress);
+        using scene = sceneOf(path, director, maps, ingress);
         const result = work(scene);
         expectNoDrops(scene.drops(), mayDrop);
         return result;
@@ -128,10 +131,11 @@ export function withScene<T>(
   }
 }
 
-function sceneOf(director: DataplaneDirector, maps: Maps, ingress: Ingress): Scene & Disposable {
+function sceneOf(path: string, director: DataplaneDirector, maps: Maps, ingress: Ingress): Scene & Disposable {
   const programs = new Map<string, BpfProgram>();
   return {
     ...{ director, maps, ingress },
+    run: (work) => withNetns(path, work),
     program(name) {
       const known = programs.get(name) ?? BpfProgram.openPinned(join(maps.directory, name));
       if (known === undefined) throw new Error(`there is no program ${name}`);
