@@ -299,7 +299,7 @@ static __always_inline enum verdict parse(void *ctx, enum hook hook, enum family
 	if (start + L3 + sizeof(struct iphdr) > end)
 		return VERDICT_PASS;
 	type = *(__be16 *)(start + offsetof(struct ethhdr, h_proto));
-	/* The program of that family asks for the rest again. */
+	/* The walk of that family asks for the rest again. */
 	if (family == FAMILY_4 && type == bpf_htons(ETH_P_IPV6))
 		return VERDICT_SIX;
 	if (!is_for_us(ctx, hook, start))

@@ -84,7 +84,7 @@ export function fill({ generator, size }: Bench, scene: Scene, packets: Traffic)
   const program = scene.program('director_xdp');
   let first = 0;
   const samples = Array.from({ length: size.parts }, () => {
-    const made = sample(generator, 'xdp', program, { ...packets, first }, packets.flows / size.parts);
+    const made = scene.run(() => sample(generator, 'xdp', program, { ...packets, first }, packets.flows / size.parts));
     first = generator.next();
     return made;
   });

@@ -5,7 +5,7 @@ import { type Bench, fill, type Question, row, rowsInTurn, type Stream, total, t
 import { type Family, type Hook, type Traffic, tcpFlag } from './generator.ts';
 import { run, toRow } from './measure.ts';
 import { replies } from './replies.ts';
-import { type Scene, service, withScene } from './scene.ts';
+import { families, type Scene, service, withScene } from './scene.ts';
 
 /** Of masq's service; the other methods' are on those that follow. */
 const firstPort = 80;
@@ -15,8 +15,6 @@ const udpFlows = 1 << 16;
 const translated = { 4: 3 << 19, 6: 3 << 20 } as const;
 /** Others take one place in either family. */
 const whole = translated[4];
-
-const families: readonly Family[] = [4, 6];
 
 /** Both families' directors are there at once: whoever compares the two compares figures of one time. */
 export function methodRows(bench: Bench, say: (text: string) => void): readonly Row[] {
@@ -53,7 +51,7 @@ interface Through {
 function rowsOf(bench: Bench, scenes: Readonly<Record<Family, Scene>>, method: Method): readonly Row[] {
   const { flows: sizes } = bench.size;
   const both = families.map((family): Through => ({ scene: scenes[family], family, method }));
-  const created = both.map((one) => one.scene.run(() => createdRow(bench, one)));
+  const created = both.map((one) => createdRow(bench, one));
   const established = sizes.flatMap((flows) =>
     rowsInTurn(
       bench,
@@ -69,8 +67,8 @@ function rowsOf(bench: Bench, scenes: Readonly<Record<Family, Scene>>, method: M
     ),
   );
   // By IPv6 a reply is found and rewritten as a request is.
-  const replied = isTranslated(method) ? scenes[4].run(() => replyRows(bench, scenes[4], method)) : [];
-  const udp = both.flatMap((one) => one.scene.run(() => udpRows(bench, one)));
+  const replied = isTranslated(method) ? replyRows(bench, scenes[4], method) : [];
+  const udp = both.flatMap((one) => udpRows(bench, one));
   return [...established, ...created, ...replied, ...tc, ...udp];
 }
 
@@ -84,7 +82,7 @@ function createdRow(bench: Bench, through: Through): Row {
   const flows = Math.max(...bench.size.flows);
   const packets = (tcpFlags: number): Traffic => traffic(scene, 'xdp', { ...streamOf(through), flows, tcpFlags });
   const created = fill(bench, scene, packets(tcpFlag.syn));
-  run(bench.generator, 'xdp', scene.program('director_xdp'), packets(tcpFlag.ack), flows);
+  scene.run(() => run(bench.generator, 'xdp', scene.program('director_xdp'), packets(tcpFlag.ack), flows));
   return toRow(`${method} new`, { family, flows }, created);
 }
 

@@ -27,7 +27,7 @@ export const places: Readonly<Record<Family, Places>> = {
   4: { vip: '198.51.100.10', clients: '10.64.0.0', clientsPrefix: 15, network: '192.0.2.', networkPrefix: 24 },
   6: { vip: '2001:db8:a::10', clients: '2001:db8:c::', clientsPrefix: 64, network: '2001:db8:b::', networkPrefix: 64 },
 };
-const families: readonly Family[] = [4, 6];
+export const families: readonly Family[] = [4, 6];
 const router = 254;
 const realServers = [11, 12, 13, 14];
 /** So many that 512k connections to four real servers find ports. */

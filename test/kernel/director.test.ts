@@ -590,7 +590,6 @@ function place(): Place | undefined {
   return found !== undefined && (existsSync(found.directory) || existsSync(found.unfinished)) ? found : undefined;
 }
 
-/** Everything in the namespace that attaching touches. */
 /** Names of interfaces, and of those not attached also why. */
 function attachedAndNot(): readonly [readonly string[], Readonly<Record<string, string>>] {
   return namespace.run(() => {
@@ -601,6 +600,7 @@ function attachedAndNot(): readonly [readonly string[], Readonly<Record<string, 
   });
 }
 
+/** Everything in the namespace that attaching touches. */
 function traces(): unknown {
   return {
     pinned: namespace.run(place) !== undefined,
